@@ -1,0 +1,38 @@
+//! Kafka topics, defined once. The major version is in the name; a topic's number of partitions never changes
+//! (more partitions = next version), because the key decides the partition.
+
+/// One Kafka topic and what it is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Topic {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// How long records are kept, in ms.
+    pub retention_ms: i64,
+}
+
+/// Readings, keyed by meter id.
+pub const READINGS: Topic = Topic {
+    name: "wattline.readings.v1",
+    partitions: 12,
+    retention_ms: 7 * DAY_MS,
+};
+/// Messages that could not become readings, whole.
+pub const DEAD_LETTERS: Topic = Topic {
+    name: "wattline.dead-letters.v1",
+    partitions: 3,
+    retention_ms: 30 * DAY_MS,
+};
+/// All of them.
+pub const ALL: [Topic; 2] = [READINGS, DEAD_LETTERS];
+
+/// The largest record: above the largest MQTT packet that is accepted by 64 KiB.
+pub const RECORD_BYTES_MAX: usize = PACKET_BYTES_MAX + 64 * 1024;
+/// The largest MQTT packet that ingest lets a broker send. Above the limit of any sensible broker: a broker
+/// silently discards what is too big for its client.
+pub const PACKET_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// All producers must place a key alike.
+pub const PARTITIONER: &str = "murmur2_random";
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;

@@ -1,0 +1,212 @@
+//! Configuration: a TOML file, then the environment. Unknown keys are refused, so that a misspelt one is never
+//! silently without effect.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The configuration of a service.
+pub trait ServiceConfig: DeserializeOwned {
+    /// The section that all services have.
+    fn service(&self) -> &ServiceSettings;
+
+    /// Checks what types can't say: ranges, and keys that need each other.
+    ///
+    /// # Errors
+    /// A sentence that names the key, what is wrong with it, and what to write.
+    fn validate(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Section `[service]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub admin_listen: SocketAddr,
+    /// Form of the logs on standard error.
+    pub log_format: LogFormat,
+    /// Which logs: a level, or `tracing` directives such as `info,rdkafka=warn`.
+    pub log_filter: String,
+    /// How long a stop may take before the process ends regardless, in ms.
+    pub stop_deadline_ms: u64,
+    /// Threads of the asynchronous runtime.
+    pub worker_threads: usize,
+}
+
+/// Form of the logs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Reads the configuration of a service: defaults, then `file`, then `WATTLINE__SECTION__KEY`.
+///
+/// # Errors
+/// Where the file can't be read or parsed, a key is unknown or of the wrong type, or a value makes no sense.
+pub fn load<C: ServiceConfig>(file: Option<&Path>) -> anyhow::Result<C> {
+    let environment = std::env::vars_os().filter_map(|(key, value)| {
+        let key = key
+            .into_string()
+            .ok()
+            .filter(|key| key.starts_with("WATTLINE__"))?;
+        Some((key, value.to_string_lossy().into_owned()))
+    });
+    load_from(file, environment.collect())
+}
+
+/// The same with a given environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from<C: ServiceConfig>(
+    file: Option<&Path>,
+    environment: std::collections::HashMap<String, String>,
+) -> anyhow::Result<C> {
+    let mut sources = vec!["the environment (WATTLINE__SECTION__KEY)".to_owned()];
+    let mut builder = Config::builder();
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        toml::from_str::<toml::Table>(&text)
+            .with_context(|| format!("{} is not valid TOML", path.display()))?;
+        builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
+        sources.insert(0, path.display().to_string());
+    }
+    let environment = Environment::with_prefix("WATTLINE")
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(environment));
+    let config: C = builder
+        .add_source(environment)
+        .build()
+        .and_then(Config::try_deserialize)
+        .with_context(|| format!("bad configuration, from {}", sources.join(" and ")))?;
+    let settings = config.service();
+    if !(1..=64).contains(&settings.worker_threads) {
+        bail!(
+            "bad configuration: service.worker_threads is {}, must be 1 to 64",
+            settings.worker_threads
+        );
+    }
+    config.validate().context("bad configuration")?;
+    Ok(config)
+}
+
+// === impl ServiceSettings ===
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            log_format: LogFormat::Text,
+            log_filter: "info".to_owned(),
+            stop_deadline_ms: 10_000,
+            worker_threads: 2,
+        }
+    }
+}
+
+impl ServiceSettings {
+    /// The defaults with the service's own admin port.
+    #[must_use]
+    pub fn with_admin_port(port: u16) -> Self {
+        Self {
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KafkaSettings;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Sample {
+        service: ServiceSettings,
+        kafka: KafkaSettings,
+    }
+
+    impl ServiceConfig for Sample {
+        fn service(&self) -> &ServiceSettings {
+            &self.service
+        }
+    }
+
+    fn load_env(pairs: &[(&str, &str)]) -> anyhow::Result<Sample> {
+        load_from(
+            None,
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_environment_reaches_keys_with_underscores() {
+        let sample = load_env(&[
+            ("WATTLINE__SERVICE__STOP_DEADLINE_MS", "5"),
+            ("WATTLINE__SERVICE__LOG_FORMAT", "json"),
+            ("WATTLINE__KAFKA__BROKERS", "a:1,b:2"),
+            ("WATTLINE__KAFKA__INSTANCE_ID", "0"),
+        ])
+        .unwrap();
+        assert_eq!(sample.service.stop_deadline_ms, 5);
+        assert_eq!(sample.service.log_format, LogFormat::Json);
+        assert_eq!(sample.kafka.brokers, "a:1,b:2");
+        assert_eq!(sample.kafka.instance_id, "0");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = format!(
+            "{:#}",
+            load_env(&[("WATTLINE__KAFKA__BROKERZ", "a:1")]).unwrap_err()
+        );
+        assert!(error.contains("brokerz") && error.contains("brokers"), "{error}");
+        let error = format!(
+            "{:#}",
+            load_env(&[("WATTLINE__KAFKAA__BROKERS", "a:1")]).unwrap_err()
+        );
+        assert!(error.contains("kafkaa") && error.contains("`kafka`"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_key() {
+        let error = load_env(&[("WATTLINE__SERVICE__STOP_DEADLINE_MS", "soon")]).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("soon") && error.contains("stop_deadline_ms"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_says_where() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[kafka\nbrokers = 1").unwrap();
+        let error = format!(
+            "{:#}",
+            load_from::<Sample>(Some(file.path()), [].into()).unwrap_err()
+        );
+        assert!(
+            error.contains("not valid TOML") && error.contains("line 1"),
+            "{error}"
+        );
+    }
+}

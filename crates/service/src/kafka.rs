@@ -1,0 +1,173 @@
+//! Kafka: the settings that all clients share, and a topic's identity.
+
+mod identity;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use rdkafka::ClientConfig;
+use serde::Deserialize;
+
+pub use identity::{IdentityError, TopicIdentity, topic_identity};
+
+/// Section `[kafka]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaSettings {
+    /// Addresses to begin with, `host:port`, separated by commas.
+    pub brokers: String,
+    /// Static membership of consumers, stable over restarts (a StatefulSet's pod name): a restart within the
+    /// session timeout moves no partition. Empty: none.
+    pub instance_id: String,
+    /// How connections are secured.
+    pub security: Security,
+    /// Authorities that sign the brokers' certificates (PEM). Empty: the system's.
+    pub ca_file: PathBuf,
+    /// Client certificate (PEM), for mutual TLS.
+    pub cert_file: PathBuf,
+    /// Its key (PEM).
+    pub key_file: PathBuf,
+    /// `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.
+    pub sasl_mechanism: String,
+    /// SASL user.
+    pub username: String,
+    /// File that holds the SASL password.
+    pub password_file: PathBuf,
+}
+
+/// How connections to Kafka are secured.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Security {
+    /// Neither encrypted nor authenticated.
+    #[default]
+    Plaintext,
+    /// TLS, with a client certificate where one is given.
+    Tls,
+    /// SASL without encryption.
+    SaslPlaintext,
+    /// SASL over TLS.
+    SaslTls,
+}
+
+// === impl KafkaSettings ===
+
+impl Default for KafkaSettings {
+    fn default() -> Self {
+        Self {
+            brokers: "127.0.0.1:9092".to_owned(),
+            instance_id: String::new(),
+            security: Security::Plaintext,
+            ca_file: PathBuf::new(),
+            cert_file: PathBuf::new(),
+            key_file: PathBuf::new(),
+            sasl_mechanism: "SCRAM-SHA-512".to_owned(),
+            username: String::new(),
+            password_file: PathBuf::new(),
+        }
+    }
+}
+
+impl KafkaSettings {
+    /// The options of any client: addresses, security, and limits that keep a lost broker from being noticed late.
+    ///
+    /// # Errors
+    /// Where settings contradict each other or the password file can't be read.
+    pub fn client_config(&self, client_id: &str) -> anyhow::Result<ClientConfig> {
+        if self.brokers.trim().is_empty() {
+            bail!("kafka.brokers is empty: write host:port, several separated by commas");
+        }
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", client_id)
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set("security.protocol", self.security.protocol());
+        if matches!(self.security, Security::Tls | Security::SaslTls) {
+            let files = [
+                ("ssl.ca.location", &self.ca_file),
+                ("ssl.certificate.location", &self.cert_file),
+                ("ssl.key.location", &self.key_file),
+            ];
+            for (option, file) in files {
+                if !file.as_os_str().is_empty() {
+                    config.set(option, file.to_string_lossy());
+                }
+            }
+        }
+        if matches!(self.security, Security::SaslPlaintext | Security::SaslTls) {
+            if self.username.is_empty() || self.password_file.as_os_str().is_empty() {
+                bail!("kafka.security is SASL: kafka.username and kafka.password_file must be set");
+            }
+            config
+                .set("sasl.mechanism", &self.sasl_mechanism)
+                .set("sasl.username", &self.username)
+                .set(
+                    "sasl.password",
+                    read_secret(&self.password_file, "kafka.password_file")?,
+                );
+        }
+        Ok(config)
+    }
+}
+
+// === impl Security ===
+
+impl Security {
+    const fn protocol(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Tls => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslTls => "sasl_ssl",
+        }
+    }
+}
+
+/// The secret in a file, without the line's end; `key` names the setting in the error.
+///
+/// # Errors
+/// Where the file can't be read or is empty.
+pub fn read_secret(file: &std::path::Path, key: &str) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the secret file {} ({key})", file.display()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        bail!("the secret file {} ({key}) is empty", file.display());
+    }
+    Ok(secret.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sasl_without_a_password_says_what_to_set() {
+        let settings = KafkaSettings {
+            security: Security::SaslTls,
+            ..KafkaSettings::default()
+        };
+        let error = settings.client_config("test").unwrap_err().to_string();
+        assert!(error.contains("kafka.password_file"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_loses_only_its_line_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), " s3cret \n").unwrap();
+        let settings = KafkaSettings {
+            security: Security::SaslPlaintext,
+            username: "ingest".to_owned(),
+            password_file: file.path().to_owned(),
+            ..KafkaSettings::default()
+        };
+        let config = settings.client_config("test").unwrap();
+        assert_eq!(config.get("sasl.password"), Some(" s3cret "));
+        std::fs::write(file.path(), "\n").unwrap();
+        let error = settings.client_config("test").unwrap_err().to_string();
+        assert!(error.contains("is empty"), "{error}");
+    }
+}

@@ -1,0 +1,268 @@
+//! PostgreSQL: settings, connections and pools, TLS.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::Deserialize;
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::warn;
+
+use crate::kafka::read_secret;
+
+/// Section `[database]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `postgres://role@host:port/database`, several hosts separated by commas. `?sslmode=verify-full` demands
+    /// TLS with a certificate that names the host; `disable` never uses it; without it TLS is used where offered.
+    pub url: String,
+    /// File that holds the role's password. Empty: none is sent.
+    pub password_file: PathBuf,
+    /// Authorities that sign the server's certificate (PEM). Empty: the system's.
+    pub tls_root_file: PathBuf,
+    /// How long a connection attempt may take, in ms.
+    pub connect_timeout_ms: u64,
+}
+
+// === impl DatabaseSettings ===
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            url: "postgres://127.0.0.1:5432/wattline".to_owned(),
+            password_file: PathBuf::new(),
+            tls_root_file: PathBuf::new(),
+            connect_timeout_ms: 5000,
+        }
+    }
+}
+
+impl DatabaseSettings {
+    /// The defaults with a role of its own.
+    #[must_use]
+    pub fn with_role(role: &str) -> Self {
+        Self {
+            url: format!("postgres://{role}@127.0.0.1:5432/wattline"),
+            ..Self::default()
+        }
+    }
+
+    /// One connection; a task of its own drives it until it ends.
+    ///
+    /// # Errors
+    /// Where settings make no sense or the server can't be reached or refuses; the text says where and why.
+    pub async fn connect(&self, application_name: &str) -> anyhow::Result<Client> {
+        let config = self.config(application_name)?;
+        let place = place(&config);
+        let (client, connection) = config
+            .connect(self.tls()?)
+            .await
+            .map_err(|error| explain(&error, &place))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                warn!("the connection to {place} has ended: {}", describe(&error));
+            }
+        });
+        Ok(client)
+    }
+
+    /// A pool of at most `connections_max` connections, which connects when it is used.
+    ///
+    /// # Errors
+    /// Where settings make no sense.
+    pub fn pool(&self, application_name: &str, connections_max: usize) -> anyhow::Result<Pool> {
+        let manager = Manager::from_config(
+            self.config(application_name)?,
+            self.tls()?,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let timeout = Some(Duration::from_millis(self.connect_timeout_ms));
+        Pool::builder(manager)
+            .max_size(connections_max)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(timeout)
+            .create_timeout(timeout)
+            .build()
+            .context("cannot make the pool of database connections")
+    }
+
+    fn config(&self, application_name: &str) -> anyhow::Result<Config> {
+        // The driver's `require` checks the certificate and its name with this TLS library: that is `verify-full`.
+        let url = self.url.replace("sslmode=verify-full", "sslmode=require");
+        let mut config: Config = url.parse().with_context(|| {
+            "database.url is not understood: write postgres://role@host:port/database".to_owned()
+        })?;
+        if config.get_password().is_some() {
+            bail!(
+                "database.url holds a password: put it into a file and name that in database.password_file"
+            );
+        }
+        if !self.password_file.as_os_str().is_empty() {
+            config.password(read_secret(&self.password_file, "database.password_file")?);
+        }
+        config
+            .application_name(application_name)
+            .connect_timeout(Duration::from_millis(self.connect_timeout_ms))
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(10))
+            .tcp_user_timeout(Duration::from_secs(30));
+        Ok(config)
+    }
+
+    fn tls(&self) -> anyhow::Result<MakeRustlsConnect> {
+        let mut roots = RootCertStore::empty();
+        if self.tls_root_file.as_os_str().is_empty() {
+            for certificate in rustls_native_certs::load_native_certs().certs {
+                // Old authorities in the system's store that this library can't use are not ours to judge.
+                let _ = roots.add(certificate);
+            }
+        } else {
+            let file = &self.tls_root_file;
+            let name = || format!("database.tls_root_file {}", file.display());
+            for certificate in CertificateDer::pem_file_iter(file).with_context(name)? {
+                roots.add(certificate.with_context(name)?).with_context(name)?;
+            }
+            if roots.is_empty() {
+                bail!("{} holds no certificate", name());
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .context("cannot set up TLS")?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(MakeRustlsConnect::new(config))
+    }
+}
+
+/// What went wrong with a statement or connection, with the server's words and SQLSTATE where there are any: the
+/// driver's own text leaves the cause out.
+#[must_use]
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    use std::error::Error as _;
+    if let Some(error) = error.as_db_error() {
+        let detail = error
+            .detail()
+            .map(|detail| format!(" ({detail})"))
+            .unwrap_or_default();
+        let hint = error
+            .hint()
+            .map(|hint| format!("; hint: {hint}"))
+            .unwrap_or_default();
+        return format!(
+            "{}{detail}, SQLSTATE {}{hint}",
+            error.message(),
+            error.code().code()
+        );
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {
+    let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("28P01" | "28000") => {
+            "check the role in database.url and the password in database.password_file"
+        }
+        Some("3D000") => "create the database, then run `wattlinectl migrate`",
+        Some("57P03" | "53300") => "the server is starting or full; it is tried again",
+        Some(_) => "see the server's log",
+        None => "is the server running, and is database.url right?",
+    };
+    anyhow::anyhow!("cannot connect to {place}: {}; {cure}", describe(error))
+}
+
+fn place(config: &Config) -> String {
+    let host = |host: &tokio_postgres::config::Host| match host {
+        tokio_postgres::config::Host::Tcp(name) => name.clone(),
+        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+    };
+    let ports = config.get_ports();
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .enumerate()
+        .map(|(index, name)| {
+            format!(
+                "{}:{}",
+                host(name),
+                ports.get(index).or(ports.first()).copied().unwrap_or(5432)
+            )
+        })
+        .collect();
+    format!(
+        "the database {} on {} as {}",
+        config.get_dbname().unwrap_or("postgres"),
+        hosts.join(","),
+        config.get_user().unwrap_or("the default role")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unreachable_server_says_where_and_what_to_do() {
+        let settings = DatabaseSettings {
+            url: "postgres://wattline_sink@127.0.0.1:1/wattline".to_owned(),
+            ..DatabaseSettings::default()
+        };
+        let error = format!("{:#}", settings.connect("test").await.unwrap_err());
+        for part in ["127.0.0.1:1", "wattline_sink", "database.url", "refused"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_address_is_refused() {
+        let settings = DatabaseSettings {
+            url: "postgres://a:secret@127.0.0.1/wattline".to_owned(),
+            ..DatabaseSettings::default()
+        };
+        let error = settings.config("test").unwrap_err().to_string();
+        assert!(
+            error.contains("password_file") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn verify_full_demands_tls() {
+        let settings = DatabaseSettings {
+            url: "postgres://a@127.0.0.1/wattline?sslmode=verify-full".to_owned(),
+            ..DatabaseSettings::default()
+        };
+        let mode = settings.config("test").unwrap().get_ssl_mode();
+        assert_eq!(mode, tokio_postgres::config::SslMode::Require);
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let settings = DatabaseSettings {
+            tls_root_file: file.path().to_owned(),
+            ..DatabaseSettings::default()
+        };
+        let error = settings.tls().err().unwrap().to_string();
+        assert!(
+            error.contains("tls_root_file") && error.contains("no certificate"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+-- One role per service, least rights. Applied at the end of every `wattlinectl migrate`; safe to repeat.
+DO $$
+DECLARE role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['wattline_sink', 'wattline_aggregator', 'wattline_api', 'wattline_grafana'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE', role_name);
+        END IF;
+    END LOOP;
+END $$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO wattline_sink, wattline_aggregator, wattline_api, wattline_grafana;
+
+GRANT SELECT, INSERT, UPDATE ON meter TO wattline_sink;
+GRANT SELECT, INSERT, UPDATE ON reading TO wattline_sink;
+GRANT SELECT, INSERT ON reading_conflict TO wattline_sink;
+GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_sink;
+GRANT SELECT, INSERT ON dead_letter TO wattline_sink;
+GRANT SELECT ON retention_border TO wattline_sink;
+
+GRANT SELECT ON meter, reading, retention_border TO wattline_aggregator;
+GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_aggregator;
+GRANT SELECT, INSERT, UPDATE, DELETE ON energy_15m, recompute TO wattline_aggregator;
+
+GRANT SELECT ON meter, reading, reading_conflict, stream_offset, retention_border, energy_15m, energy_1h, recompute
+    TO wattline_api, wattline_grafana;
+GRANT SELECT ON dead_letter TO wattline_grafana;
+
+ALTER ROLE wattline_sink SET statement_timeout = '60s';
+ALTER ROLE wattline_aggregator SET statement_timeout = '60s';
+ALTER ROLE wattline_api SET statement_timeout = '10s';
+ALTER ROLE wattline_api SET default_transaction_read_only = on;
+ALTER ROLE wattline_grafana SET statement_timeout = '30s';
+ALTER ROLE wattline_grafana SET default_transaction_read_only = on;
