@@ -1,0 +1,4 @@
+//! The operator's commands, as a library that tests and the local stack call too.
+
+pub mod migrate;
+pub mod topics;

@@ -1,0 +1,126 @@
+//! `wattlinectl`: the operator's command.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use wattline_service::{DatabaseSettings, KafkaSettings};
+use wattlinectl::{migrate, topics};
+
+/// Sets up and looks after a Wattline installation.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring the database to this version's schema and roles; safe to repeat, also by two at once.
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseArguments,
+        /// Set a role's password from a file, as in `wattline_sink=/run/secrets/sink`; may be given several times.
+        #[arg(long, value_name = "ROLE=FILE", value_parser = role_password)]
+        role_password: Vec<(String, PathBuf)>,
+    },
+    /// Create the Kafka topics; safe to repeat, also by two at once. Existing ones are checked.
+    Topics {
+        /// Addresses to begin with, `host:port`, separated by commas.
+        #[arg(long, env = "WATTLINE__KAFKA__BROKERS")]
+        brokers: String,
+        /// Copies of each record; 3 where there are three brokers.
+        #[arg(long, default_value_t = 1)]
+        replication_factor: i32,
+    },
+}
+
+/// How to reach the database as its owner.
+#[derive(clap::Args)]
+struct DatabaseArguments {
+    /// `postgres://owner@host:port/database`
+    #[arg(long = "database", env = "WATTLINE__DATABASE__URL")]
+    url: String,
+    /// File that holds the password.
+    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE", default_value = "")]
+    password_file: PathBuf,
+    /// Authorities that sign the server's certificate (PEM).
+    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE", default_value = "")]
+    tls_root_file: PathBuf,
+}
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "a command speaks to its user")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wattlinectl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command speaks to its user")]
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Migrate {
+            database,
+            role_password,
+        } => {
+            let applied = migrate::migrate(&database.into(), &role_password).await?;
+            match applied.as_slice() {
+                [] => println!("the schema is up to date"),
+                applied => println!("applied {} migrations: {applied:?}", applied.len()),
+            }
+        }
+        Command::Topics {
+            brokers,
+            replication_factor,
+        } => {
+            let settings = KafkaSettings {
+                brokers,
+                ..environment_kafka()?
+            };
+            for line in topics::create_with(&settings, replication_factor).await? {
+                println!("{line}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn role_password(text: &str) -> Result<(String, PathBuf), String> {
+    let (role, file) = text.split_once('=').ok_or("write ROLE=FILE")?;
+    Ok((role.to_owned(), PathBuf::from(file)))
+}
+
+/// Security settings of Kafka come from the same variables as in the services.
+fn environment_kafka() -> anyhow::Result<KafkaSettings> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Environment {
+        kafka: KafkaSettings,
+        service: wattline_service::ServiceSettings,
+    }
+    impl wattline_service::ServiceConfig for Environment {
+        fn service(&self) -> &wattline_service::ServiceSettings {
+            &self.service
+        }
+    }
+    let environment: Environment = wattline_service::config::load(None).context("WATTLINE__KAFKA__…")?;
+    Ok(environment.kafka)
+}
+
+impl From<DatabaseArguments> for DatabaseSettings {
+    fn from(arguments: DatabaseArguments) -> Self {
+        Self {
+            url: arguments.url,
+            password_file: arguments.password_file,
+            tls_root_file: arguments.tls_root_file,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Migrations: numbered, forward only, each in a transaction of its own; then roles and grants.
+//!
+//! An advisory lock makes two at once wait for each other. A migration that was changed after it was applied is
+//! an error: write a new one.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use postgres_protocol::password::scram_sha_256;
+use sha2::{Digest, Sha256};
+use tokio_postgres::Client;
+use wattline_service::DatabaseSettings;
+use wattline_service::kafka::read_secret;
+use wattline_service::postgres::describe;
+
+/// One migration.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// Its number, 1, 2, 3…
+    pub number: i32,
+    /// Its name, as in its file's.
+    pub name: &'static str,
+    /// What it does.
+    pub sql: &'static str,
+}
+
+macro_rules! migration {
+    ($number:literal, $name:literal) => {
+        Migration {
+            number: $number,
+            name: $name,
+            sql: include_str!(concat!("../../../sql/migrations/", $name, ".sql")),
+        }
+    };
+}
+
+/// All migrations, in order; a test compares them with the folder.
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_registry"),
+    migration!(2, "0002_readings"),
+    migration!(3, "0003_streams"),
+    migration!(4, "0004_energy"),
+];
+const ROLES: &str = include_str!("../../../sql/roles.sql");
+/// "wattline" in ASCII: the lock's number.
+const LOCK: i64 = 0x7761_7474_6c69_6e65;
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now())";
+
+/// Brings the database at `url` to this version, without setting passwords; gives the numbers applied.
+///
+/// # Errors
+/// As [`migrate`].
+pub async fn run(url: &str) -> anyhow::Result<Vec<i32>> {
+    let settings = DatabaseSettings {
+        url: url.to_owned(),
+        ..DatabaseSettings::default()
+    };
+    migrate(&settings, &[]).await
+}
+
+/// Brings the database to this version and sets the passwords of roles from files; gives the numbers applied.
+///
+/// # Errors
+/// Where the database can't be reached, has no TimescaleDB, is newer than this version, or refuses a migration.
+pub async fn migrate(
+    settings: &DatabaseSettings,
+    passwords: &[(String, PathBuf)],
+) -> anyhow::Result<Vec<i32>> {
+    let mut client = settings.connect("wattlinectl").await?;
+    require_timescaledb(&client).await?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .await
+        .context("cannot take the migration lock")?;
+    client
+        .batch_execute(SCHEMA)
+        .await
+        .context("cannot create the table of migrations")?;
+    let mut applied = Vec::new();
+    for migration in pending(&client).await? {
+        apply(&mut client, migration).await?;
+        applied.push(migration.number);
+    }
+    let roles = client.batch_execute(ROLES).await;
+    roles.map_err(|error| anyhow::anyhow!("cannot apply roles and grants: {}", describe(&error)))?;
+    for (role, file) in passwords {
+        set_password(&client, role, &read_secret(file, "--role-password")?).await?;
+    }
+    client
+        .execute("SELECT pg_advisory_unlock($1)", &[&LOCK])
+        .await
+        .context("cannot release the lock")?;
+    Ok(applied)
+}
+
+async fn require_timescaledb(client: &Client) -> anyhow::Result<()> {
+    let available = client
+        .query_opt(
+            "SELECT FROM pg_available_extensions WHERE name = 'timescaledb'",
+            &[],
+        )
+        .await;
+    if available.context("cannot ask for extensions")?.is_none() {
+        bail!(
+            "this PostgreSQL has no TimescaleDB: install its package (postgresql-17-timescaledb, or the image \
+             timescale/timescaledb), set shared_preload_libraries = 'timescaledb' and restart the server"
+        );
+    }
+    let preloaded = client
+        .query_one("SELECT current_setting('shared_preload_libraries')", &[])
+        .await;
+    let preloaded: String = preloaded.context("cannot read shared_preload_libraries")?.get(0);
+    if !preloaded.contains("timescaledb") {
+        bail!(
+            "TimescaleDB is installed but not loaded: set shared_preload_libraries = 'timescaledb' in \
+             postgresql.conf (it is {preloaded:?}) and restart the server"
+        );
+    }
+    Ok(())
+}
+
+async fn pending(client: &Client) -> anyhow::Result<Vec<&'static Migration>> {
+    let done = client
+        .query(
+            "SELECT number, name, sha256 FROM schema_migration ORDER BY number",
+            &[],
+        )
+        .await;
+    let done = done.context("cannot read the table of migrations")?;
+    for row in &done {
+        let (number, name, sum): (i32, String, String) = (row.get(0), row.get(1), row.get(2));
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.number == number) else {
+            bail!(
+                "the database has migration {name}, which this wattlinectl doesn't know: it is newer, use its version"
+            );
+        };
+        if checksum(migration.sql) != sum {
+            bail!("migration {name} was changed after it was applied: restore it, and write a new one");
+        }
+    }
+    Ok(MIGRATIONS.iter().skip(done.len()).collect())
+}
+
+async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<()> {
+    let name = migration.name;
+    let transaction = client.transaction().await.context("cannot begin")?;
+    let outcome = transaction.batch_execute(migration.sql).await;
+    outcome.map_err(|error| anyhow::anyhow!("migration {name} failed: {}", describe(&error)))?;
+    transaction
+        .execute(
+            "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
+            &[&migration.number, &name, &checksum(migration.sql)],
+        )
+        .await
+        .context("cannot note the migration")?;
+    transaction
+        .commit()
+        .await
+        .with_context(|| format!("cannot commit migration {name}"))
+}
+
+/// The server gets a SCRAM verifier, never the password: a statement may be logged.
+async fn set_password(client: &Client, role: &str, password: &str) -> anyhow::Result<()> {
+    let verifier = scram_sha_256(password.as_bytes());
+    let statement = client
+        .query_one(
+            "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)",
+            &[&role, &verifier],
+        )
+        .await
+        .context("cannot prepare the password")?;
+    let outcome = client.batch_execute(statement.get(0)).await;
+    outcome.map_err(|error| anyhow::anyhow!("cannot set the password of {role}: {}", describe(&error)))
+}
+
+fn checksum(sql: &str) -> String {
+    Sha256::digest(sql.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sql/migrations");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let listed: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|migration| format!("{}.sql", migration.name))
+            .collect();
+        assert_eq!(files, listed);
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(usize::try_from(migration.number).unwrap(), index + 1);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.number)));
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Kafka topics: created where they are missing, checked where they exist.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::types::RDKafkaErrorCode;
+use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, Topic};
+use wattline_service::KafkaSettings;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Creates all topics on `brokers`, without security.
+///
+/// # Errors
+/// As [`create_with`].
+pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()> {
+    let settings = KafkaSettings {
+        brokers: brokers.to_owned(),
+        ..KafkaSettings::default()
+    };
+    create_with(&settings, replication_factor).await.map(drop)
+}
+
+/// Creates all topics that are missing and checks the others; gives a line for each.
+///
+/// # Errors
+/// Where Kafka can't be reached or refuses, or an existing topic has other partitions or takes too small records.
+pub async fn create_with(settings: &KafkaSettings, replication_factor: i32) -> anyhow::Result<Vec<String>> {
+    let admin: AdminClient<DefaultClientContext> = settings
+        .client_config("wattlinectl")?
+        .create()
+        .context("cannot make a Kafka client")?;
+    let mut lines = Vec::new();
+    for topic in ALL {
+        lines.push(create_one(&admin, topic, replication_factor, &settings.brokers).await?);
+    }
+    Ok(lines)
+}
+
+async fn create_one(
+    admin: &AdminClient<DefaultClientContext>,
+    topic: Topic,
+    replication_factor: i32,
+    brokers: &str,
+) -> anyhow::Result<String> {
+    let (retention, bytes_max) = (topic.retention_ms.to_string(), RECORD_BYTES_MAX.to_string());
+    let in_sync = (replication_factor - 1).max(1).to_string();
+    let new = NewTopic::new(
+        topic.name,
+        topic.partitions,
+        TopicReplication::Fixed(replication_factor),
+    )
+    .set("retention.ms", &retention)
+    .set("max.message.bytes", &bytes_max)
+    .set("min.insync.replicas", &in_sync);
+    let options = AdminOptions::new()
+        .request_timeout(Some(TIMEOUT))
+        .operation_timeout(Some(TIMEOUT));
+    let outcome = admin.create_topics([&new], &options).await.with_context(|| {
+        format!("Kafka at {brokers} did not answer: is it running, and is --brokers right?")
+    })?;
+    match outcome.into_iter().next() {
+        Some(Ok(name)) => Ok(format!(
+            "created topic {name} with {} partitions",
+            topic.partitions
+        )),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => check(admin, topic).await,
+        Some(Err((name, error))) => bail!("Kafka at {brokers} refuses to create topic {name}: {error}"),
+        None => bail!("Kafka at {brokers} gave no answer for topic {}", topic.name),
+    }
+}
+
+async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyhow::Result<String> {
+    let name = topic.name;
+    let metadata = admin
+        .inner()
+        .fetch_metadata(Some(name), TIMEOUT)
+        .context("cannot read the topic")?;
+    let partitions = metadata
+        .topics()
+        .first()
+        .map_or(0, |topic| topic.partitions().len());
+    if i32::try_from(partitions) != Ok(topic.partitions) {
+        bail!(
+            "topic {name} has {partitions} partitions, must have {}: its keys would move; delete it if it is \
+             empty, else write to the next version of the topic",
+            topic.partitions
+        );
+    }
+    let resources = admin
+        .describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new())
+        .await;
+    let bytes_max = resources
+        .context("cannot read the topic's configuration")?
+        .into_iter()
+        .filter_map(Result::ok)
+        .flat_map(|resource| resource.entries)
+        .find(|entry| entry.name == "max.message.bytes")
+        .and_then(|entry| entry.value?.parse::<usize>().ok());
+    match bytes_max {
+        Some(bytes) if bytes < RECORD_BYTES_MAX => bail!(
+            "topic {name} takes records up to {bytes} bytes only: set its max.message.bytes to {RECORD_BYTES_MAX}"
+        ),
+        _ => Ok(format!("topic {name} exists, with {partitions} partitions")),
+    }
+}
