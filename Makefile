@@ -1,0 +1,44 @@
+# Two commands do everything on a fresh machine: `make up` and `make test`.
+# PROFILE is one for the demo and the tests, so that nothing is compiled twice.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+STACK_DIR ?= .stack
+HOMES ?= 12
+HTTP_PORT ?= 9400
+FAULT_ROUNDS ?= 5
+BIN := $(or $(CARGO_TARGET_DIR),target)/release
+
+.PHONY: help install build up down test check faults bench deny
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: ## What the local stack needs, on Debian; seconds when all is there
+	@scripts/install-debian.sh
+
+build: install ## All services and tools
+	@$(CARGO) build --release --locked --workspace --bins
+
+up: build ## The real servers, the four services and a simulated street; Ctrl-C stops it
+	@$(BIN)/wattline-stack up --dir $(STACK_DIR) --services --homes $(HOMES) --http-port $(HTTP_PORT) --json $(STACK_DIR)/stack.json
+
+down: ## Stop a stack that `make up` left behind, and delete its data
+	@scripts/down.sh $(STACK_DIR)
+
+test: install ## Every promise once, against the real servers
+	@scripts/test.sh
+
+check: install ## Formatting, lints, documentation
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items --quiet
+
+faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
+	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh -p wattline-tests faults
+
+bench: build ## Measure the whole path and the sink alone, and write a report
+	@scripts/bench.sh
+
+deny: ## Licences, advisories, duplicates (needs cargo-deny)
+	@$(CARGO) deny --all-features check
