@@ -1,0 +1,2 @@
+//! `wattline-stack`
+fn main() {}

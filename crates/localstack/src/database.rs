@@ -1,0 +1,111 @@
+//! Databases on the stack's server: one for the stack, and fresh ones for tests, copied from a migrated template.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::JoinHandle;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, NoTls};
+
+/// A connection and the task that drives it.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+pub(crate) async fn connect(url: &str) -> Result<Session> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .context("cannot connect")?;
+    let driver = tokio::spawn(async move {
+        // The client that waits for an answer gets the same error.
+        let _ = connection.await;
+    });
+    Ok(Session { client, driver })
+}
+
+pub(crate) fn url(address: SocketAddr, role: &str, database: &str) -> String {
+    format!("postgres://{role}@{address}/{database}")
+}
+
+/// Creates a database unless it exists.
+pub(crate) async fn create_if_missing(address: SocketAddr, name: &str) -> Result<()> {
+    let session = connect(&url(address, "postgres", "postgres")).await?;
+    let exists = session
+        .client
+        .query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])
+        .await?;
+    if exists.is_none() {
+        let statement = format!("CREATE DATABASE {}", identifier(name)?);
+        session
+            .client
+            .batch_execute(&statement)
+            .await
+            .with_context(|| format!("cannot create {name}"))?;
+    }
+    Ok(())
+}
+
+/// Creates `name` as a copy of `template`. Whoever is connected to the template, TimescaleDB's scheduler included, is
+/// put out, as a template must be idle while it is copied.
+pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Option<&str>) -> Result<()> {
+    let session = connect(&url(address, "postgres", "postgres")).await?;
+    let name = identifier(name)?;
+    let Some(template) = template else {
+        session
+            .client
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await?;
+        return Ok(());
+    };
+    let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", identifier(template)?);
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {}", identifier(template)?);
+    session
+        .client
+        .batch_execute(&close)
+        .await
+        .with_context(|| format!("cannot use {template} as a template"))?;
+    let mut tries = 0;
+    loop {
+        let put_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
+        session.client.query(put_out, &[&template]).await?;
+        match session.client.batch_execute(&copy).await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && tries < 100 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot copy {template}")),
+        }
+    }
+}
+
+/// Drops a database with everything that is connected to it.
+pub(crate) async fn drop(address: SocketAddr, name: &str) -> Result<()> {
+    let session = connect(&url(address, "postgres", "postgres")).await?;
+    let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name)?);
+    session
+        .client
+        .batch_execute(&statement)
+        .await
+        .with_context(|| format!("cannot drop {name}"))
+}
+
+/// A name that needs no quotes.
+fn identifier(name: &str) -> Result<&str> {
+    let plain = name
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    ensure!(
+        plain && !name.is_empty(),
+        "'{name}' is no database name: lower case letters, digits and _ only"
+    );
+    Ok(name)
+}

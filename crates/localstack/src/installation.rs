@@ -1,0 +1,96 @@
+//! Where `scripts/install-debian.sh` put the servers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use nix::unistd::{Gid, Uid, User, geteuid};
+
+/// Must equal KAFKA_PART of the script.
+const KAFKA_PART: &str = "kafka-4.3.1-1";
+/// Must equal SERVERS_PART of the script.
+const SERVERS_PART: &str = "servers-trixie-1";
+/// Must equal STACK_USER of the script.
+const STACK_USER: &str = "wattline";
+
+const CURE: &str = "run scripts/install-debian.sh";
+
+/// The installed servers.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    cache: PathBuf,
+}
+
+impl Installation {
+    /// Finds them below `WATTLINE_CACHE`, by default `/var/cache/wattline` for root and `~/.cache/wattline` for others.
+    pub fn find() -> Result<Self> {
+        let cache = cache_folder()?;
+        for part in [KAFKA_PART, SERVERS_PART] {
+            let stamp = cache.join(part).join("complete");
+            if !stamp.exists() {
+                bail!(
+                    "the servers are not installed ({} is missing): {CURE}",
+                    stamp.display()
+                );
+            }
+        }
+        Ok(Self { cache })
+    }
+
+    /// The folder that holds everything installed; it outlives checkouts.
+    #[must_use]
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// A file of the Kafka part.
+    pub(crate) fn kafka(&self, name: &str) -> PathBuf {
+        self.cache.join(KAFKA_PART).join(name)
+    }
+
+    /// The broker's executable.
+    #[must_use]
+    pub fn mosquitto(&self) -> PathBuf {
+        self.servers_root().join("usr/sbin/mosquitto")
+    }
+
+    /// The tool that hashes the broker's passwords.
+    pub(crate) fn mosquitto_passwd(&self) -> PathBuf {
+        self.servers_root().join("usr/bin/mosquitto_passwd")
+    }
+
+    /// A program of PostgreSQL, such as `psql` or `pg_dump`.
+    #[must_use]
+    pub fn postgres(&self, program: &str) -> PathBuf {
+        self.servers_root()
+            .join("usr/lib/postgresql/17/bin")
+            .join(program)
+    }
+
+    fn servers_root(&self) -> PathBuf {
+        self.cache.join(SERVERS_PART).join("root")
+    }
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("WATTLINE_CACHE").filter(|value| !value.is_empty()) {
+        return Ok(folder.into());
+    }
+    if geteuid().is_root() {
+        return Ok("/var/cache/wattline".into());
+    }
+    let base = match std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    Ok(base.join("wattline"))
+}
+
+/// Who runs PostgreSQL, which refuses to be root: `None` = whoever we are.
+pub(crate) fn database_user() -> Result<Option<(Uid, Gid)>> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let user = User::from_name(STACK_USER).context("cannot look up users")?;
+    let user = user.with_context(|| format!("the system user '{STACK_USER}' is missing: {CURE}"))?;
+    Ok(Some((user.uid, user.gid)))
+}

@@ -1,0 +1,193 @@
+//! Apache Kafka in KRaft mode: one combined node, or three.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use tokio::net::TcpStream;
+
+use crate::identity::StackId;
+use crate::installation::Installation;
+use crate::process::Launch;
+
+/// What the Java virtual machine is tuned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KafkaTuning {
+    /// Ready in about 3 s, but never compiled to the best code: for tests.
+    FastStart,
+    /// For load: both compilers and a larger heap.
+    #[default]
+    Throughput,
+}
+
+/// One node of a cluster, broker and controller in one.
+#[derive(Debug, Clone)]
+pub(crate) struct Kafka {
+    /// 1, 2, 3.
+    pub(crate) node: u16,
+    pub(crate) folder: PathBuf,
+    pub(crate) tuning: KafkaTuning,
+    pub(crate) installation: Installation,
+    pub(crate) addresses: Addresses,
+    /// Controller addresses of all nodes, this one included, in the order of their numbers.
+    pub(crate) controllers: Vec<SocketAddr>,
+    pub(crate) temporary: bool,
+}
+
+/// Where one node listens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) client: SocketAddr,
+    /// What clients are told: a proxy, or `client` itself.
+    pub(crate) advertised: SocketAddr,
+    /// For the brokers among themselves, and for clients that must not go through the proxy.
+    pub(crate) direct: SocketAddr,
+    pub(crate) controller: SocketAddr,
+}
+
+impl Kafka {
+    /// Formats the data folder, by two files rather than by a virtual machine of its own (2 s saved).
+    pub(crate) fn make(&self, id: &StackId) -> Result<()> {
+        let data = self.folder.join("data");
+        fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+        // Without it the broker starts with group and transaction features at level 0.
+        let checkpoint = self.installation.kafka("bootstrap.checkpoint");
+        fs::copy(&checkpoint, data.join("bootstrap.checkpoint"))
+            .with_context(|| format!("cannot copy {}", checkpoint.display()))?;
+        let meta = format!("version=1\ncluster.id={id}\nnode.id={}\n", self.node);
+        fs::write(data.join("meta.properties"), meta).context("cannot write meta.properties")
+    }
+
+    /// Writes the configuration for today's ports.
+    pub(crate) fn configure(&self) -> Result<()> {
+        let path = self.folder.join("server.properties");
+        fs::write(&path, self.properties()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn properties(&self) -> String {
+        let Addresses {
+            client,
+            advertised,
+            direct,
+            controller,
+        } = self.addresses;
+        let replicas = self.controllers.len();
+        let in_sync = replicas.min(2);
+        let voters: Vec<String> = (1..)
+            .zip(&self.controllers)
+            .map(|(node, address)| format!("{node}@{address}"))
+            .collect();
+        // The last six: fast failover and short first rebalances in tests; production keeps the defaults.
+        format!(
+            "process.roles=broker,controller\n\
+             node.id={node}\n\
+             controller.quorum.voters={voters}\n\
+             listeners=CLIENT://{client},DIRECT://{direct},CONTROLLER://{controller}\n\
+             advertised.listeners=CLIENT://{advertised},DIRECT://{direct}\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CLIENT:PLAINTEXT,DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             inter.broker.listener.name=DIRECT\n\
+             log.dirs={folder}/data\n\
+             auto.create.topics.enable=false\n\
+             default.replication.factor={replicas}\n\
+             min.insync.replicas={in_sync}\n\
+             unclean.leader.election.enable=false\n\
+             offsets.topic.num.partitions=3\n\
+             offsets.topic.replication.factor={replicas}\n\
+             transaction.state.log.num.partitions=3\n\
+             transaction.state.log.replication.factor={replicas}\n\
+             transaction.state.log.min.isr={in_sync}\n\
+             share.coordinator.state.topic.num.partitions=1\n\
+             share.coordinator.state.topic.replication.factor={replicas}\n\
+             share.coordinator.state.topic.min.isr={in_sync}\n\
+             group.initial.rebalance.delay.ms=0\n\
+             group.min.session.timeout.ms=1000\n\
+             broker.heartbeat.interval.ms=500\n\
+             broker.session.timeout.ms=3000\n\
+             controller.quorum.election.timeout.ms=500\n\
+             controller.quorum.fetch.timeout.ms=1000\n",
+            node = self.node,
+            voters = voters.join(","),
+            folder = self.folder.display(),
+        )
+    }
+
+    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+        let file = |name| self.installation.kafka(name).display().to_string();
+        let tuning: &[&str] = match self.tuning {
+            KafkaTuning::FastStart => &[
+                "-Xms64m",
+                "-Xmx256m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+            ],
+            KafkaTuning::Throughput => &["-Xms256m", "-Xmx768m", "-XX:+UseParallelGC"],
+        };
+        let mut launch = Launch::new("java", log_file)
+            .args(tuning.iter().copied())
+            // An archive that doesn't fit this virtual machine is ignored.
+            .args([
+                "-Xlog:disable".into(),
+                format!("-XX:SharedArchiveFile={}", file("kafka.jsa")),
+            ])
+            .args([format!(
+                "-Dlog4j2.configurationFile={}",
+                file("log4j2.properties")
+            )])
+            .args(["-cp".into(), file("libs/*"), "kafka.Kafka".into()])
+            .args([self.folder.join("server.properties")]);
+        launch.signal_on_orphaned = if self.temporary {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGTERM
+        };
+        launch
+    }
+
+    /// Ready = a metadata request answers, names `brokers` brokers, this one among them, and every partition has a leader.
+    pub(crate) async fn check_ready(&self, brokers: usize) -> Result<()> {
+        let (address, node) = (self.addresses.direct, i32::from(self.node));
+        // Spares a client of its own for as long as nobody listens.
+        let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
+        connected
+            .context("no connection in 2 s")?
+            .context("cannot connect")?;
+        tokio::task::spawn_blocking(move || check_metadata(address, node, brokers)).await?
+    }
+}
+
+fn check_metadata(address: SocketAddr, node: i32, brokers: usize) -> Result<()> {
+    let client: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", address.to_string())
+        .set_log_level(RDKafkaLogLevel::Emerg)
+        .create()
+        .context("cannot create a Kafka client")?;
+    let metadata = client
+        .fetch_metadata(None, Duration::from_secs(5))
+        .context("no metadata answer")?;
+    let nodes: Vec<i32> = metadata
+        .brokers()
+        .iter()
+        .map(rdkafka::metadata::MetadataBroker::id)
+        .collect();
+    ensure!(
+        nodes.contains(&node),
+        "broker {node} has not joined, only {nodes:?}"
+    );
+    ensure!(
+        nodes.len() >= brokers,
+        "only the brokers {nodes:?} of {brokers} have joined"
+    );
+    for topic in metadata.topics() {
+        if let Some(partition) = topic.partitions().iter().find(|partition| partition.leader() < 0) {
+            bail!("partition {} of {} has no leader", partition.id(), topic.name());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The handle of one server: start, stop, kill, freeze, restart.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::Signal;
+use tokio::time::Instant;
+
+use crate::child::Child;
+use crate::kafka::Kafka;
+use crate::mosquitto::Mosquitto;
+use crate::process::Launch;
+use crate::timescale::Timescale;
+
+/// A slow machine with other stacks on it: a cold Kafka took 8 s, so this means "never".
+const READY_DEADLINE: Duration = Duration::from_secs(120);
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// One server of a stack.
+#[derive(Debug)]
+pub struct Server {
+    kind: Kind,
+    child: Child,
+    launch: Launch,
+}
+
+/// The three kinds differ in how they are launched, asked and stopped.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Mosquitto(Mosquitto),
+    Kafka(Box<Kafka>),
+    Timescale(Timescale),
+}
+
+impl Server {
+    pub(crate) fn new(kind: Kind, name: &str, dir: &Path) -> Self {
+        let log_file: PathBuf = dir.join("logs").join(format!("{name}.log"));
+        let mut launch = match &kind {
+            Kind::Mosquitto(mosquitto) => mosquitto.launch(log_file),
+            Kind::Kafka(kafka) => kafka.launch(log_file),
+            Kind::Timescale(timescale) => timescale.launch(log_file),
+        };
+        launch.record = Some(dir.join("run").join(format!("{name}.pid")));
+        Self {
+            kind,
+            child: Child::new(name),
+            launch,
+        }
+    }
+
+    /// `mosquitto`, `kafka-1` or `timescale`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.child.name()
+    }
+
+    /// Where it listens, not through a proxy.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        match &self.kind {
+            Kind::Mosquitto(mosquitto) => mosquitto.address,
+            Kind::Kafka(kafka) => kafka.addresses.client,
+            Kind::Timescale(timescale) => timescale.address,
+        }
+    }
+
+    /// Its standard output and error.
+    #[must_use]
+    pub fn log_file(&self) -> &Path {
+        &self.launch.log_file
+    }
+
+    /// The process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.child.running().map(|process| process.pid())
+    }
+
+    /// Whether its process lives; it may be frozen.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.pid().is_some()
+    }
+
+    /// Starts it unless it runs, and waits until it answers.
+    pub async fn start(&self) -> Result<()> {
+        self.spawn().await?;
+        self.wait_ready().await
+    }
+
+    /// Graceful: everything that it has is saved.
+    pub async fn stop(&self) -> Result<()> {
+        self.child.stop(self.stop_signal(), STOP_DEADLINE).await
+    }
+
+    /// `kill -9`, with all its children.
+    pub async fn kill(&self) -> Result<()> {
+        self.child.kill().await
+    }
+
+    /// SIGSTOP for all of its processes: its connections stay open and nothing answers.
+    pub async fn freeze(&self) -> Result<()> {
+        self.child.signal_tree(Signal::SIGSTOP)
+    }
+
+    /// SIGCONT: undoes [`Server::freeze`].
+    pub async fn thaw(&self) -> Result<()> {
+        self.child.signal_tree(Signal::SIGCONT)
+    }
+
+    /// Stop, start, ready.
+    pub async fn restart(&self) -> Result<()> {
+        self.stop().await?;
+        self.start().await
+    }
+
+    /// Waits until it really answers a client; an error at once when its process has ended.
+    pub async fn wait_ready(&self) -> Result<()> {
+        self.wait_ready_with(1).await
+    }
+
+    /// Waits until its process has ended, and says how.
+    pub async fn wait_ended(&self) -> Result<std::process::ExitStatus> {
+        let process = self
+            .child
+            .newest()
+            .with_context(|| format!("{} was never started", self.name()))?;
+        process.wait().await
+    }
+
+    /// Starts it unless it runs; does not wait.
+    pub(crate) async fn spawn(&self) -> Result<()> {
+        if let (Kind::Timescale(timescale), None) = (&self.kind, self.pid()) {
+            timescale.clear_leftovers().await?;
+        }
+        self.child.spawn(&self.launch)
+    }
+
+    /// [`Server::wait_ready`], a broker with so many of its cluster.
+    pub(crate) async fn wait_ready_with(&self, brokers: usize) -> Result<()> {
+        let deadline = Instant::now() + READY_DEADLINE;
+        loop {
+            let Err(error) = self.check_ready(brokers).await else {
+                return Ok(());
+            };
+            self.child
+                .ensure_running(&self.launch)
+                .with_context(|| format!("{} failed to start", self.name()))?;
+            if Instant::now() >= deadline {
+                let log = self.launch.log_tail(15);
+                let context = format!(
+                    "{} is not ready after {} s; its log ends:\n{log}",
+                    self.name(),
+                    READY_DEADLINE.as_secs()
+                );
+                return Err(error.context(context));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn check_ready(&self, brokers: usize) -> Result<()> {
+        match &self.kind {
+            Kind::Mosquitto(mosquitto) => mosquitto.check_ready().await,
+            Kind::Kafka(kafka) => kafka.check_ready(brokers).await,
+            Kind::Timescale(timescale) => timescale.check_ready().await,
+        }
+    }
+
+    fn stop_signal(&self) -> Signal {
+        match &self.kind {
+            Kind::Mosquitto(_) | Kind::Kafka(_) => Signal::SIGTERM,
+            // Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
+            Kind::Timescale(_) => Signal::SIGINT,
+        }
+    }
+
+    /// For `Drop`.
+    pub(crate) fn end_blocking(&self, graceful: bool) {
+        let signal = if graceful {
+            self.stop_signal()
+        } else {
+            Signal::SIGKILL
+        };
+        self.child.end_blocking(signal, Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,326 @@
+//! All servers of one stack together.
+
+mod options;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::database;
+use crate::identity::{self, StackFile, StackId};
+use crate::installation::{Installation, database_user};
+use crate::kafka::{Addresses, Kafka};
+use crate::leftovers;
+use crate::mosquitto::Mosquitto;
+use crate::ports::Port;
+use crate::proxy::Proxy;
+use crate::server::{Kind, Server};
+use crate::timescale::{Timescale, impassable};
+
+pub use options::{ServerKind, StackOptions};
+
+/// The database that the services use.
+const DATABASE: &str = "wattline";
+
+/// A running stack. Dropping it stops its servers and, if its folder is a temporary one, removes that.
+#[derive(Debug)]
+pub struct Stack {
+    id: StackId,
+    dir: PathBuf,
+    servers: Vec<Server>,
+    /// In front of the brokers, if clients are to go through proxies; in the order of the nodes.
+    kafka_proxies: Vec<Proxy>,
+    ports: Mutex<BTreeMap<String, Port>>,
+    temporary: bool,
+    // Dropped last, in this order: nobody else may take the folder before it is gone.
+    _folder: options::Folder,
+    _lock: Flock<File>,
+}
+
+impl Stack {
+    /// Starts the servers and waits until each really answers.
+    ///
+    /// Topics and tables are the caller's to make (`wattlinectl`); the database `wattline` exists and is empty.
+    pub async fn start(options: StackOptions) -> Result<Self> {
+        let installation = Installation::find()?;
+        let folder = options.open_folder(&installation)?;
+        let dir = folder.path().to_owned();
+        let lock = lock(&dir)?;
+        for leftover in leftovers::end_recorded(&dir.join("run")).await? {
+            warn!(
+                "ended {leftover}, left over from an earlier run in {}",
+                dir.display()
+            );
+        }
+        let mut file = StackFile::open(&dir, options.kafka_brokers, &options.folder_names())?;
+        let mut stack = Self {
+            id: file.id.clone(),
+            servers: Vec::new(),
+            kafka_proxies: Vec::new(),
+            ports: Mutex::new(options.choose_ports(&file.ports)?),
+            temporary: options.dir.is_none(),
+            _folder: folder,
+            _lock: lock,
+            dir,
+        };
+        file.ports = stack
+            .ports
+            .lock()
+            .iter()
+            .map(|(name, port)| (name.clone(), port.number()))
+            .collect();
+        file.save(&stack.dir)?;
+        if options.kafka_through_proxy {
+            for node in 1..=options.kafka_brokers {
+                stack
+                    .kafka_proxies
+                    .push(Proxy::start(stack.port(&format!("kafka-{node}"))).await?);
+            }
+        }
+        for name in options.folder_names() {
+            let kind = stack.prepare(&name, &options, &installation, &mut file)?;
+            stack.servers.push(Server::new(kind, &name, &stack.dir));
+        }
+        stack.start_servers(options.kafka_brokers).await?;
+        Ok(stack)
+    }
+
+    /// Stops every server gracefully, in the order of the data. The folder of a temporary stack is removed.
+    pub async fn stop(self) -> Result<()> {
+        for server in &self.servers {
+            server.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// The id that all its data folders carry; also Kafka's cluster id.
+    #[must_use]
+    pub fn id(&self) -> &StackId {
+        &self.id
+    }
+
+    /// The folder that holds everything; logs are in `logs/` below it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// All its servers.
+    #[must_use]
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// The MQTT broker.
+    ///
+    /// # Panics
+    /// When the options left it out; this and the next ones.
+    #[must_use]
+    pub fn mosquitto(&self) -> &Server {
+        self.server("mosquitto")
+    }
+
+    /// Kafka's first broker: the only one, unless three were asked for.
+    #[must_use]
+    pub fn kafka(&self) -> &Server {
+        self.kafka_broker(1)
+    }
+
+    /// Kafka's broker with that node id, from 1.
+    #[must_use]
+    pub fn kafka_broker(&self, node: u16) -> &Server {
+        self.server(&format!("kafka-{node}"))
+    }
+
+    /// The database server.
+    #[must_use]
+    pub fn timescale(&self) -> &Server {
+        self.server("timescale")
+    }
+
+    /// The proxies that Kafka advertises, with [`StackOptions::kafka_through_proxy`]; one per broker.
+    #[must_use]
+    pub fn kafka_proxies(&self) -> &[Proxy] {
+        &self.kafka_proxies
+    }
+
+    fn server(&self, name: &str) -> &Server {
+        let server = self.servers.iter().find(|server| server.name() == name);
+        server.unwrap_or_else(|| panic!("this stack was started without {name}"))
+    }
+
+    /// The address of a port chosen by [`StackOptions::choose_ports`].
+    fn port(&self, name: &str) -> SocketAddr {
+        self.ports.lock()[name].address()
+    }
+
+    /// Makes the data folder `name` unless it is complete, and writes today's configuration.
+    fn prepare(
+        &self,
+        name: &str,
+        options: &StackOptions,
+        installation: &Installation,
+        file: &mut StackFile,
+    ) -> Result<Kind> {
+        let folder = self.dir.join(name);
+        let fresh = identity::read_id(&folder)?.is_none();
+        if fresh && folder.exists() {
+            // A run that was killed while it made it.
+            fs::remove_dir_all(fs::canonicalize(&folder)?)
+                .with_context(|| format!("cannot remove the incomplete {}", folder.display()))?;
+        }
+        let kind = match name {
+            "mosquitto" => Kind::Mosquitto(Mosquitto {
+                address: self.port(name),
+                executable: installation.mosquitto(),
+                temporary: self.temporary,
+                folder: folder.clone(),
+            }),
+            "timescale" => Kind::Timescale(Timescale {
+                address: self.port(name),
+                installation: installation.clone(),
+                user: database_user()?,
+                durable: options.durable.unwrap_or(!self.temporary),
+                temporary: self.temporary,
+                folder: folder.clone(),
+            }),
+            _ => Kind::Kafka(Box::new(self.kafka_node(name, options, installation)?)),
+        };
+        if fresh {
+            match &kind {
+                Kind::Mosquitto(mosquitto) => mosquitto.make(installation)?,
+                Kind::Kafka(kafka) => kafka.make(&self.id)?,
+                Kind::Timescale(timescale) => {
+                    self.place_database(&folder, installation)?;
+                    timescale.make()?;
+                }
+            }
+            identity::write_id(&folder, &self.id)?;
+        }
+        if !file.made.iter().any(|made| made == name) {
+            file.add_made(&self.dir, name)?;
+        }
+        match &kind {
+            Kind::Mosquitto(mosquitto) => mosquitto.configure()?,
+            Kind::Kafka(kafka) => kafka.configure()?,
+            Kind::Timescale(_) => {}
+        }
+        Ok(kind)
+    }
+
+    fn kafka_node(&self, name: &str, options: &StackOptions, installation: &Installation) -> Result<Kafka> {
+        let node: u16 = name
+            .trim_start_matches("kafka-")
+            .parse()
+            .context("a Kafka node without a number")?;
+        let client = self.port(name);
+        let proxy = self.kafka_proxies.get(usize::from(node) - 1);
+        let controllers =
+            (1..=options.kafka_brokers).map(|node| self.port(&format!("kafka-{node}-controller")));
+        Ok(Kafka {
+            node,
+            folder: self.dir.join(name),
+            tuning: options.kafka_tuning,
+            installation: installation.clone(),
+            addresses: Addresses {
+                client,
+                advertised: proxy.map_or(client, Proxy::addr),
+                direct: self.port(&format!("{name}-direct")),
+                controller: self.port(&format!("{name}-controller")),
+            },
+            controllers: controllers.collect(),
+            temporary: self.temporary,
+        })
+    }
+
+    /// Run by root, the database belongs to a system user, who can't reach a folder below, say, a home of mode 700.
+    /// Then the database lives in the cache, and the stack's folder has a link to it.
+    fn place_database(&self, folder: &Path, installation: &Installation) -> Result<()> {
+        let Some((uid, gid)) = database_user()? else {
+            return Ok(());
+        };
+        let Some(closed) = impassable(&self.dir, uid, gid) else {
+            return Ok(());
+        };
+        let outside = installation
+            .cache()
+            .join("data")
+            .join(self.id.as_str())
+            .join("timescale");
+        if let Some(closed) = impassable(installation.cache(), uid, gid) {
+            bail!(
+                "the system user that runs PostgreSQL for root may pass neither {} nor {}: \
+                 name a folder with another --dir, or open one of them (chmod o+x)",
+                self.dir.display(),
+                closed.display()
+            );
+        }
+        fs::create_dir_all(&outside).with_context(|| format!("cannot create {}", outside.display()))?;
+        // Whoever cleans up can see whose it is.
+        if let Some(parent) = outside.parent() {
+            fs::write(parent.join("belongs-to"), self.dir.as_os_str().as_encoded_bytes())?;
+        }
+        if folder.is_symlink() {
+            fs::remove_file(folder)?;
+        }
+        std::os::unix::fs::symlink(&outside, folder)
+            .with_context(|| format!("cannot link {}", folder.display()))?;
+        warn!(
+            "{} is closed to the database's user: the database is in {}",
+            closed.display(),
+            outside.display()
+        );
+        Ok(())
+    }
+
+    async fn start_servers(&self, brokers: u16) -> Result<()> {
+        for server in &self.servers {
+            server.spawn().await?;
+        }
+        for server in &self.servers {
+            server.wait_ready_with(usize::from(brokers)).await?;
+        }
+        if let Some(timescale) = self.servers.iter().find(|server| server.name() == "timescale") {
+            database::create_if_missing(timescale.address(), DATABASE).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for server in &self.servers {
+            server.end_blocking(!self.temporary);
+        }
+    }
+}
+
+/// One stack per folder. The kernel gives the lock back when its process ends, however that is.
+fn lock(dir: &Path) -> Result<Flock<File>> {
+    let path = dir.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .read(true)
+        .open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => {
+            fs::write(&path, std::process::id().to_string())?;
+            Ok(lock)
+        }
+        Err(_) => bail!(
+            "a stack already runs in {} (process {}): stop it or name another folder",
+            dir.display(),
+            fs::read_to_string(&path).unwrap_or_default()
+        ),
+    }
+}

@@ -1,0 +1,145 @@
+//! PostgreSQL with TimescaleDB, foreground, loopback only, no password.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, chown};
+
+use crate::database;
+use crate::installation::Installation;
+use crate::leftovers;
+use crate::process::{Launch, processes_in};
+
+/// One database server in one folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Timescale {
+    pub(crate) folder: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) installation: Installation,
+    pub(crate) user: Option<(Uid, Gid)>,
+    /// Flush to disk at commit. A killed process loses nothing either way, a power cut does.
+    pub(crate) durable: bool,
+    pub(crate) temporary: bool,
+}
+
+impl Timescale {
+    /// `initdb`.
+    pub(crate) fn make(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let mut command = Command::new(self.installation.postgres("initdb"));
+        command.arg("-D").arg(self.data()).current_dir("/");
+        command.args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]);
+        if let Some((uid, gid)) = self.user {
+            chown(&self.folder, Some(uid), Some(gid))
+                .with_context(|| format!("cannot hand {} to the database's user", self.folder.display()))?;
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        let done = command.output().context("cannot run initdb")?;
+        if !done.status.success() {
+            bail!("initdb failed: {}", String::from_utf8_lossy(&done.stderr).trim());
+        }
+        Ok(())
+    }
+
+    /// Removes what a killed run left: its backends, and the lock file with a pid that may be another process by now.
+    pub(crate) async fn clear_leftovers(&self) -> Result<()> {
+        let data = self.data();
+        leftovers::end_working_in(&data).await?;
+        let lock = data.join("postmaster.pid");
+        if lock.exists() && processes_in(&data).is_empty() {
+            fs::remove_file(&lock).with_context(|| format!("cannot remove {}", lock.display()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+        let on_off = |value| if value { "on" } else { "off" };
+        let mut arguments: Vec<OsString> = vec!["-D".into(), self.data().into()];
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={}", self.address.port()),
+            // A socket's path may be 107 bytes long; a data folder's may be longer.
+            "unix_socket_directories=".to_owned(),
+            "shared_preload_libraries=timescaledb".to_owned(),
+            "timescaledb.telemetry_level=off".to_owned(),
+            "timezone=UTC".to_owned(),
+            "log_timezone=UTC".to_owned(),
+            "log_line_prefix=%m [%p] %u@%d ".to_owned(),
+            "max_connections=200".to_owned(),
+            "max_locks_per_transaction=256".to_owned(),
+            "max_wal_size=4GB".to_owned(),
+            format!("shared_buffers={}", if self.temporary { "64MB" } else { "512MB" }),
+            format!("fsync={}", on_off(self.durable)),
+        ];
+        for setting in settings {
+            arguments.extend(["-c".into(), setting.into()]);
+        }
+        let mut launch = Launch::new(self.installation.postgres("postgres"), log_file).args(arguments);
+        launch.user = self.user;
+        // SIGINT is its fast shutdown.
+        launch.signal_on_orphaned = if self.temporary {
+            Signal::SIGKILL
+        } else {
+            Signal::SIGINT
+        };
+        launch
+    }
+
+    /// Ready = a query is answered.
+    pub(crate) async fn check_ready(&self) -> Result<()> {
+        let check = async {
+            let session = database::connect(&database::url(self.address, "postgres", "postgres")).await?;
+            session
+                .client
+                .simple_query("SELECT 1")
+                .await
+                .context("no answer to SELECT 1")
+        };
+        tokio::time::timeout(Duration::from_secs(2), check)
+            .await
+            .context("no answer in 2 s")??;
+        Ok(())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+/// The first parent of `path`, itself included, that a user may not pass through.
+pub(crate) fn impassable(path: &Path, uid: Uid, gid: Gid) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let mut parents: Vec<&Path> = path.ancestors().collect();
+    parents.reverse();
+    let closed = parents.into_iter().find(|parent| {
+        let Ok(metadata) = fs::metadata(parent) else {
+            return false;
+        };
+        let class = if metadata.uid() == uid.as_raw() {
+            6
+        } else if metadata.gid() == gid.as_raw() {
+            3
+        } else {
+            0
+        };
+        (metadata.mode() >> class) & 1 == 0
+    });
+    closed.map(Path::to_owned)
+}

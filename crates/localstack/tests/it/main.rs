@@ -1,0 +1,3 @@
+//! What the local stack promises, against the real servers.
+
+mod servers;

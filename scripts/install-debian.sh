@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# Installs what the local stack and the build need on Debian 12 that has cargo, Java 17 and Maven.
+#
+# Three parts, each skipped when it is there, so that a second run takes a second:
+#   1. Debian packages for the build, for unpacking the servers and for the browser test (needs root or sudo, only if some are missing);
+#   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
+#   3. Mosquitto and PostgreSQL 17 with TimescaleDB, unpacked from Debian 13 into a folder (no root, no chroot).
+# 2 and 3 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+# the checkout: they survive a new clone. Delete that folder to install anew.
+set -euo pipefail
+
+readonly KAFKA_VERSION=4.3.1
+readonly LOG4J_VERSION=2.25.4
+# Raise a revision when the recipe of its part changes: the stamp's name changes with it, and the part is made anew.
+readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
+readonly SERVERS_PART="servers-trixie-1"
+# PostgreSQL refuses to run as root; this user runs it when root starts the stack.
+readonly STACK_USER=wattline
+
+readonly PACKAGES=(
+  build-essential pkg-config make git ca-certificates    # the build
+  libssl-dev zlib1g-dev                                  # librdkafka
+  mmdebstrap patchelf tzdata util-linux                  # the servers
+  chromium                                               # the live page's test
+)
+
+say() { printf 'install: %s\n' "$*"; }
+fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+cache_folder() {
+  if [ -n "${WATTLINE_CACHE:-}" ]; then
+    printf '%s\n' "$WATTLINE_CACHE"
+  elif [ "$(id -u)" = 0 ]; then
+    printf '/var/cache/wattline\n'
+  else
+    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
+  fi
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "this needs root: run '$*' as root, then this script again"
+  fi
+}
+
+check_toolchains() {
+  local tool
+  for tool in cargo java mvn; do
+    command -v "$tool" >/dev/null || fail "'$tool' is missing: install Rust (rustup), a JDK 17 (default-jdk-headless) and Maven (maven) first"
+  done
+}
+
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+install_packages() {
+  local missing=() package
+  for package in "${PACKAGES[@]}"; do
+    is_installed "$package" || missing+=("$package")
+  done
+  if [ ${#missing[@]} = 0 ]; then
+    say "Debian packages: all there"
+    return
+  fi
+  say "Debian packages: installing ${missing[*]}"
+  # Some lists may be out of reach (third-party ones of a CI image) without harm: the install below decides.
+  as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install "${missing[@]}" >/dev/null
+}
+
+create_stack_user() {
+  [ "$(id -u)" = 0 ] || return 0
+  getent passwd "$STACK_USER" >/dev/null && return 0
+  say "system user '$STACK_USER': creating it, PostgreSQL does not run as root"
+  useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin "$STACK_USER"
+}
+
+# Runs MAKE_FUNCTION in a fresh folder $1 of the cache, unless its stamp says that it is complete.
+make_part() {
+  local part=$1 what=$2 make_function=$3
+  local folder=$cache/$part
+  if [ -e "$folder/complete" ]; then
+    say "$what: all there ($folder)"
+    return
+  fi
+  say "$what: installing into $folder"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  "$make_function" "$folder"
+  touch "$folder/complete"
+}
+
+make_kafka() {
+  local folder=$1
+  cat >"$folder/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>wattline</groupId><artifactId>kafka-server</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA_VERSION</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>$LOG4J_VERSION</version></dependency>
+  </dependencies>
+</project>
+POM
+  mvn -q -B -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+    -DoutputDirectory="$folder/libs" -DincludeScope=runtime
+  cat >"$folder/log4j2.properties" <<'LOG4J'
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %m (%c{1})%n
+LOG4J
+  rehearse_kafka "$folder"
+}
+
+# One start and stop of a throw-away broker. It leaves two files that make every later start faster: the checkpoint
+# that `format` writes (the same for all nodes of a version) and the archive of loaded classes.
+rehearse_kafka() {
+  local folder=$1 rehearsal=$1/rehearsal attempt port pid
+  for attempt in 1 2 3; do
+    port=$((12000 + RANDOM % 8000))
+    rm -rf "$rehearsal"
+    mkdir -p "$rehearsal"
+    cat >"$rehearsal/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$rehearsal/data
+PROPERTIES
+    local java=(java -Xmx256m -XX:+UseSerialGC "-Dlog4j2.configurationFile=$folder/log4j2.properties")
+    "${java[@]}" -cp "$folder/libs/*" kafka.tools.StorageTool format \
+      -t AAAAAAAAAAAAAAAAAAAAAQ -c "$rehearsal/server.properties" >"$rehearsal/format.log" 2>&1 ||
+      { cat "$rehearsal/format.log" >&2; fail "Kafka's storage tool failed, see above"; }
+    cp "$rehearsal/data/bootstrap.checkpoint" "$folder/bootstrap.checkpoint"
+    "${java[@]}" -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit="$folder/kafka.jsa" \
+      -cp "$folder/libs/*" kafka.Kafka "$rehearsal/server.properties" >"$rehearsal/server.log" 2>&1 &
+    pid=$!
+    if wait_for_line "$rehearsal/server.log" 'Kafka Server started' "$pid"; then
+      kill -TERM "$pid"
+      wait "$pid" || true # 143 is its normal end
+      rm -rf "$rehearsal"
+      return
+    fi
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    say "Kafka's rehearsal on port $port failed (attempt $attempt), its last lines:"
+    tail -n 5 "$rehearsal/server.log"
+  done
+  fail "Kafka does not start, see $rehearsal/server.log"
+}
+
+wait_for_line() {
+  local file=$1 line=$2 pid=$3 i
+  for ((i = 0; i < 300; i++)); do
+    grep -q "$line" "$file" && return 0
+    kill -0 "$pid" 2>/dev/null || return 1
+    sleep 0.2
+  done
+  return 1
+}
+
+make_servers() {
+  local folder=$1 root=$1/root triplet loader binary
+  mmdebstrap --quiet --mode=chrootless --variant=extract \
+    --include=postgresql-17,postgresql-17-timescaledb,mosquitto trixie "$root"
+  triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
+  loader=$(find "$root/usr/lib/$triplet" "$root/usr/lib64" -maxdepth 1 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
+  [ -n "$loader" ] || fail "no dynamic loader below $root/usr/lib"
+  # Debian 13's binaries need its own C library: point them at it. The path is baked in, the folder can't be moved.
+  for binary in "$root"/usr/lib/postgresql/17/bin/* "$root"/usr/sbin/mosquitto "$root"/usr/bin/mosquitto_passwd; do
+    if head -c 4 "$binary" | grep -q ELF; then
+      patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$root/usr/lib/$triplet" "$binary"
+    fi
+  done
+  rm -rf "$root/var/cache/apt" "$root/var/lib/apt" "$root/usr/share/doc" "$root/usr/share/man"
+  "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
+}
+
+umask 022
+check_toolchains
+cache=$(cache_folder)
+install_packages
+create_stack_user
+mkdir -p "$cache"
+# Two runs at once would unpack into the same folder: the second waits and then finds everything there.
+exec 9>"$cache/install.lock"
+flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
+make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
+make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 and TimescaleDB" make_servers
+say "done"
