@@ -1,0 +1,4 @@
+//! The operator's commands against real servers.
+
+mod migrate;
+mod topics;
