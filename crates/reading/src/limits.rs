@@ -113,18 +113,11 @@ impl Limits {
         self.check_time(reading)?;
         let measures = &mut reading.measures;
         self.check_power(measures.power_w, "power_w")?;
-        for (phase, name) in measures
-            .phases
-            .iter()
-            .zip(["phases[0]", "phases[1]", "phases[2]"])
-        {
+        for (phase, name) in measures.phases.iter().zip(["phases[0]", "phases[1]", "phases[2]"]) {
             self.check_power(phase.power_w, name)?;
         }
         if measures.phases.len() > 3 {
-            return Err(refuse(
-                Reason::Malformed,
-                format!("{} phases, at most 3", measures.phases.len()),
-            ));
+            return Err(refuse(Reason::Malformed, format!("{} phases, at most 3", measures.phases.len())));
         }
         self.check_register(measures.energy_import_mwh, "energy_import_wh")?;
         self.check_register(measures.energy_export_mwh, "energy_export_wh")?;
@@ -140,21 +133,14 @@ impl Limits {
         };
         keep(&mut measures.voltage_v, &voltage, LeftOut::Voltage);
         keep(&mut measures.current_a, &current, LeftOut::Current);
-        keep(
-            &mut measures.power_factor,
-            &|value| value.abs() <= 1.0,
-            LeftOut::PowerFactor,
-        );
+        keep(&mut measures.power_factor, &|value| value.abs() <= 1.0, LeftOut::PowerFactor);
         keep(&mut measures.frequency_hz, &frequency, LeftOut::Frequency);
         for phase in &mut measures.phases {
             keep(&mut phase.voltage_v, &voltage, LeftOut::Voltage);
             keep(&mut phase.current_a, &current, LeftOut::Current);
         }
         if measures.is_empty() {
-            return Err(refuse(
-                Reason::NoMeasure,
-                "no measure that Wattline knows is in it".to_owned(),
-            ));
+            return Err(refuse(Reason::NoMeasure, "no measure that Wattline knows is in it".to_owned()));
         }
         Ok(())
     }
@@ -275,14 +261,8 @@ fn check_meter_id(id: &str) -> Result<(), Refusal> {
     let detail = if id.is_empty() {
         "the meter id is empty".to_owned()
     } else if id.len() > METER_ID_BYTES_MAX {
-        format!(
-            "the meter id has {} bytes, at most {METER_ID_BYTES_MAX}",
-            id.len()
-        )
-    } else if id
-        .chars()
-        .any(|c| c.is_control() || matches!(c, '#' | '+' | '\u{fffe}' | '\u{ffff}'))
-    {
+        format!("the meter id has {} bytes, at most {METER_ID_BYTES_MAX}", id.len())
+    } else if id.chars().any(|c| c.is_control() || matches!(c, '#' | '+' | '\u{fffe}' | '\u{ffff}')) {
         "the meter id has a control character, # or +".to_owned()
     } else {
         return Ok(());

@@ -8,10 +8,7 @@ fn reading() -> Reading {
         ts: now,
         received_at: now,
         ts_source: TsSource::Device,
-        measures: Measures {
-            power_w: Some(432.1),
-            ..Measures::default()
-        },
+        measures: Measures { power_w: Some(432.1), ..Measures::default() },
         register_epoch: None,
         redelivered: false,
     }
@@ -20,10 +17,7 @@ fn reading() -> Reading {
 fn reason(change: impl FnOnce(&mut Reading)) -> Option<Reason> {
     let mut reading = reading();
     change(&mut reading);
-    Limits::default()
-        .check(&mut reading, |_| {})
-        .err()
-        .map(|refusal| refusal.reason)
+    Limits::default().check(&mut reading, |_| {}).err().map(|refusal| refusal.reason)
 }
 
 #[test]
@@ -33,33 +27,15 @@ fn a_plain_reading_passes() {
 
 #[test]
 fn power_and_registers_refuse_the_message() {
+    assert_eq!(reason(|r| r.measures.power_w = Some(f64::NAN)), Some(Reason::PowerImplausible));
+    assert_eq!(reason(|r| r.measures.power_w = Some(-100_000.1)), Some(Reason::PowerImplausible));
+    assert_eq!(reason(|r| r.measures.energy_import_mwh = Some(-1)), Some(Reason::RegisterImplausible));
+    assert_eq!(reason(|r| r.measures.energy_export_mwh = Some(i64::MAX)), Some(Reason::RegisterImplausible));
     assert_eq!(
-        reason(|r| r.measures.power_w = Some(f64::NAN)),
+        reason(|r| r.measures.phases = vec![Phase { power_w: Some(f64::INFINITY), ..Phase::default() }]),
         Some(Reason::PowerImplausible)
     );
-    assert_eq!(
-        reason(|r| r.measures.power_w = Some(-100_000.1)),
-        Some(Reason::PowerImplausible)
-    );
-    assert_eq!(
-        reason(|r| r.measures.energy_import_mwh = Some(-1)),
-        Some(Reason::RegisterImplausible)
-    );
-    assert_eq!(
-        reason(|r| r.measures.energy_export_mwh = Some(i64::MAX)),
-        Some(Reason::RegisterImplausible)
-    );
-    assert_eq!(
-        reason(|r| r.measures.phases = vec![Phase {
-            power_w: Some(f64::INFINITY),
-            ..Phase::default()
-        }]),
-        Some(Reason::PowerImplausible)
-    );
-    assert_eq!(
-        reason(|r| r.measures.phases = vec![Phase::default(); 4]),
-        Some(Reason::Malformed)
-    );
+    assert_eq!(reason(|r| r.measures.phases = vec![Phase::default(); 4]), Some(Reason::Malformed));
 }
 
 #[test]
@@ -78,41 +54,19 @@ fn a_secondary_measure_is_left_out_and_the_reading_kept() {
     let mut reading = reading();
     reading.measures.frequency_hz = Some(198.0);
     reading.measures.power_factor = Some(f64::NAN);
-    reading.measures.phases = vec![Phase {
-        voltage_v: Some(-1.0),
-        power_w: Some(1.0),
-        current_a: Some(500.0),
-    }];
+    reading.measures.phases =
+        vec![Phase { voltage_v: Some(-1.0), power_w: Some(1.0), current_a: Some(500.0) }];
     let mut left_out = Vec::new();
-    Limits::default()
-        .check(&mut reading, |which| left_out.push(which))
-        .unwrap();
-    assert_eq!(
-        left_out,
-        [
-            LeftOut::PowerFactor,
-            LeftOut::Frequency,
-            LeftOut::Voltage,
-            LeftOut::Current
-        ]
-    );
+    Limits::default().check(&mut reading, |which| left_out.push(which)).unwrap();
+    assert_eq!(left_out, [LeftOut::PowerFactor, LeftOut::Frequency, LeftOut::Voltage, LeftOut::Current]);
     assert_eq!(reading.measures.frequency_hz, None);
-    assert_eq!(
-        reading.measures.phases,
-        [Phase {
-            power_w: Some(1.0),
-            ..Phase::default()
-        }]
-    );
+    assert_eq!(reading.measures.phases, [Phase { power_w: Some(1.0), ..Phase::default() }]);
 }
 
 #[test]
 fn only_implausible_measures_are_no_measure() {
     let change = |r: &mut Reading| {
-        r.measures = Measures {
-            voltage_v: Some(1e9),
-            ..Measures::default()
-        };
+        r.measures = Measures { voltage_v: Some(1e9), ..Measures::default() };
     };
     assert_eq!(reason(change), Some(Reason::NoMeasure));
 }
@@ -120,11 +74,7 @@ fn only_implausible_measures_are_no_measure() {
 #[test]
 fn meter_ids_are_bounded() {
     for id in ["", "a\nb", "a#", "a+", &"x".repeat(129)] {
-        assert_eq!(
-            reason(|r| r.meter_id = id.to_owned()),
-            Some(Reason::MeterIdInvalid),
-            "{id:?}"
-        );
+        assert_eq!(reason(|r| r.meter_id = id.to_owned()), Some(Reason::MeterIdInvalid), "{id:?}");
     }
     assert_eq!(reason(|r| r.meter_id = "Zähler/1".to_owned()), None);
 }

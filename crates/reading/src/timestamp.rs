@@ -66,9 +66,7 @@ impl Timestamp {
     /// An RFC 3339 time with its zone.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        DateTime::parse_from_rfc3339(text)
-            .ok()
-            .map(|time| Self::from_micros(time.timestamp_micros()))
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self::from_micros(time.timestamp_micros()))
     }
 
     /// The same instant for chrono.
@@ -97,12 +95,9 @@ mod tests {
     #[test]
     fn epoch_numbers_are_told_apart_by_size() {
         let expected = Timestamp::parse_rfc3339("2026-11-20T10:00:00Z");
-        for number in [
-            1_795_168_800.0,
-            1_795_168_800_000.0,
-            1_795_168_800_000_000.0,
-            1_795_168_800_000_000_000.0,
-        ] {
+        for number in
+            [1_795_168_800.0, 1_795_168_800_000.0, 1_795_168_800_000_000.0, 1_795_168_800_000_000_000.0]
+        {
             assert_eq!(Timestamp::from_epoch_number(number), expected, "{number}");
         }
         assert_eq!(Timestamp::from_epoch_number(f64::NAN), None);
@@ -111,10 +106,7 @@ mod tests {
 
     #[test]
     fn far_away_instants_stay_printable() {
-        assert_eq!(
-            Timestamp::from_micros(i64::MAX).to_string(),
-            "9999-12-31T23:59:59.999999Z"
-        );
+        assert_eq!(Timestamp::from_micros(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
         assert!(!Timestamp::from_micros(i64::MIN).to_string().is_empty());
     }
 }

@@ -13,17 +13,10 @@ pub struct Topic {
 }
 
 /// Readings, keyed by meter id.
-pub const READINGS: Topic = Topic {
-    name: "wattline.readings.v1",
-    partitions: 12,
-    retention_ms: 7 * DAY_MS,
-};
+pub const READINGS: Topic = Topic { name: "wattline.readings.v1", partitions: 12, retention_ms: 7 * DAY_MS };
 /// Messages that could not become readings, whole.
-pub const DEAD_LETTERS: Topic = Topic {
-    name: "wattline.dead-letters.v1",
-    partitions: 3,
-    retention_ms: 30 * DAY_MS,
-};
+pub const DEAD_LETTERS: Topic =
+    Topic { name: "wattline.dead-letters.v1", partitions: 3, retention_ms: 30 * DAY_MS };
 /// All of them.
 pub const ALL: [Topic; 2] = [READINGS, DEAD_LETTERS];
 

@@ -41,19 +41,13 @@ pub fn encode_reading(reading: &Reading, out: &mut Vec<u8>) {
 /// # Errors
 /// Where the value is no such message, or the key no meter id.
 pub fn decode_reading(key: Option<&[u8]>, value: &[u8]) -> Result<Reading, WireError> {
-    let meter_id = key
-        .and_then(|key| std::str::from_utf8(key).ok())
-        .ok_or(WireError::Key)?;
+    let meter_id = key.and_then(|key| std::str::from_utf8(key).ok()).ok_or(WireError::Key)?;
     let message = ReadingMessage::decode(value)?;
     Ok(Reading {
         meter_id: meter_id.to_owned(),
         ts: Timestamp::from_micros(message.ts_us),
         received_at: Timestamp::from_micros(message.received_at_us),
-        ts_source: if message.ts_source == 1 {
-            TsSource::Arrival
-        } else {
-            TsSource::Device
-        },
+        ts_source: if message.ts_source == 1 { TsSource::Arrival } else { TsSource::Device },
         measures: Measures {
             power_w: message.power_w,
             energy_import_mwh: message.energy_import_mwh,
@@ -162,21 +156,13 @@ struct DeadLetterMessage {
 
 impl From<&Phase> for PhaseMessage {
     fn from(phase: &Phase) -> Self {
-        Self {
-            power_w: phase.power_w,
-            voltage_v: phase.voltage_v,
-            current_a: phase.current_a,
-        }
+        Self { power_w: phase.power_w, voltage_v: phase.voltage_v, current_a: phase.current_a }
     }
 }
 
 impl From<&PhaseMessage> for Phase {
     fn from(message: &PhaseMessage) -> Self {
-        Self {
-            power_w: message.power_w,
-            voltage_v: message.voltage_v,
-            current_a: message.current_a,
-        }
+        Self { power_w: message.power_w, voltage_v: message.voltage_v, current_a: message.current_a }
     }
 }
 

@@ -4,16 +4,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn phase() -> impl Strategy<Value = Phase> {
-    (
-        option::of(-1e5..1e5),
-        option::of(0.0..500.0),
-        option::of(0.0..100.0),
-    )
-        .prop_map(|(power_w, voltage_v, current_a)| Phase {
-            power_w,
-            voltage_v,
-            current_a,
-        })
+    (option::of(-1e5..1e5), option::of(0.0..500.0), option::of(0.0..100.0))
+        .prop_map(|(power_w, voltage_v, current_a)| Phase { power_w, voltage_v, current_a })
 }
 
 prop_compose! {
@@ -88,10 +80,7 @@ fn a_field_of_a_later_version_is_ignored() {
         ts: Timestamp::from_micros(1_795_168_800_000_000),
         received_at: Timestamp::from_micros(1_795_168_800_000_000),
         ts_source: TsSource::Device,
-        measures: Measures {
-            power_w: Some(1.0),
-            ..Measures::default()
-        },
+        measures: Measures { power_w: Some(1.0), ..Measures::default() },
         register_epoch: None,
         redelivered: false,
     };
@@ -112,23 +101,11 @@ fn a_record_without_a_key_is_an_error() {
 fn the_schema_says_what_the_code_does() {
     let descriptor =
         protox::compile(["reading.proto"], [concat!(env!("CARGO_MANIFEST_DIR"), "/proto")]).unwrap();
-    let file = descriptor
-        .file
-        .iter()
-        .find(|file| file.name() == "reading.proto")
-        .unwrap();
+    let file = descriptor.file.iter().find(|file| file.name() == "reading.proto").unwrap();
     let fields = |message: &str| -> Vec<(String, i32, String)> {
-        let message = file
-            .message_type
-            .iter()
-            .find(|candidate| candidate.name() == message)
-            .unwrap();
+        let message = file.message_type.iter().find(|candidate| candidate.name() == message).unwrap();
         let field = |field: &prost_types::FieldDescriptorProto| {
-            (
-                field.name().to_owned(),
-                field.number(),
-                format!("{:?}", field.r#type()).to_lowercase(),
-            )
+            (field.name().to_owned(), field.number(), format!("{:?}", field.r#type()).to_lowercase())
         };
         message.field.iter().map(field).collect()
     };
@@ -138,11 +115,7 @@ fn the_schema_says_what_the_code_does() {
         let body = &source[start..start + source[start..].find("\n}").unwrap()];
         let in_code: Vec<(String, i32, String)> = body.split("#[prost(").skip(1).map(field_in_code).collect();
         let in_schema = fields(message).into_iter().map(|(name, number, kind)| {
-            (
-                name,
-                number,
-                if kind == "enum" { "int32".to_owned() } else { kind },
-            )
+            (name, number, if kind == "enum" { "int32".to_owned() } else { kind })
         });
         assert_eq!(in_code, in_schema.collect::<Vec<_>>(), "{message}");
     }
@@ -151,15 +124,7 @@ fn the_schema_says_what_the_code_does() {
 /// `sint64, optional, tag = "5")] energy_import_mwh: …` to (name, number, type).
 fn field_in_code(text: &str) -> (String, i32, String) {
     let kind: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let number = text
-        .split("tag = \"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let number = text.split("tag = \"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap();
     let name = text.split(")]").nth(1).unwrap().split(':').next().unwrap().trim();
     (name.to_owned(), number, kind)
 }

@@ -36,11 +36,7 @@ pub async fn bind(listen: SocketAddr, context: &Context) -> anyhow::Result<Admin
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(context.clone());
-    Ok(Admin {
-        listener,
-        address,
-        router,
-    })
+    Ok(Admin { listener, address, router })
 }
 
 // === impl Admin ===

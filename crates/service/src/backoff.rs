@@ -16,11 +16,7 @@ impl Backoff {
     /// Waits from `first`, doubled each time, to `longest`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self {
-            first,
-            longest,
-            next: first,
-        }
+        Self { first, longest, next: first }
     }
 
     /// The next wait: between half of and the whole step.

@@ -56,10 +56,7 @@ pub enum LogFormat {
 /// Where the file can't be read or parsed, a key is unknown or of the wrong type, or a value makes no sense.
 pub fn load<C: ServiceConfig>(file: Option<&Path>) -> anyhow::Result<C> {
     let environment = std::env::vars_os().filter_map(|(key, value)| {
-        let key = key
-            .into_string()
-            .ok()
-            .filter(|key| key.starts_with("WATTLINE__"))?;
+        let key = key.into_string().ok().filter(|key| key.starts_with("WATTLINE__"))?;
         Some((key, value.to_string_lossy().into_owned()))
     });
     load_from(file, environment.collect())
@@ -95,10 +92,7 @@ pub fn load_from<C: ServiceConfig>(
         .with_context(|| format!("bad configuration, from {}", sources.join(" and ")))?;
     let settings = config.service();
     if !(1..=64).contains(&settings.worker_threads) {
-        bail!(
-            "bad configuration: service.worker_threads is {}, must be 1 to 64",
-            settings.worker_threads
-        );
+        bail!("bad configuration: service.worker_threads is {}, must be 1 to 64", settings.worker_threads);
     }
     config.validate().context("bad configuration")?;
     Ok(config)
@@ -122,10 +116,7 @@ impl ServiceSettings {
     /// The defaults with the service's own admin port.
     #[must_use]
     pub fn with_admin_port(port: u16) -> Self {
-        Self {
-            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            ..Self::default()
-        }
+        Self { admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ..Self::default() }
     }
 }
 
@@ -148,13 +139,7 @@ mod tests {
     }
 
     fn load_env(pairs: &[(&str, &str)]) -> anyhow::Result<Sample> {
-        load_from(
-            None,
-            pairs
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
-        )
+        load_from(None, pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
     }
 
     #[test]
@@ -174,15 +159,9 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named() {
-        let error = format!(
-            "{:#}",
-            load_env(&[("WATTLINE__KAFKA__BROKERZ", "a:1")]).unwrap_err()
-        );
+        let error = format!("{:#}", load_env(&[("WATTLINE__KAFKA__BROKERZ", "a:1")]).unwrap_err());
         assert!(error.contains("brokerz") && error.contains("brokers"), "{error}");
-        let error = format!(
-            "{:#}",
-            load_env(&[("WATTLINE__KAFKAA__BROKERS", "a:1")]).unwrap_err()
-        );
+        let error = format!("{:#}", load_env(&[("WATTLINE__KAFKAA__BROKERS", "a:1")]).unwrap_err());
         assert!(error.contains("kafkaa") && error.contains("`kafka`"), "{error}");
     }
 
@@ -190,23 +169,14 @@ mod tests {
     fn a_wrong_type_names_the_key() {
         let error = load_env(&[("WATTLINE__SERVICE__STOP_DEADLINE_MS", "soon")]).unwrap_err();
         let error = format!("{error:#}");
-        assert!(
-            error.contains("soon") && error.contains("stop_deadline_ms"),
-            "{error}"
-        );
+        assert!(error.contains("soon") && error.contains("stop_deadline_ms"), "{error}");
     }
 
     #[test]
     fn a_file_that_is_no_toml_says_where() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[kafka\nbrokers = 1").unwrap();
-        let error = format!(
-            "{:#}",
-            load_from::<Sample>(Some(file.path()), [].into()).unwrap_err()
-        );
-        assert!(
-            error.contains("not valid TOML") && error.contains("line 1"),
-            "{error}"
-        );
+        let error = format!("{:#}", load_from::<Sample>(Some(file.path()), [].into()).unwrap_err());
+        assert!(error.contains("not valid TOML") && error.contains("line 1"), "{error}");
     }
 }

@@ -104,10 +104,7 @@ impl KafkaSettings {
             config
                 .set("sasl.mechanism", &self.sasl_mechanism)
                 .set("sasl.username", &self.username)
-                .set(
-                    "sasl.password",
-                    read_secret(&self.password_file, "kafka.password_file")?,
-                );
+                .set("sasl.password", read_secret(&self.password_file, "kafka.password_file")?);
         }
         Ok(config)
     }
@@ -146,10 +143,7 @@ mod tests {
 
     #[test]
     fn sasl_without_a_password_says_what_to_set() {
-        let settings = KafkaSettings {
-            security: Security::SaslTls,
-            ..KafkaSettings::default()
-        };
+        let settings = KafkaSettings { security: Security::SaslTls, ..KafkaSettings::default() };
         let error = settings.client_config("test").unwrap_err().to_string();
         assert!(error.contains("kafka.password_file"), "{error}");
     }

@@ -75,9 +75,6 @@ mod tests {
         assert!(text.contains("wattline_mqtt_ingest_received_total 3"), "{text}");
         assert!(text.contains("process_resident_memory_bytes"), "{text}");
         assert!(text.contains("process_cpu_seconds_total"), "{text}");
-        assert!(
-            text.contains("wattline_build{service=\"mqtt-ingest\",version=\""),
-            "{text}"
-        );
+        assert!(text.contains("wattline_build{service=\"mqtt-ingest\",version=\""), "{text}");
     }
 }

@@ -48,10 +48,7 @@ impl DatabaseSettings {
     /// The defaults with a role of its own.
     #[must_use]
     pub fn with_role(role: &str) -> Self {
-        Self {
-            url: format!("postgres://{role}@127.0.0.1:5432/wattline"),
-            ..Self::default()
-        }
+        Self { url: format!("postgres://{role}@127.0.0.1:5432/wattline"), ..Self::default() }
     }
 
     /// One connection; a task of its own drives it until it ends.
@@ -61,10 +58,8 @@ impl DatabaseSettings {
     pub async fn connect(&self, application_name: &str) -> anyhow::Result<Client> {
         let config = self.config(application_name)?;
         let place = place(&config);
-        let (client, connection) = config
-            .connect(self.tls()?)
-            .await
-            .map_err(|error| explain(&error, &place))?;
+        let (client, connection) =
+            config.connect(self.tls()?).await.map_err(|error| explain(&error, &place))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 warn!("the connection to {place} has ended: {}", describe(&error));
@@ -81,9 +76,7 @@ impl DatabaseSettings {
         let manager = Manager::from_config(
             self.config(application_name)?,
             self.tls()?,
-            ManagerConfig {
-                recycling_method: RecyclingMethod::Fast,
-            },
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let timeout = Some(Duration::from_millis(self.connect_timeout_ms));
         Pool::builder(manager)
@@ -151,19 +144,9 @@ impl DatabaseSettings {
 pub fn describe(error: &tokio_postgres::Error) -> String {
     use std::error::Error as _;
     if let Some(error) = error.as_db_error() {
-        let detail = error
-            .detail()
-            .map(|detail| format!(" ({detail})"))
-            .unwrap_or_default();
-        let hint = error
-            .hint()
-            .map(|hint| format!("; hint: {hint}"))
-            .unwrap_or_default();
-        return format!(
-            "{}{detail}, SQLSTATE {}{hint}",
-            error.message(),
-            error.code().code()
-        );
+        let detail = error.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+        return format!("{}{detail}, SQLSTATE {}{hint}", error.message(), error.code().code());
     }
     let mut text = error.to_string();
     let mut source = error.source();
@@ -198,11 +181,7 @@ fn place(config: &Config) -> String {
         .iter()
         .enumerate()
         .map(|(index, name)| {
-            format!(
-                "{}:{}",
-                host(name),
-                ports.get(index).or(ports.first()).copied().unwrap_or(5432)
-            )
+            format!("{}:{}", host(name), ports.get(index).or(ports.first()).copied().unwrap_or(5432))
         })
         .collect();
     format!(
@@ -236,10 +215,7 @@ mod tests {
             ..DatabaseSettings::default()
         };
         let error = settings.config("test").unwrap_err().to_string();
-        assert!(
-            error.contains("password_file") && !error.contains("secret"),
-            "{error}"
-        );
+        assert!(error.contains("password_file") && !error.contains("secret"), "{error}");
     }
 
     #[test]
@@ -255,14 +231,9 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let settings = DatabaseSettings {
-            tls_root_file: file.path().to_owned(),
-            ..DatabaseSettings::default()
-        };
+        let settings =
+            DatabaseSettings { tls_root_file: file.path().to_owned(), ..DatabaseSettings::default() };
         let error = settings.tls().err().unwrap().to_string();
-        assert!(
-            error.contains("tls_root_file") && error.contains("no certificate"),
-            "{error}"
-        );
+        assert!(error.contains("tls_root_file") && error.contains("no certificate"), "{error}");
     }
 }

@@ -33,10 +33,7 @@ pub fn usage(pid: &str) -> Option<Usage> {
     let cpu_s = (next()? + next()?) / TICKS_PER_SECOND;
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
     let resident_pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(Usage {
-        cpu_s,
-        resident_bytes: resident_pages * PAGE_BYTES,
-    })
+    Some(Usage { cpu_s, resident_bytes: resident_pages * PAGE_BYTES })
 }
 
 // === impl ProcessCollector ===

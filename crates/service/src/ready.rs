@@ -21,10 +21,7 @@ impl Ready {
     #[must_use]
     pub fn condition(&self, name: &'static str, why_not: impl Into<String>) -> Condition {
         self.set(name, Some(why_not.into()));
-        Condition {
-            name,
-            ready: self.clone(),
-        }
+        Condition { name, ready: self.clone() }
     }
 
     /// What is missing, as `name: why`; empty when the service is ready. Without any condition yet it has not
@@ -35,9 +32,8 @@ impl Ready {
         if conditions.is_empty() {
             return vec!["start: not begun".to_owned()];
         }
-        let missing = conditions
-            .iter()
-            .filter_map(|(name, why)| why.as_ref().map(|why| format!("{name}: {why}")));
+        let missing =
+            conditions.iter().filter_map(|(name, why)| why.as_ref().map(|why| format!("{name}: {why}")));
         missing.collect()
     }
 
@@ -48,10 +44,7 @@ impl Ready {
     }
 
     fn set(&self, name: &'static str, why_not: Option<String>) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name, why_not);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, why_not);
     }
 }
 
@@ -71,11 +64,7 @@ impl Condition {
 
 impl Drop for Condition {
     fn drop(&mut self) {
-        self.ready
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(self.name);
+        self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).remove(self.name);
     }
 }
 

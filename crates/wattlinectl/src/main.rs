@@ -66,24 +66,15 @@ async fn main() -> ExitCode {
 #[expect(clippy::print_stdout, reason = "a command speaks to its user")]
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Migrate {
-            database,
-            role_password,
-        } => {
+        Command::Migrate { database, role_password } => {
             let applied = migrate::migrate(&database.into(), &role_password).await?;
             match applied.as_slice() {
                 [] => println!("the schema is up to date"),
                 applied => println!("applied {} migrations: {applied:?}", applied.len()),
             }
         }
-        Command::Topics {
-            brokers,
-            replication_factor,
-        } => {
-            let settings = KafkaSettings {
-                brokers,
-                ..environment_kafka()?
-            };
+        Command::Topics { brokers, replication_factor } => {
+            let settings = KafkaSettings { brokers, ..environment_kafka()? };
             for line in topics::create_with(&settings, replication_factor).await? {
                 println!("{line}");
             }

@@ -55,10 +55,7 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
 /// # Errors
 /// As [`migrate`].
 pub async fn run(url: &str) -> anyhow::Result<Vec<i32>> {
-    let settings = DatabaseSettings {
-        url: url.to_owned(),
-        ..DatabaseSettings::default()
-    };
+    let settings = DatabaseSettings { url: url.to_owned(), ..DatabaseSettings::default() };
     migrate(&settings, &[]).await
 }
 
@@ -76,10 +73,7 @@ pub async fn migrate(
         .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
         .await
         .context("cannot take the migration lock")?;
-    client
-        .batch_execute(SCHEMA)
-        .await
-        .context("cannot create the table of migrations")?;
+    client.batch_execute(SCHEMA).await.context("cannot create the table of migrations")?;
     let mut applied = Vec::new();
     for migration in pending(&client).await? {
         apply(&mut client, migration).await?;
@@ -90,29 +84,20 @@ pub async fn migrate(
     for (role, file) in passwords {
         set_password(&client, role, &read_secret(file, "--role-password")?).await?;
     }
-    client
-        .execute("SELECT pg_advisory_unlock($1)", &[&LOCK])
-        .await
-        .context("cannot release the lock")?;
+    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("cannot release the lock")?;
     Ok(applied)
 }
 
 async fn require_timescaledb(client: &Client) -> anyhow::Result<()> {
-    let available = client
-        .query_opt(
-            "SELECT FROM pg_available_extensions WHERE name = 'timescaledb'",
-            &[],
-        )
-        .await;
+    let available =
+        client.query_opt("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'", &[]).await;
     if available.context("cannot ask for extensions")?.is_none() {
         bail!(
             "this PostgreSQL has no TimescaleDB: install its package (postgresql-17-timescaledb, or the image \
              timescale/timescaledb), set shared_preload_libraries = 'timescaledb' and restart the server"
         );
     }
-    let preloaded = client
-        .query_one("SELECT current_setting('shared_preload_libraries')", &[])
-        .await;
+    let preloaded = client.query_one("SELECT current_setting('shared_preload_libraries')", &[]).await;
     let preloaded: String = preloaded.context("cannot read shared_preload_libraries")?.get(0);
     if !preloaded.contains("timescaledb") {
         bail!(
@@ -124,12 +109,7 @@ async fn require_timescaledb(client: &Client) -> anyhow::Result<()> {
 }
 
 async fn pending(client: &Client) -> anyhow::Result<Vec<&'static Migration>> {
-    let done = client
-        .query(
-            "SELECT number, name, sha256 FROM schema_migration ORDER BY number",
-            &[],
-        )
-        .await;
+    let done = client.query("SELECT number, name, sha256 FROM schema_migration ORDER BY number", &[]).await;
     let done = done.context("cannot read the table of migrations")?;
     for row in &done {
         let (number, name, sum): (i32, String, String) = (row.get(0), row.get(1), row.get(2));
@@ -157,20 +137,14 @@ async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<()>
         )
         .await
         .context("cannot note the migration")?;
-    transaction
-        .commit()
-        .await
-        .with_context(|| format!("cannot commit migration {name}"))
+    transaction.commit().await.with_context(|| format!("cannot commit migration {name}"))
 }
 
 /// The server gets a SCRAM verifier, never the password: a statement may be logged.
 async fn set_password(client: &Client, role: &str, password: &str) -> anyhow::Result<()> {
     let verifier = scram_sha_256(password.as_bytes());
     let statement = client
-        .query_one(
-            "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)",
-            &[&role, &verifier],
-        )
+        .query_one("SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", &[&role, &verifier])
         .await
         .context("cannot prepare the password")?;
     let outcome = client.batch_execute(statement.get(0)).await;
@@ -178,10 +152,7 @@ async fn set_password(client: &Client, role: &str, password: &str) -> anyhow::Re
 }
 
 fn checksum(sql: &str) -> String {
-    Sha256::digest(sql.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -196,10 +167,8 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        let listed: Vec<String> = MIGRATIONS
-            .iter()
-            .map(|migration| format!("{}.sql", migration.name))
-            .collect();
+        let listed: Vec<String> =
+            MIGRATIONS.iter().map(|migration| format!("{}.sql", migration.name)).collect();
         assert_eq!(files, listed);
         for (index, migration) in MIGRATIONS.iter().enumerate() {
             assert_eq!(usize::try_from(migration.number).unwrap(), index + 1);

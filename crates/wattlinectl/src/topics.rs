@@ -16,10 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// # Errors
 /// As [`create_with`].
 pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()> {
-    let settings = KafkaSettings {
-        brokers: brokers.to_owned(),
-        ..KafkaSettings::default()
-    };
+    let settings = KafkaSettings { brokers: brokers.to_owned(), ..KafkaSettings::default() };
     create_with(&settings, replication_factor).await.map(drop)
 }
 
@@ -28,10 +25,8 @@ pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()
 /// # Errors
 /// Where Kafka can't be reached or refuses, or an existing topic has other partitions or takes too small records.
 pub async fn create_with(settings: &KafkaSettings, replication_factor: i32) -> anyhow::Result<Vec<String>> {
-    let admin: AdminClient<DefaultClientContext> = settings
-        .client_config("wattlinectl")?
-        .create()
-        .context("cannot make a Kafka client")?;
+    let admin: AdminClient<DefaultClientContext> =
+        settings.client_config("wattlinectl")?.create().context("cannot make a Kafka client")?;
     let mut lines = Vec::new();
     for topic in ALL {
         lines.push(create_one(&admin, topic, replication_factor, &settings.brokers).await?);
@@ -47,25 +42,16 @@ async fn create_one(
 ) -> anyhow::Result<String> {
     let (retention, bytes_max) = (topic.retention_ms.to_string(), RECORD_BYTES_MAX.to_string());
     let in_sync = (replication_factor - 1).max(1).to_string();
-    let new = NewTopic::new(
-        topic.name,
-        topic.partitions,
-        TopicReplication::Fixed(replication_factor),
-    )
-    .set("retention.ms", &retention)
-    .set("max.message.bytes", &bytes_max)
-    .set("min.insync.replicas", &in_sync);
-    let options = AdminOptions::new()
-        .request_timeout(Some(TIMEOUT))
-        .operation_timeout(Some(TIMEOUT));
+    let new = NewTopic::new(topic.name, topic.partitions, TopicReplication::Fixed(replication_factor))
+        .set("retention.ms", &retention)
+        .set("max.message.bytes", &bytes_max)
+        .set("min.insync.replicas", &in_sync);
+    let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     let outcome = admin.create_topics([&new], &options).await.with_context(|| {
         format!("Kafka at {brokers} did not answer: is it running, and is --brokers right?")
     })?;
     match outcome.into_iter().next() {
-        Some(Ok(name)) => Ok(format!(
-            "created topic {name} with {} partitions",
-            topic.partitions
-        )),
+        Some(Ok(name)) => Ok(format!("created topic {name} with {} partitions", topic.partitions)),
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => check(admin, topic).await,
         Some(Err((name, error))) => bail!("Kafka at {brokers} refuses to create topic {name}: {error}"),
         None => bail!("Kafka at {brokers} gave no answer for topic {}", topic.name),
@@ -74,14 +60,8 @@ async fn create_one(
 
 async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyhow::Result<String> {
     let name = topic.name;
-    let metadata = admin
-        .inner()
-        .fetch_metadata(Some(name), TIMEOUT)
-        .context("cannot read the topic")?;
-    let partitions = metadata
-        .topics()
-        .first()
-        .map_or(0, |topic| topic.partitions().len());
+    let metadata = admin.inner().fetch_metadata(Some(name), TIMEOUT).context("cannot read the topic")?;
+    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
     if i32::try_from(partitions) != Ok(topic.partitions) {
         bail!(
             "topic {name} has {partitions} partitions, must have {}: its keys would move; delete it if it is \
@@ -89,9 +69,7 @@ async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyho
             topic.partitions
         );
     }
-    let resources = admin
-        .describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new())
-        .await;
+    let resources = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new()).await;
     let bytes_max = resources
         .context("cannot read the topic's configuration")?
         .into_iter()

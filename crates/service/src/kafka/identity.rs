@@ -45,9 +45,7 @@ pub fn topic_identity<C: ClientContext>(
     topic: &str,
     timeout: Duration,
 ) -> Result<TopicIdentity, IdentityError> {
-    let cluster_id = client
-        .fetch_cluster_id(timeout)
-        .ok_or(IdentityError::NoAnswer(timeout))?;
+    let cluster_id = client.fetch_cluster_id(timeout).ok_or(IdentityError::NoAnswer(timeout))?;
     let topic_id = describe(client.native_ptr(), topic, timeout)?;
     Ok(TopicIdentity { cluster_id, topic_id })
 }
@@ -67,10 +65,7 @@ impl<T> Drop for Owned<T> {
 
 #[expect(unsafe_code, reason = "no safe binding of DescribeTopics")]
 fn describe(client: *mut sys::rd_kafka_t, topic: &str, timeout: Duration) -> Result<String, IdentityError> {
-    let refused = |error: String| IdentityError::Refused {
-        topic: topic.to_owned(),
-        error,
-    };
+    let refused = |error: String| IdentityError::Refused { topic: topic.to_owned(), error };
     let name = CString::new(topic).map_err(|_| refused("the name has a NUL byte".to_owned()))?;
     let mut names: [*const c_char; 1] = [name.as_ptr()];
     let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
@@ -83,16 +78,11 @@ fn describe(client: *mut sys::rd_kafka_t, topic: &str, timeout: Duration) -> Res
             sys::rd_kafka_TopicCollection_destroy,
         );
         let operation = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
-        let options = Owned(
-            sys::rd_kafka_AdminOptions_new(client, operation),
-            sys::rd_kafka_AdminOptions_destroy,
-        );
+        let options =
+            Owned(sys::rd_kafka_AdminOptions_new(client, operation), sys::rd_kafka_AdminOptions_destroy);
         sys::rd_kafka_AdminOptions_set_request_timeout(options.0, timeout_ms, ptr::null_mut(), 0);
         sys::rd_kafka_DescribeTopics(client, topics.0, options.0, queue.0);
-        let event = Owned(
-            sys::rd_kafka_queue_poll(queue.0, timeout_ms),
-            sys::rd_kafka_event_destroy,
-        );
+        let event = Owned(sys::rd_kafka_queue_poll(queue.0, timeout_ms), sys::rd_kafka_event_destroy);
         if event.0.is_null() {
             return Err(IdentityError::NoAnswer(timeout));
         }
@@ -123,11 +113,7 @@ fn describe(client: *mut sys::rd_kafka_t, topic: &str, timeout: Duration) -> Res
 #[expect(unsafe_code, reason = "no safe binding of DescribeTopics")]
 unsafe fn topic_id(description: *const sys::rd_kafka_TopicDescription_t) -> Result<String, IdentityError> {
     // SAFETY: the caller holds the event that `description` belongs to; the text is copied.
-    unsafe {
-        Ok(text(sys::rd_kafka_Uuid_base64str(
-            sys::rd_kafka_TopicDescription_topic_id(description),
-        )))
-    }
+    unsafe { Ok(text(sys::rd_kafka_Uuid_base64str(sys::rd_kafka_TopicDescription_topic_id(description)))) }
 }
 
 #[expect(unsafe_code, reason = "copies a text of the library")]
