@@ -21,9 +21,7 @@ impl Drop for Session {
 }
 
 pub(crate) async fn connect(url: &str) -> Result<Session> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .context("cannot connect")?;
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("cannot connect")?;
     let driver = tokio::spawn(async move {
         // The client that waits for an answer gets the same error.
         let _ = connection.await;
@@ -38,17 +36,10 @@ pub(crate) fn url(address: SocketAddr, role: &str, database: &str) -> String {
 /// Creates a database unless it exists.
 pub(crate) async fn create_if_missing(address: SocketAddr, name: &str) -> Result<()> {
     let session = connect(&url(address, "postgres", "postgres")).await?;
-    let exists = session
-        .client
-        .query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name])
-        .await?;
+    let exists = session.client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?;
     if exists.is_none() {
         let statement = format!("CREATE DATABASE {}", identifier(name)?);
-        session
-            .client
-            .batch_execute(&statement)
-            .await
-            .with_context(|| format!("cannot create {name}"))?;
+        session.client.batch_execute(&statement).await.with_context(|| format!("cannot create {name}"))?;
     }
     Ok(())
 }
@@ -59,10 +50,7 @@ pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Optio
     let session = connect(&url(address, "postgres", "postgres")).await?;
     let name = identifier(name)?;
     let Some(template) = template else {
-        session
-            .client
-            .batch_execute(&format!("CREATE DATABASE {name}"))
-            .await?;
+        session.client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
         return Ok(());
     };
     let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", identifier(template)?);
@@ -91,21 +79,12 @@ pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Optio
 pub(crate) async fn drop(address: SocketAddr, name: &str) -> Result<()> {
     let session = connect(&url(address, "postgres", "postgres")).await?;
     let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name)?);
-    session
-        .client
-        .batch_execute(&statement)
-        .await
-        .with_context(|| format!("cannot drop {name}"))
+    session.client.batch_execute(&statement).await.with_context(|| format!("cannot drop {name}"))
 }
 
 /// A name that needs no quotes.
 fn identifier(name: &str) -> Result<&str> {
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    ensure!(
-        plain && !name.is_empty(),
-        "'{name}' is no database name: lower case letters, digits and _ only"
-    );
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    ensure!(plain && !name.is_empty(), "'{name}' is no database name: lower case letters, digits and _ only");
     Ok(name)
 }

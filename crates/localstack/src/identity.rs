@@ -1,7 +1,7 @@
 //! One stack, one id, in all of its data folders.
 //!
 //! Kafka's topics and the database's offsets belong together: a fresh Kafka under an old database would be read from
-//! offsets that it has never had. So each data folder holds the id of its stack, `stack.json` lists the folders that
+//! offsets that it has never had. So each data folder holds the id of its stack, `identity.json` lists the folders that
 //! were made, and a stack whose folders differ refuses to start.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 const ID_FILE: &str = "stack-id";
-const STACK_FILE: &str = "stack.json";
+const STACK_FILE: &str = "identity.json";
 
 /// 16 random bytes in unpadded base64url: also a valid Kafka cluster id, and used as that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +23,7 @@ impl StackId {
     fn random() -> Self {
         const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         // 21 characters are 126 bits, the last one carries 2 more. A leading '-' would look like an option.
-        let mut id: String = (0..21)
-            .map(|_| char::from(ALPHABET[rand::random_range(0..64)]))
-            .collect();
+        let mut id: String = (0..21).map(|_| char::from(ALPHABET[rand::random_range(0..64)])).collect();
         id.push(char::from(b"AQgw"[rand::random_range(0..4)]));
         Self(id.replacen('-', "_", usize::from(id.starts_with('-'))))
     }
@@ -43,7 +41,7 @@ impl fmt::Display for StackId {
     }
 }
 
-/// `stack.json`: what belongs to the stack in a folder.
+/// `identity.json`: what belongs to the stack in a folder.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StackFile {
     pub(crate) id: StackId,
@@ -128,6 +126,12 @@ impl StackFile {
         }
         Ok(())
     }
+}
+
+/// The id of the stack in `dir`, if there is one.
+pub(crate) fn stack_id(dir: &Path) -> Option<StackId> {
+    let text = fs::read_to_string(dir.join(STACK_FILE)).ok()?;
+    Some(serde_json::from_str::<StackFile>(&text).ok()?.id)
 }
 
 /// Marks a data folder as complete and as this stack's; the last step of making one.

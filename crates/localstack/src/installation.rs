@@ -27,10 +27,7 @@ impl Installation {
         for part in [KAFKA_PART, SERVERS_PART] {
             let stamp = cache.join(part).join("complete");
             if !stamp.exists() {
-                bail!(
-                    "the servers are not installed ({} is missing): {CURE}",
-                    stamp.display()
-                );
+                bail!("the servers are not installed ({} is missing): {CURE}", stamp.display());
             }
         }
         Ok(Self { cache })
@@ -61,9 +58,7 @@ impl Installation {
     /// A program of PostgreSQL, such as `psql` or `pg_dump`.
     #[must_use]
     pub fn postgres(&self, program: &str) -> PathBuf {
-        self.servers_root()
-            .join("usr/lib/postgresql/17/bin")
-            .join(program)
+        self.servers_root().join("usr/lib/postgresql/17/bin").join(program)
     }
 
     fn servers_root(&self) -> PathBuf {

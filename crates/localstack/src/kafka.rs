@@ -71,18 +71,11 @@ impl Kafka {
     }
 
     fn properties(&self) -> String {
-        let Addresses {
-            client,
-            advertised,
-            direct,
-            controller,
-        } = self.addresses;
+        let Addresses { client, advertised, direct, controller } = self.addresses;
         let replicas = self.controllers.len();
         let in_sync = replicas.min(2);
-        let voters: Vec<String> = (1..)
-            .zip(&self.controllers)
-            .map(|(node, address)| format!("{node}@{address}"))
-            .collect();
+        let voters: Vec<String> =
+            (1..).zip(&self.controllers).map(|(node, address)| format!("{node}@{address}")).collect();
         // The last six: fast failover and short first rebalances in tests; production keeps the defaults.
         format!(
             "process.roles=broker,controller\n\
@@ -121,32 +114,17 @@ impl Kafka {
     pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
         let file = |name| self.installation.kafka(name).display().to_string();
         let tuning: &[&str] = match self.tuning {
-            KafkaTuning::FastStart => &[
-                "-Xms64m",
-                "-Xmx256m",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-            ],
+            KafkaTuning::FastStart => &["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
             KafkaTuning::Throughput => &["-Xms256m", "-Xmx768m", "-XX:+UseParallelGC"],
         };
         let mut launch = Launch::new("java", log_file)
             .args(tuning.iter().copied())
             // An archive that doesn't fit this virtual machine is ignored.
-            .args([
-                "-Xlog:disable".into(),
-                format!("-XX:SharedArchiveFile={}", file("kafka.jsa")),
-            ])
-            .args([format!(
-                "-Dlog4j2.configurationFile={}",
-                file("log4j2.properties")
-            )])
+            .args(["-Xlog:disable".into(), format!("-XX:SharedArchiveFile={}", file("kafka.jsa"))])
+            .args([format!("-Dlog4j2.configurationFile={}", file("log4j2.properties"))])
             .args(["-cp".into(), file("libs/*"), "kafka.Kafka".into()])
             .args([self.folder.join("server.properties")]);
-        launch.signal_on_orphaned = if self.temporary {
-            Signal::SIGKILL
-        } else {
-            Signal::SIGTERM
-        };
+        launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGTERM };
         launch
     }
 
@@ -155,9 +133,7 @@ impl Kafka {
         let (address, node) = (self.addresses.direct, i32::from(self.node));
         // Spares a client of its own for as long as nobody listens.
         let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
-        connected
-            .context("no connection in 2 s")?
-            .context("cannot connect")?;
+        connected.context("no connection in 2 s")?.context("cannot connect")?;
         tokio::task::spawn_blocking(move || check_metadata(address, node, brokers)).await?
     }
 }
@@ -168,22 +144,10 @@ fn check_metadata(address: SocketAddr, node: i32, brokers: usize) -> Result<()> 
         .set_log_level(RDKafkaLogLevel::Emerg)
         .create()
         .context("cannot create a Kafka client")?;
-    let metadata = client
-        .fetch_metadata(None, Duration::from_secs(5))
-        .context("no metadata answer")?;
-    let nodes: Vec<i32> = metadata
-        .brokers()
-        .iter()
-        .map(rdkafka::metadata::MetadataBroker::id)
-        .collect();
-    ensure!(
-        nodes.contains(&node),
-        "broker {node} has not joined, only {nodes:?}"
-    );
-    ensure!(
-        nodes.len() >= brokers,
-        "only the brokers {nodes:?} of {brokers} have joined"
-    );
+    let metadata = client.fetch_metadata(None, Duration::from_secs(5)).context("no metadata answer")?;
+    let nodes: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
+    ensure!(nodes.contains(&node), "broker {node} has not joined, only {nodes:?}");
+    ensure!(nodes.len() >= brokers, "only the brokers {nodes:?} of {brokers} have joined");
     for topic in metadata.topics() {
         if let Some(partition) = topic.partitions().iter().find(|partition| partition.leader() < 0) {
             bail!("partition {} of {} has no leader", partition.id(), topic.name());

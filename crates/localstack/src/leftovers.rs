@@ -33,10 +33,7 @@ pub(crate) async fn end_recorded(folder: &Path) -> Result<Vec<String>> {
         let record = fs::read_to_string(entry.path()).unwrap_or_default();
         if let Some(pid) = living(&record) {
             end(pid).await?;
-            ended.push(format!(
-                "{} (process {pid})",
-                entry.path().file_stem().unwrap_or_default().display()
-            ));
+            ended.push(format!("{} (process {pid})", entry.path().file_stem().unwrap_or_default().display()));
         }
         fs::remove_file(entry.path()).with_context(|| format!("cannot remove {}", entry.path().display()))?;
     }

@@ -11,15 +11,16 @@
 //! - **No runtime is needed between calls.** Waiting for children and proxying run on threads of their own, so that
 //!   one stack can be shared by many `#[tokio::test]` functions, each with its own runtime.
 
-mod child;
 mod database;
 mod identity;
 mod installation;
 mod kafka;
 mod leftovers;
 mod mosquitto;
+mod placement;
 mod ports;
 mod process;
+mod program;
 mod proxy;
 mod server;
 mod service;
@@ -32,10 +33,11 @@ pub use installation::Installation;
 pub use kafka::KafkaTuning;
 pub use ports::{Port, is_free};
 pub use process::{Launch, Process, cpu_time, descendants, rss_bytes};
+pub use program::Program;
 pub use proxy::Proxy;
 pub use server::Server;
 pub use service::{ServiceKind, ServiceProcess};
-pub use stack::{ServerKind, Stack, StackOptions};
+pub use stack::{ServerKind, Stack, StackOptions, delete, end_leftovers, owner};
 pub use watch::{poll_until, wait_http};
 
 /// The signals that servers and services are sent.

@@ -43,9 +43,7 @@ impl Mosquitto {
         let hashes = self.folder.join("passwd");
         write_private(&hashes, "")?;
         for (user, lines) in USERS {
-            let password: String = (0..24)
-                .map(|_| char::from(rand::random_range(b'a'..=b'z')))
-                .collect();
+            let password: String = (0..24).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
             write_private(&password_file(&self.folder, user), &password)?;
             let done = Command::new(installation.mosquitto_passwd())
                 .arg("-b")
@@ -93,11 +91,7 @@ impl Mosquitto {
     pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
         let mut launch = Launch::new(&self.executable, log_file);
         launch.arguments = vec!["-c".into(), self.folder.join("mosquitto.conf").into()];
-        launch.signal_on_orphaned = if self.temporary {
-            Signal::SIGKILL
-        } else {
-            Signal::SIGTERM
-        };
+        launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGTERM };
         launch
     }
 
@@ -106,12 +100,9 @@ impl Mosquitto {
         let path = password_file(&self.folder, "observer");
         let password =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        tokio::time::timeout(
-            Duration::from_secs(2),
-            connect(self.address, "observer", &password),
-        )
-        .await
-        .context("no CONNACK in 2 s")?
+        tokio::time::timeout(Duration::from_secs(2), connect(self.address, "observer", &password))
+            .await
+            .context("no CONNACK in 2 s")?
     }
 }
 
@@ -129,13 +120,8 @@ async fn connect(address: SocketAddr, user: &str, password: &str) -> Result<()> 
         body.extend(u16::try_from(field.len())?.to_be_bytes());
         body.extend(field.as_bytes());
     }
-    let mut packet = vec![
-        0x10,
-        u8::try_from(body.len())
-            .ok()
-            .filter(|len| *len < 128)
-            .context("long password")?,
-    ];
+    let mut packet =
+        vec![0x10, u8::try_from(body.len()).ok().filter(|len| *len < 128).context("long password")?];
     packet.extend(body);
 
     let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
@@ -145,10 +131,7 @@ async fn connect(address: SocketAddr, user: &str, password: &str) -> Result<()> 
     if answer != [0x20, 2, 0, 0] {
         bail!("the broker refused a connection: CONNACK {answer:?}");
     }
-    stream
-        .write_all(&[0xe0, 0])
-        .await
-        .context("cannot send DISCONNECT")?;
+    stream.write_all(&[0xe0, 0]).await.context("cannot send DISCONNECT")?;
     Ok(())
 }
 

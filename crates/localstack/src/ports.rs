@@ -32,20 +32,17 @@ impl Port {
             if let Some(lock) = reserve(number)?
                 && is_free(number)
             {
-                return Ok(Self {
-                    number,
-                    _lock: Some(lock),
-                });
+                return Ok(Self { number, _lock: Some(lock) });
             }
         }
         bail!("no free port between {FIRST} and {LAST} on 127.0.0.1")
     }
 
-    /// The port that the user told; an error names the option when it is taken.
-    pub fn told(number: u16, option: &str) -> Result<Self> {
+    /// The port that the user told for `what`.
+    pub fn told(number: u16, what: &str) -> Result<Self> {
         if !is_free(number) {
             bail!(
-                "port {number} of 127.0.0.1 ({option}) is taken: end what listens there or name another port"
+                "port {number} of 127.0.0.1, told for {what}, is taken: end what listens there or name another"
             );
         }
         Ok(Self { number, _lock: None })

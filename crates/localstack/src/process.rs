@@ -135,18 +135,13 @@ impl Process {
             // The parent's own working folder may be closed to that user.
             command.uid(uid.as_raw()).gid(gid.as_raw()).current_dir("/");
         }
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", launch.program.display()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {}", launch.program.display()))?;
         let pid = i32::try_from(child.id()).context("pid out of range")?;
         let pipe = child.stdin.take().context("the child has no pipe")?;
         let gate = Arc::new(Mutex::new(Gate { reaped: false }));
         let (ended, exit) = watch::channel(None);
-        let process = Self {
-            pid,
-            gate: Arc::clone(&gate),
-            exit,
-        };
+        let process = Self { pid, gate: Arc::clone(&gate), exit };
         std::thread::Builder::new()
             .name(format!("reap-{pid}"))
             .spawn(move || reap(child, pipe, &gate, &ended))
@@ -207,10 +202,7 @@ impl Process {
     /// Waits for the end.
     pub async fn wait(&self) -> Result<ExitStatus> {
         let mut exit = self.exit.clone();
-        let status = exit
-            .wait_for(Option::is_some)
-            .await
-            .context("the waiting thread is gone")?;
+        let status = exit.wait_for(Option::is_some).await.context("the waiting thread is gone")?;
         status.context("no exit status")
     }
 
@@ -272,30 +264,20 @@ pub fn rss_bytes(pid: i32) -> u64 {
 pub fn cpu_time(pid: i32) -> Duration {
     /// `USER_HZ` of every Linux that Rust's Tier 1 targets run on.
     const TICKS_PER_SECOND: u64 = 100;
-    let ticks = |index: usize| {
-        stat_fields(pid)
-            .get(index)
-            .and_then(|field| field.parse::<u64>().ok())
-    };
+    let ticks = |index: usize| stat_fields(pid).get(index).and_then(|field| field.parse::<u64>().ok());
     Duration::from_millis((ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0)) * 1000 / TICKS_PER_SECOND)
 }
 
 /// All processes that descend from `pid`, parents before children.
 #[must_use]
 pub fn descendants(pid: i32) -> Vec<i32> {
-    let parents: Vec<(i32, i32)> = all_pids()
-        .filter_map(|child| Some((child, stat_fields(child).get(1)?.parse().ok()?)))
-        .collect();
+    let parents: Vec<(i32, i32)> =
+        all_pids().filter_map(|child| Some((child, stat_fields(child).get(1)?.parse().ok()?))).collect();
     let mut found = vec![pid];
     let mut next = 0;
     while next < found.len() {
         let parent = found[next];
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, of)| *of == parent)
-                .map(|(child, _)| *child),
-        );
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
         next += 1;
     }
     found.remove(0);
@@ -327,8 +309,6 @@ fn all_pids() -> impl Iterator<Item = i32> {
 /// The fields of `/proc/PID/stat` behind the command's name, which may hold spaces: 0 = state, 1 = parent.
 fn stat_fields(pid: i32) -> Vec<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat
-        .rsplit_once(") ")
-        .map(|(_, rest)| rest.split_whitespace().map(str::to_owned));
+    let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split_whitespace().map(str::to_owned));
     fields.map(Iterator::collect).unwrap_or_default()
 }

@@ -48,9 +48,7 @@ impl Proxy {
         let listener = std::net::TcpListener::bind(port.address()).context("cannot listen for the proxy")?;
         listener.set_nonblocking(true)?;
         let (mode, modes) = watch::channel(Mode::Pass(Duration::ZERO));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new()
             .name(format!("proxy-{}", port.number()))
             .spawn(move || {
@@ -180,11 +178,7 @@ async fn direction(
         loop {
             let delay = passing(&mut modes).await;
             let length = from.read(&mut buffer).await?;
-            if length == 0
-                || sender
-                    .send((Instant::now() + delay, buffer[..length].to_vec()))
-                    .await
-                    .is_err()
+            if length == 0 || sender.send((Instant::now() + delay, buffer[..length].to_vec())).await.is_err()
             {
                 return Ok::<(), std::io::Error>(());
             }
@@ -205,11 +199,7 @@ async fn direction(
 
 /// Waits until the network passes something, and tells with which delay.
 async fn passing(modes: &mut watch::Receiver<Mode>) -> Duration {
-    match modes
-        .wait_for(|mode| matches!(mode, Mode::Pass(_)))
-        .await
-        .as_deref()
-    {
+    match modes.wait_for(|mode| matches!(mode, Mode::Pass(_))).await.as_deref() {
         Ok(Mode::Pass(delay)) => *delay,
         // The proxy is being dropped, and this connection with it.
         Ok(Mode::Cut | Mode::Blackhole) | Err(_) => Duration::ZERO,

@@ -8,22 +8,19 @@ use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::child::Child;
 use crate::kafka::Kafka;
 use crate::mosquitto::Mosquitto;
-use crate::process::Launch;
+use crate::program::Program;
 use crate::timescale::Timescale;
 
 /// A slow machine with other stacks on it: a cold Kafka took 8 s, so this means "never".
 const READY_DEADLINE: Duration = Duration::from_secs(120);
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// One server of a stack.
 #[derive(Debug)]
 pub struct Server {
     kind: Kind,
-    child: Child,
-    launch: Launch,
+    program: Program,
 }
 
 /// The three kinds differ in how they are launched, asked and stopped.
@@ -43,17 +40,18 @@ impl Server {
             Kind::Timescale(timescale) => timescale.launch(log_file),
         };
         launch.record = Some(dir.join("run").join(format!("{name}.pid")));
-        Self {
-            kind,
-            child: Child::new(name),
-            launch,
-        }
+        let stop_signal = match &kind {
+            Kind::Mosquitto(_) | Kind::Kafka(_) => Signal::SIGTERM,
+            // Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
+            Kind::Timescale(_) => Signal::SIGINT,
+        };
+        Self { kind, program: Program::new(name, launch, stop_signal) }
     }
 
     /// `mosquitto`, `kafka-1` or `timescale`.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.child.name()
+        self.program.name()
     }
 
     /// Where it listens, not through a proxy.
@@ -69,13 +67,13 @@ impl Server {
     /// Its standard output and error.
     #[must_use]
     pub fn log_file(&self) -> &Path {
-        &self.launch.log_file
+        self.program.log_file()
     }
 
     /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
-        self.child.running().map(|process| process.pid())
+        self.program.pid()
     }
 
     /// Whether its process lives; it may be frozen.
@@ -92,22 +90,22 @@ impl Server {
 
     /// Graceful: everything that it has is saved.
     pub async fn stop(&self) -> Result<()> {
-        self.child.stop(self.stop_signal(), STOP_DEADLINE).await
+        self.program.stop().await
     }
 
     /// `kill -9`, with all its children.
     pub async fn kill(&self) -> Result<()> {
-        self.child.kill().await
+        self.program.kill().await
     }
 
     /// SIGSTOP for all of its processes: its connections stay open and nothing answers.
     pub async fn freeze(&self) -> Result<()> {
-        self.child.signal_tree(Signal::SIGSTOP)
+        self.program.freeze().await
     }
 
     /// SIGCONT: undoes [`Server::freeze`].
     pub async fn thaw(&self) -> Result<()> {
-        self.child.signal_tree(Signal::SIGCONT)
+        self.program.thaw().await
     }
 
     /// Stop, start, ready.
@@ -123,11 +121,7 @@ impl Server {
 
     /// Waits until its process has ended, and says how.
     pub async fn wait_ended(&self) -> Result<std::process::ExitStatus> {
-        let process = self
-            .child
-            .newest()
-            .with_context(|| format!("{} was never started", self.name()))?;
-        process.wait().await
+        self.program.wait_ended().await
     }
 
     /// Starts it unless it runs; does not wait.
@@ -135,7 +129,7 @@ impl Server {
         if let (Kind::Timescale(timescale), None) = (&self.kind, self.pid()) {
             timescale.clear_leftovers().await?;
         }
-        self.child.spawn(&self.launch)
+        self.program.start_again()
     }
 
     /// [`Server::wait_ready`], a broker with so many of its cluster.
@@ -145,11 +139,9 @@ impl Server {
             let Err(error) = self.check_ready(brokers).await else {
                 return Ok(());
             };
-            self.child
-                .ensure_running(&self.launch)
-                .with_context(|| format!("{} failed to start", self.name()))?;
+            self.program.ensure_running().with_context(|| format!("{} failed to start", self.name()))?;
             if Instant::now() >= deadline {
-                let log = self.launch.log_tail(15);
+                let log = self.program.log_tail(15);
                 let context = format!(
                     "{} is not ready after {} s; its log ends:\n{log}",
                     self.name(),
@@ -169,21 +161,8 @@ impl Server {
         }
     }
 
-    fn stop_signal(&self) -> Signal {
-        match &self.kind {
-            Kind::Mosquitto(_) | Kind::Kafka(_) => Signal::SIGTERM,
-            // Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
-            Kind::Timescale(_) => Signal::SIGINT,
-        }
-    }
-
     /// For `Drop`.
     pub(crate) fn end_blocking(&self, graceful: bool) {
-        let signal = if graceful {
-            self.stop_signal()
-        } else {
-            Signal::SIGKILL
-        };
-        self.child.end_blocking(signal, Duration::from_secs(10));
+        self.program.end_blocking(graceful);
     }
 }

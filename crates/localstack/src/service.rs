@@ -8,12 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::child::Child;
 use crate::process::Launch;
+use crate::program::Program;
 use crate::watch::{poll_until, wait_http};
 
-/// Longer than the services' own `stop_deadline_ms`.
-const STOP_DEADLINE: Duration = Duration::from_secs(30);
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Which service.
@@ -31,12 +29,7 @@ pub enum ServiceKind {
 
 impl ServiceKind {
     /// All four, in the order of the data.
-    pub const ALL: [Self; 4] = [
-        Self::MqttIngest,
-        Self::TimescaleSink,
-        Self::Aggregator,
-        Self::QueryApi,
-    ];
+    pub const ALL: [Self; 4] = [Self::MqttIngest, Self::TimescaleSink, Self::Aggregator, Self::QueryApi];
 
     /// As in its configuration file's name.
     #[must_use]
@@ -66,8 +59,7 @@ impl fmt::Display for ServiceKind {
 #[derive(Debug)]
 pub struct ServiceProcess {
     kind: ServiceKind,
-    child: Child,
-    launch: Launch,
+    program: Program,
     admin_url: String,
 }
 
@@ -80,26 +72,19 @@ impl ServiceProcess {
         environment: &[(String, String)],
         log_file: impl Into<PathBuf>,
     ) -> Result<Self> {
-        const ADMIN: &str = "WATTLINE__SERVICE__ADMIN_LISTEN";
-        let program = bin_dir.join(kind.binary());
-        ensure!(
-            program.exists(),
-            "{} is missing: cargo build --release",
-            program.display()
-        );
-        let admin = environment.iter().rev().find(|(name, _)| name == ADMIN);
-        let (_, admin) = admin.with_context(|| format!("the environment of {kind} lacks {ADMIN}"))?;
-        let mut launch = Launch::new(program, log_file);
+        let mut launch = Launch::new(bin_dir.join(kind.binary()), log_file);
         launch.environment = environment.to_vec();
+        Self::start_launch(kind, launch)
+    }
+
+    pub(crate) fn start_launch(kind: ServiceKind, mut launch: Launch) -> Result<Self> {
+        const ADMIN: &str = "WATTLINE__SERVICE__ADMIN_LISTEN";
+        ensure!(launch.program.exists(), "{} is missing: cargo build --release", launch.program.display());
+        let admin = launch.environment.iter().rev().find(|(name, _)| name == ADMIN);
+        let (_, admin) = admin.with_context(|| format!("the environment of {kind} lacks {ADMIN}"))?;
+        let admin_url = format!("http://{admin}");
         launch.signal_on_orphaned = Signal::SIGTERM;
-        let service = Self {
-            kind,
-            child: Child::new(kind.name()),
-            launch,
-            admin_url: format!("http://{admin}"),
-        };
-        service.child.spawn(&service.launch)?;
-        Ok(service)
+        Ok(Self { kind, program: Program::start(kind.name(), launch)?, admin_url })
     }
 
     /// Which service it is.
@@ -117,44 +102,44 @@ impl ServiceProcess {
     /// Its standard output and error.
     #[must_use]
     pub fn log_file(&self) -> &Path {
-        &self.launch.log_file
+        self.program.log_file()
     }
 
     /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
-        self.child.running().map(|process| process.pid())
+        self.program.pid()
     }
 
     /// How it ended, if it did.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        self.child.newest()?.exit_status()
+        self.program.exit_status()
     }
 
-    /// SIGTERM, and waits for the end; an error when it must be killed after all.
+    /// SIGTERM, and waits for the end; an error when it had to be killed after 30 s, longer than its own deadline.
     pub async fn stop(&self) -> Result<()> {
-        self.child.stop(Signal::SIGTERM, STOP_DEADLINE).await
+        self.program.stop().await
     }
 
     /// `kill -9`.
     pub async fn kill(&self) -> Result<()> {
-        self.child.kill().await
+        self.program.kill().await
     }
 
     /// SIGSTOP.
     pub async fn freeze(&self) -> Result<()> {
-        self.child.signal_tree(Signal::SIGSTOP)
+        self.program.freeze().await
     }
 
     /// SIGCONT.
     pub async fn thaw(&self) -> Result<()> {
-        self.child.signal_tree(Signal::SIGCONT)
+        self.program.thaw().await
     }
 
     /// Starts it again after its end; does nothing while it runs. Returns before it is ready.
     pub fn start_again(&self) -> Result<()> {
-        self.child.spawn(&self.launch)
+        self.program.start_again()
     }
 
     /// Stop, start, ready.
@@ -169,19 +154,27 @@ impl ServiceProcess {
         let url = format!("{}/readyz", self.admin_url);
         let what = format!("{url} of {}", self.kind);
         let ready = poll_until(&what, READY_DEADLINE, Duration::from_millis(50), async || {
-            self.child.ensure_running(&self.launch)?;
+            self.program.ensure_running()?;
             Ok(wait_http(&url, Duration::ZERO).await.ok())
         });
-        ready
-            .await
-            .with_context(|| format!("the end of its log:\n{}", self.launch.log_tail(15)))?;
+        ready.await.with_context(|| format!("the end of its log:\n{}", self.program.log_tail(15)))?;
         Ok(())
+    }
+
+    /// Whether `/readyz` answers 200 now.
+    pub async fn is_ready(&self) -> bool {
+        wait_http(&format!("{}/readyz", self.admin_url), Duration::ZERO).await.is_ok()
+    }
+
+    /// The last lines of its log, for an error message.
+    #[must_use]
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.program.log_tail(lines)
     }
 
     /// Waits until the process has ended, and says how.
     pub async fn wait_ended(&self) -> Result<ExitStatus> {
-        let process = self.child.newest().context("never started")?;
-        process.wait().await
+        self.program.wait_ended().await
     }
 
     /// The text of `/metrics`.

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use parking_lot::Mutex;
 use tracing::warn;
@@ -19,15 +19,20 @@ use crate::installation::{Installation, database_user};
 use crate::kafka::{Addresses, Kafka};
 use crate::leftovers;
 use crate::mosquitto::Mosquitto;
+use crate::placement;
 use crate::ports::Port;
+use crate::process::Launch;
 use crate::proxy::Proxy;
 use crate::server::{Kind, Server};
-use crate::timescale::{Timescale, impassable};
+use crate::service::{ServiceKind, ServiceProcess};
+use crate::timescale::Timescale;
 
 pub use options::{ServerKind, StackOptions};
 
 /// The database that the services use.
 const DATABASE: &str = "wattline";
+/// Locked by the process whose stack it is, and holds its id.
+const LOCK_FILE: &str = "stack.pid";
 
 /// A running stack. Dropping it stops its servers and, if its folder is a temporary one, removes that.
 #[derive(Debug)]
@@ -53,11 +58,9 @@ impl Stack {
         let folder = options.open_folder(&installation)?;
         let dir = folder.path().to_owned();
         let lock = lock(&dir)?;
+        placement::sweep(&installation)?;
         for leftover in leftovers::end_recorded(&dir.join("run")).await? {
-            warn!(
-                "ended {leftover}, left over from an earlier run in {}",
-                dir.display()
-            );
+            warn!("ended {leftover}, left over from an earlier run in {}", dir.display());
         }
         let mut file = StackFile::open(&dir, options.kafka_brokers, &options.folder_names())?;
         let mut stack = Self {
@@ -70,18 +73,11 @@ impl Stack {
             _lock: lock,
             dir,
         };
-        file.ports = stack
-            .ports
-            .lock()
-            .iter()
-            .map(|(name, port)| (name.clone(), port.number()))
-            .collect();
+        file.ports = stack.ports.lock().iter().map(|(name, port)| (name.clone(), port.number())).collect();
         file.save(&stack.dir)?;
         if options.kafka_through_proxy {
             for node in 1..=options.kafka_brokers {
-                stack
-                    .kafka_proxies
-                    .push(Proxy::start(stack.port(&format!("kafka-{node}"))).await?);
+                stack.kafka_proxies.push(Proxy::start(stack.port(&format!("kafka-{node}"))).await?);
             }
         }
         for name in options.folder_names() {
@@ -151,6 +147,29 @@ impl Stack {
         &self.kafka_proxies
     }
 
+    /// Starts a replica of a service that lies in `bin_dir`, with [`Stack::service_env`] and then `more`. It logs to
+    /// `logs/` and is ended as a leftover by the stack's next start, should this process be killed.
+    pub fn start_service(
+        &self,
+        kind: ServiceKind,
+        ordinal: u16,
+        bin_dir: &Path,
+        more: &[(String, String)],
+    ) -> Result<ServiceProcess> {
+        let mut environment = self.service_env(kind, ordinal)?;
+        environment.extend_from_slice(more);
+        let launch = self.launch(bin_dir.join(kind.binary()), &format!("{kind}-{ordinal}"));
+        ServiceProcess::start_launch(kind, Launch { environment, ..launch })
+    }
+
+    /// A launch of any other program as part of this stack: it logs to `logs/NAME.log`.
+    #[must_use]
+    pub fn launch(&self, program: impl Into<PathBuf>, name: &str) -> Launch {
+        let mut launch = Launch::new(program, self.dir.join("logs").join(format!("{name}.log")));
+        launch.record = Some(self.dir.join("run").join(format!("{name}.pid")));
+        launch
+    }
+
     fn server(&self, name: &str) -> &Server {
         let server = self.servers.iter().find(|server| server.name() == name);
         server.unwrap_or_else(|| panic!("this stack was started without {name}"))
@@ -198,7 +217,7 @@ impl Stack {
                 Kind::Mosquitto(mosquitto) => mosquitto.make(installation)?,
                 Kind::Kafka(kafka) => kafka.make(&self.id)?,
                 Kind::Timescale(timescale) => {
-                    self.place_database(&folder, installation)?;
+                    placement::place_database(&self.dir, &self.id, installation)?;
                     timescale.make()?;
                 }
             }
@@ -216,10 +235,7 @@ impl Stack {
     }
 
     fn kafka_node(&self, name: &str, options: &StackOptions, installation: &Installation) -> Result<Kafka> {
-        let node: u16 = name
-            .trim_start_matches("kafka-")
-            .parse()
-            .context("a Kafka node without a number")?;
+        let node: u16 = name.trim_start_matches("kafka-").parse().context("a Kafka node without a number")?;
         let client = self.port(name);
         let proxy = self.kafka_proxies.get(usize::from(node) - 1);
         let controllers =
@@ -238,46 +254,6 @@ impl Stack {
             controllers: controllers.collect(),
             temporary: self.temporary,
         })
-    }
-
-    /// Run by root, the database belongs to a system user, who can't reach a folder below, say, a home of mode 700.
-    /// Then the database lives in the cache, and the stack's folder has a link to it.
-    fn place_database(&self, folder: &Path, installation: &Installation) -> Result<()> {
-        let Some((uid, gid)) = database_user()? else {
-            return Ok(());
-        };
-        let Some(closed) = impassable(&self.dir, uid, gid) else {
-            return Ok(());
-        };
-        let outside = installation
-            .cache()
-            .join("data")
-            .join(self.id.as_str())
-            .join("timescale");
-        if let Some(closed) = impassable(installation.cache(), uid, gid) {
-            bail!(
-                "the system user that runs PostgreSQL for root may pass neither {} nor {}: \
-                 name a folder with another --dir, or open one of them (chmod o+x)",
-                self.dir.display(),
-                closed.display()
-            );
-        }
-        fs::create_dir_all(&outside).with_context(|| format!("cannot create {}", outside.display()))?;
-        // Whoever cleans up can see whose it is.
-        if let Some(parent) = outside.parent() {
-            fs::write(parent.join("belongs-to"), self.dir.as_os_str().as_encoded_bytes())?;
-        }
-        if folder.is_symlink() {
-            fs::remove_file(folder)?;
-        }
-        std::os::unix::fs::symlink(&outside, folder)
-            .with_context(|| format!("cannot link {}", folder.display()))?;
-        warn!(
-            "{} is closed to the database's user: the database is in {}",
-            closed.display(),
-            outside.display()
-        );
-        Ok(())
     }
 
     async fn start_servers(&self, brokers: u16) -> Result<()> {
@@ -304,23 +280,43 @@ impl Drop for Stack {
 
 /// One stack per folder. The kernel gives the lock back when its process ends, however that is.
 fn lock(dir: &Path) -> Result<Flock<File>> {
-    let path = dir.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .read(true)
-        .open(&path);
+    let path = dir.join(LOCK_FILE);
+    let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => {
-            fs::write(&path, std::process::id().to_string())?;
+            fs::write(&path, format!("{}\n", std::process::id()))?;
             Ok(lock)
         }
         Err(_) => bail!(
             "a stack already runs in {} (process {}): stop it or name another folder",
             dir.display(),
-            fs::read_to_string(&path).unwrap_or_default()
+            fs::read_to_string(&path).unwrap_or_default().trim()
         ),
     }
+}
+
+/// The process whose stack runs in `dir`; `None` when nobody holds it.
+pub fn owner(dir: &Path) -> Result<Option<i32>> {
+    let path = dir.join(LOCK_FILE);
+    let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
+    if Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(text.trim().parse().with_context(|| format!("{} holds no process id", path.display()))?))
+}
+
+/// Ends whatever a killed run left in `dir`; nobody may hold it.
+pub async fn end_leftovers(dir: &Path) -> Result<()> {
+    leftovers::end_recorded(&dir.join("run")).await?;
+    Ok(())
+}
+
+/// Deletes a stack that nobody holds, with all its data.
+pub async fn delete(dir: &Path) -> Result<()> {
+    ensure!(identity::stack_id(dir).is_some(), "{} holds no stack: not deleted", dir.display());
+    end_leftovers(dir).await?;
+    fs::remove_dir_all(dir).with_context(|| format!("cannot delete {}", dir.display()))?;
+    placement::sweep(&Installation::find()?)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -36,16 +36,7 @@ impl Timescale {
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
         let mut command = Command::new(self.installation.postgres("initdb"));
         command.arg("-D").arg(self.data()).current_dir("/");
-        command.args([
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-            "--no-sync",
-        ]);
+        command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
         if let Some((uid, gid)) = self.user {
             chown(&self.folder, Some(uid), Some(gid))
                 .with_context(|| format!("cannot hand {} to the database's user", self.folder.display()))?;
@@ -94,11 +85,7 @@ impl Timescale {
         let mut launch = Launch::new(self.installation.postgres("postgres"), log_file).args(arguments);
         launch.user = self.user;
         // SIGINT is its fast shutdown.
-        launch.signal_on_orphaned = if self.temporary {
-            Signal::SIGKILL
-        } else {
-            Signal::SIGINT
-        };
+        launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGINT };
         launch
     }
 
@@ -106,40 +93,13 @@ impl Timescale {
     pub(crate) async fn check_ready(&self) -> Result<()> {
         let check = async {
             let session = database::connect(&database::url(self.address, "postgres", "postgres")).await?;
-            session
-                .client
-                .simple_query("SELECT 1")
-                .await
-                .context("no answer to SELECT 1")
+            session.client.simple_query("SELECT 1").await.context("no answer to SELECT 1")
         };
-        tokio::time::timeout(Duration::from_secs(2), check)
-            .await
-            .context("no answer in 2 s")??;
+        tokio::time::timeout(Duration::from_secs(2), check).await.context("no answer in 2 s")??;
         Ok(())
     }
 
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
-}
-
-/// The first parent of `path`, itself included, that a user may not pass through.
-pub(crate) fn impassable(path: &Path, uid: Uid, gid: Gid) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt;
-    let mut parents: Vec<&Path> = path.ancestors().collect();
-    parents.reverse();
-    let closed = parents.into_iter().find(|parent| {
-        let Ok(metadata) = fs::metadata(parent) else {
-            return false;
-        };
-        let class = if metadata.uid() == uid.as_raw() {
-            6
-        } else if metadata.gid() == gid.as_raw() {
-            3
-        } else {
-            0
-        };
-        (metadata.mode() >> class) & 1 == 0
-    });
-    closed.map(Path::to_owned)
 }

@@ -24,9 +24,7 @@ where
 
 /// Waits until a GET of `url` answers with success, and returns the body.
 pub async fn wait_http(url: &str, deadline: Duration) -> Result<String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(2))
-        .build()?;
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
     poll_until(url, deadline, Duration::from_millis(50), async || {
         let Ok(answer) = client.get(url).send().await else {
             return Ok(None);

@@ -1,6 +1,7 @@
 //! What a stack is made of, and where.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -11,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::installation::{Installation, database_user};
 use crate::kafka::KafkaTuning;
+use crate::placement::impassable;
 use crate::ports::Port;
-use crate::timescale::impassable;
 
 /// One of the three kinds of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,12 @@ impl StackOptions {
         self.told_port("timescale", port)
     }
 
+    /// The port of query-api's first replica.
+    #[must_use]
+    pub fn http_port(self, port: u16) -> Self {
+        self.told_port("query-api-0-http", port)
+    }
+
     fn told_port(mut self, name: &str, port: u16) -> Self {
         self.told_ports.insert(name.to_owned(), port);
         self
@@ -142,19 +149,18 @@ impl StackOptions {
     /// A port for each listener: the told one, else last time's, else any free one.
     pub(super) fn choose_ports(&self, last: &BTreeMap<String, u16>) -> Result<BTreeMap<String, Port>> {
         let mut ports = BTreeMap::new();
+        for (name, &number) in &self.told_ports {
+            ports.insert(name.clone(), Port::told(number, name)?);
+        }
         for server in self.folder_names() {
-            let extra: &[&str] = if server.starts_with("kafka") {
-                &["", "-direct", "-controller"]
-            } else {
-                &[""]
-            };
-            for suffix in extra {
-                let name = format!("{server}{suffix}");
-                let port = match self.told_ports.get(&name) {
-                    Some(&told) => Port::told(told, &name)?,
-                    None => Port::choose(last.get(&name).copied())?,
-                };
-                ports.insert(name, port);
+            let listeners: &[&str] =
+                if server.starts_with("kafka") { &["", "-direct", "-controller"] } else { &[""] };
+            for listener in listeners {
+                let name = format!("{server}{listener}");
+                let preferred = last.get(&name).copied();
+                if let Entry::Vacant(entry) = ports.entry(name) {
+                    entry.insert(Port::choose(preferred)?);
+                }
             }
         }
         Ok(ports)
@@ -223,10 +229,7 @@ impl Folder {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start the shell that removes the temporary folder")?;
-        Ok(Self {
-            path,
-            janitor: Some(janitor),
-        })
+        Ok(Self { path, janitor: Some(janitor) })
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -14,6 +14,8 @@ use crate::service::ServiceKind;
 
 use super::{DATABASE, Stack};
 
+const HTTP: &str = "http";
+
 impl Stack {
     /// `mqtt://127.0.0.1:PORT`
     #[must_use]
@@ -43,11 +45,7 @@ impl Stack {
     }
 
     fn brokers(&self, listener: &str) -> String {
-        let names = self
-            .servers()
-            .iter()
-            .map(Server::name)
-            .filter(|name| name.starts_with("kafka"));
+        let names = self.servers().iter().map(Server::name).filter(|name| name.starts_with("kafka"));
         join(names.map(|name| self.port(&format!("{name}{listener}"))))
     }
 
@@ -83,20 +81,15 @@ impl Stack {
 
     /// The environment of a service's replica, from 0: client ids, instance ids and ports are its own and stay.
     pub fn service_env(&self, kind: ServiceKind, ordinal: u16) -> Result<Vec<(String, String)>> {
-        let mut variables = vec![(
-            "SERVICE__ADMIN_LISTEN",
-            self.service_port(kind, ordinal, "admin")?.to_string(),
-        )];
+        let mut variables =
+            vec![("SERVICE__ADMIN_LISTEN", self.service_port(kind, ordinal, "admin")?.to_string())];
         variables.push(("KAFKA__BROKERS", self.kafka_brokers()));
         match kind {
             ServiceKind::MqttIngest => variables.extend([
                 ("MQTT__URL", self.mqtt_url()),
                 ("MQTT__CLIENT_ID", format!("wattline-ingest-{ordinal}")),
                 ("MQTT__USERNAME", "ingest".to_owned()),
-                (
-                    "MQTT__PASSWORD_FILE",
-                    self.mqtt_password_file("ingest").display().to_string(),
-                ),
+                ("MQTT__PASSWORD_FILE", self.mqtt_password_file("ingest").display().to_string()),
                 ("MQTT__GROUP", "wattline".to_owned()),
             ]),
             ServiceKind::TimescaleSink => variables.extend([
@@ -109,17 +102,16 @@ impl Stack {
             ]),
             ServiceKind::QueryApi => variables.extend([
                 ("DATABASE__URL", self.database_url_as("wattline_api")),
-                (
-                    "HTTP__LISTEN",
-                    self.service_port(kind, ordinal, "http")?.to_string(),
-                ),
+                ("HTTP__LISTEN", self.service_port(kind, ordinal, HTTP)?.to_string()),
                 ("HTTP__DEVELOPMENT", "true".to_owned()),
             ]),
         }
-        Ok(variables
-            .into_iter()
-            .map(|(name, value)| (format!("WATTLINE__{name}"), value))
-            .collect())
+        Ok(variables.into_iter().map(|(name, value)| (format!("WATTLINE__{name}"), value)).collect())
+    }
+
+    /// Where query-api's only replica serves the live page and GraphQL.
+    pub fn http_address(&self) -> Result<SocketAddr> {
+        self.service_port(ServiceKind::QueryApi, 0, HTTP)
     }
 
     /// A reserved port of a service's replica; the same at each call.
@@ -137,8 +129,5 @@ impl Stack {
 }
 
 fn join(addresses: impl Iterator<Item = SocketAddr>) -> String {
-    addresses
-        .map(|address| address.to_string())
-        .collect::<Vec<_>>()
-        .join(",")
+    addresses.map(|address| address.to_string()).collect::<Vec<_>>().join(",")
 }
