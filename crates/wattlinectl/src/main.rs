@@ -44,11 +44,11 @@ struct DatabaseArguments {
     #[arg(long = "database", env = "WATTLINE__DATABASE__URL")]
     url: String,
     /// File that holds the password.
-    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE", default_value = "")]
-    password_file: PathBuf,
+    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
     /// Authorities that sign the server's certificate (PEM).
-    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE", default_value = "")]
-    tls_root_file: PathBuf,
+    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE")]
+    tls_root_file: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -109,8 +109,8 @@ impl From<DatabaseArguments> for DatabaseSettings {
     fn from(arguments: DatabaseArguments) -> Self {
         Self {
             url: arguments.url,
-            password_file: arguments.password_file,
-            tls_root_file: arguments.tls_root_file,
+            password_file: arguments.password_file.unwrap_or_default(),
+            tls_root_file: arguments.tls_root_file.unwrap_or_default(),
             ..Self::default()
         }
     }
