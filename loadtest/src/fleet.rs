@@ -1,0 +1,172 @@
+//! The messages of a plan, in the order in which they are published: reading by reading, meter by meter.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use wattline_reading::Timestamp;
+
+use crate::physics::Home;
+use crate::physics::weather::Weather;
+use crate::plan::{Disturbance, Plan};
+use crate::sample::{Part, Sample};
+
+/// One MQTT message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Where it is published.
+    pub topic: Arc<str>,
+    /// What it says.
+    pub payload: Vec<u8>,
+    /// The instant of the reading, where the message carries a whole one for the first time: what a probe of
+    /// the latency can look for in the table.
+    pub first_of: Option<Timestamp>,
+}
+
+/// The meters of one connection. Later messages of one meter never overtake earlier ones.
+#[derive(Debug)]
+pub struct Fleet {
+    plan: Arc<Plan>,
+    meters: Vec<FleetMeter>,
+    /// Next to be taken: the reading's index, and the place in `meters`.
+    index: u32,
+    place: usize,
+    weather: Weather,
+    ready: VecDeque<Message>,
+    /// Messages held back, by index; the front is due before the next one.
+    held: VecDeque<Vec<Message>>,
+}
+
+#[derive(Debug)]
+struct FleetMeter {
+    number: u32,
+    id: String,
+    topic: Arc<str>,
+    home: Home,
+}
+
+// === impl Fleet ===
+
+impl Fleet {
+    /// Every `of`-th meter of the plan, from `connection` on.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, connection: u32, of: u32) -> Self {
+        let meters = (connection..plan.meters)
+            .step_by(of.max(1) as usize)
+            .map(|number| FleetMeter {
+                number,
+                id: plan.meter_id(number),
+                topic: plan.topic(number).into(),
+                home: Home::new(plan.seed, number, plan.three_phase_share),
+            })
+            .collect();
+        Self {
+            weather: plan_weather(&plan, 0),
+            plan,
+            meters,
+            index: 0,
+            place: 0,
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+        }
+    }
+
+    /// Takes one reading of one meter, or releases what is held at the end.
+    fn advance(&mut self) {
+        if self.index >= self.plan.readings {
+            self.ready.extend(self.held.pop_front().into_iter().flatten());
+            return;
+        }
+        let Some(meter) = self.meters.get_mut(self.place) else {
+            self.place = 0;
+            self.index += 1;
+            self.ready.extend(self.held.pop_front().into_iter().flatten());
+            self.weather = plan_weather(&self.plan, self.index);
+            return;
+        };
+        let ts = self.plan.ts(meter.number, self.index);
+        let sample = meter.home.step(ts, self.plan.interval_ms, &self.weather);
+        let whole = meter.message(&sample, Part::Whole);
+        match self.plan.disturbance(meter.number, self.index) {
+            Disturbance::None => self.ready.push_back(whole),
+            Disturbance::Duplicate(later) => {
+                let again = Message { first_of: None, ..whole.clone() };
+                self.ready.push_back(whole);
+                hold(&mut self.held, later, again);
+            }
+            Disturbance::OutOfOrder(later) => hold(&mut self.held, later, whole),
+            Disturbance::Garbage(garbage) => {
+                self.ready.push_back(whole);
+                self.ready.push_back(Message {
+                    topic: Arc::clone(&meter.topic),
+                    payload: garbage.payload(ts, &meter.id, self.index),
+                    first_of: None,
+                });
+            }
+            Disturbance::Conflict => {
+                self.ready.push_back(whole);
+                self.ready.push_back(Message {
+                    first_of: None,
+                    ..meter.message(&sample.contradicted(), Part::Whole)
+                });
+            }
+            Disturbance::Split => {
+                for part in [Part::Momentary, Part::Registers] {
+                    self.ready.push_back(Message { first_of: None, ..meter.message(&sample, part) });
+                }
+            }
+        }
+        self.place += 1;
+    }
+}
+
+impl Iterator for Fleet {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Some(message);
+            }
+            if self.index >= self.plan.readings && self.held.is_empty() {
+                return None;
+            }
+            self.advance();
+        }
+    }
+}
+
+// === impl FleetMeter ===
+
+impl FleetMeter {
+    fn message(&self, sample: &Sample, part: Part) -> Message {
+        let mut payload = Vec::with_capacity(if sample.phases.is_some() { 448 } else { 224 });
+        sample.write_json(part, &mut payload);
+        Message { topic: Arc::clone(&self.topic), payload, first_of: Some(sample.ts) }
+    }
+}
+
+/// Every reading of one meter, as it must be in the table.
+pub fn samples(plan: &Plan, meter: u32) -> impl Iterator<Item = Sample> + '_ {
+    let mut home = Home::new(plan.seed, meter, plan.three_phase_share);
+    (0..plan.readings)
+        .map(move |index| home.step(plan.ts(meter, index), plan.interval_ms, &plan_weather(plan, index)))
+}
+
+/// One weather for all meters at one index: it costs more than all else of a reading.
+fn plan_weather(plan: &Plan, index: u32) -> Weather {
+    let ms = i64::from(index + 1) * plan.interval_ms;
+    Weather::at(plan.seed, Timestamp::from_micros(plan.start.micros() + ms * 1000))
+}
+
+fn hold(held: &mut VecDeque<Vec<Message>>, later: u32, message: Message) {
+    let later = later as usize;
+    // The front is released before the next index: `later` readings of the meter go in between.
+    while held.len() <= later {
+        held.push_back(Vec::new());
+    }
+    held[later].push(message);
+}
+
+#[cfg(test)]
+#[path = "fleet_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::plan::Disturbances;
+
+fn plan() -> Arc<Plan> {
+    Arc::new(Plan {
+        seed: 11,
+        prefix: "m".to_owned(),
+        meters: 50,
+        readings: 400,
+        interval_ms: 10_000,
+        start: Timestamp::from_micros(1_795_168_800_000_000),
+        three_phase_share: 0.3,
+        disturbances: Disturbances::USUAL,
+    })
+}
+
+#[test]
+fn every_message_of_the_expectation_is_sent_however_many_connections_share_it() {
+    let plan = plan();
+    let expected = plan.expected();
+    for connections in [1, 3] {
+        let messages: Vec<Message> =
+            (0..connections).flat_map(|c| Fleet::new(Arc::clone(&plan), c, connections)).collect();
+        assert_eq!(messages.len() as u64, expected.messages);
+        let mut copies: HashMap<(Arc<str>, Vec<u8>), u64> = HashMap::new();
+        for message in messages {
+            *copies.entry((message.topic, message.payload)).or_default() += 1;
+        }
+        assert_eq!(copies.values().filter(|&&count| count == 2).count() as u64, expected.duplicate);
+        assert_eq!(copies.len() as u64, expected.messages - expected.duplicate);
+    }
+    for (count, percent) in [
+        (expected.duplicate, 1.0),
+        (expected.dead_letters, 0.5),
+        (expected.conflict, 0.2),
+        (expected.merged, 1.0),
+    ] {
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let share = count as f64 * 100.0 / expected.stored as f64;
+        assert!((share - percent).abs() < 0.3, "{share} % for {percent} %");
+    }
+}
+
+#[test]
+fn what_is_sent_is_what_is_checked() {
+    let plan = plan();
+    let mut sent: HashMap<(String, i64), Vec<u8>> = HashMap::new();
+    for message in Fleet::new(Arc::clone(&plan), 0, 1) {
+        if let Some(ts) = message.first_of {
+            sent.insert((message.topic.to_string(), ts.micros()), message.payload);
+        }
+    }
+    for meter in 0..plan.meters {
+        for (index, sample) in (0..).zip(samples(&plan, meter)) {
+            if plan.disturbance(meter, index) == Disturbance::Split {
+                continue;
+            }
+            let mut json = Vec::new();
+            sample.write_json(Part::Whole, &mut json);
+            assert_eq!(sent.get(&(plan.topic(meter), sample.ts.micros())), Some(&json));
+        }
+    }
+}
+
+#[test]
+fn held_messages_come_after_later_ones() {
+    let plan = plan();
+    let mut newest: HashMap<Arc<str>, Timestamp> = HashMap::new();
+    let mut late = 0;
+    for message in Fleet::new(plan, 0, 1) {
+        let Some(ts) = message.first_of else { continue };
+        let newest = newest.entry(message.topic).or_insert(ts);
+        late += u64::from(ts < *newest);
+        *newest = ts.max(*newest);
+    }
+    assert!(late > 100, "{late} of 20,000 readings came late");
+}

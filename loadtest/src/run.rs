@@ -1,0 +1,116 @@
+//! The whole path: publish a plan, wait until it is stored, check all of it, report.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use wattline_reading::Timestamp;
+
+use crate::books::Door;
+use crate::load::{Before, Load, LoadOptions, settled};
+use crate::probe::Probes;
+use crate::processes::{Machine, Watcher, number};
+use crate::publish::microseconds;
+use crate::report::{Latency, Rates, Report, date};
+use crate::scenario::Scenario;
+use crate::target::Target;
+use crate::verify::verify;
+
+/// A wait without progress for this long is a failure.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// Bucket closing and the like end after this: a replica's last counts are then in its metrics.
+const DOOR_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a scenario against a running stack.
+///
+/// # Errors
+/// Where the stack can't be used, or any check fails.
+pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow::Result<Report> {
+    scenario.check()?;
+    let prefix = format!("load-{:x}", now.micros() / 1000);
+    let plan = Arc::new(scenario.plan(prefix, now));
+    let expected = plan.expected();
+    let client = target.connect().await?;
+    let before = Before::read(&client, &target.ingest_admins).await?;
+    let probes = Arc::new(Probes::default());
+    let stop_probes = CancellationToken::new();
+    let probing =
+        tokio::spawn(Arc::clone(&probes).watch(target.connect().await?, stop_probes.clone(), PROBE_PATIENCE));
+
+    let watcher = Watcher::start(&target.processes);
+    let begin = Instant::now();
+    let options = LoadOptions { connections: scenario.connections, rate: scenario.rate };
+    let mut load = Load::start(&plan, &target.broker, options, &probes);
+    load.published().await?;
+    let in_s = Instant::now().saturating_duration_since(begin).as_secs_f64();
+    info!("{} messages published in {in_s:.2} s", expected.messages);
+    stop_probes.cancel();
+    let after = settled(target, &before, &expected, PATIENCE).await?;
+    let stored_s = Instant::now().saturating_duration_since(begin).as_secs_f64();
+    let usage = watcher.finish().await?;
+    info!("all of it stored in {stored_s:.2} s");
+
+    let redelivered = load.progress.resent.load(Ordering::Relaxed) > 0;
+    after.check(&expected, redelivered)?;
+    let door = door_since(target, &before).await?;
+    if let (Some(door), false) = (&door, redelivered) {
+        check_door(door, expected.messages, expected.records, expected.dead_letters)?;
+    }
+    let verified = verify(&client, &plan).await?;
+    let visible_us = probing.await??;
+    let mut puback_us = microseconds();
+    puback_us.add(&*load.puback_us.lock())?;
+    Ok(Report {
+        title: scenario.title.clone(),
+        date: date(now),
+        machine: Machine::this()?,
+        expected,
+        rates: Rates {
+            count: expected.messages,
+            payload_bytes: number(load.progress.payload_bytes.load(Ordering::Relaxed))
+                / number(expected.messages),
+            in_s,
+            stored_s,
+        },
+        puback: Latency::of(&puback_us),
+        visible: Latency::of(&visible_us),
+        usage,
+        door,
+        store: after,
+        verified,
+        plan: Arc::unwrap_or_clone(plan),
+    })
+}
+
+/// The door's equation with nothing in flight; none where the stack names no replica.
+async fn door_since(target: &Target, before: &Before) -> anyhow::Result<Option<Door>> {
+    if target.ingest_admins.is_empty() {
+        return Ok(None);
+    }
+    let deadline = Instant::now() + DOOR_PATIENCE;
+    loop {
+        let door = Door::ask_all(&target.ingest_admins).await?.since(&before.door);
+        if door.in_flight == 0 {
+            return Ok(Some(door));
+        }
+        ensure!(Instant::now() < deadline, "mqtt-ingest still has messages in flight: {door}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn check_door(door: &Door, messages: u64, forwarded: u64, dead_lettered: u64) -> anyhow::Result<()> {
+    let right = door.received == messages
+        && door.forwarded == forwarded
+        && door.dead_lettered == dead_lettered
+        && door.ignored == 0
+        && door.shed == 0;
+    ensure!(
+        right,
+        "at the door: {door}; expected {messages} received, {forwarded} forwarded, {dead_lettered} dead-lettered"
+    );
+    Ok(())
+}

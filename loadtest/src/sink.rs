@@ -1,0 +1,137 @@
+//! The sink alone: the readings topic is filled while the sink is frozen, then it is let go and timed. The other
+//! services stay frozen, so that they cost nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tracing::{info, warn};
+use wattline_reading::{Timestamp, topics};
+
+use crate::books::{Store, backlog};
+use crate::fill::fill;
+use crate::load::{After, Before};
+use crate::plan::Expected;
+use crate::processes::{Machine, Watcher};
+use crate::report::{Rates, Report, date};
+use crate::scenario::Scenario;
+use crate::target::Target;
+use crate::verify::verify;
+
+const SINK: &str = "timescale-sink";
+const OTHERS: [&str; 3] = ["mqtt-ingest", "aggregator", "query-api"];
+const ASK_EVERY: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Measures the sink of a running stack, which must be idle.
+///
+/// # Errors
+/// Where the stack can't be used, or a check fails.
+pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow::Result<Report> {
+    scenario.check()?;
+    let plan = Arc::new(scenario.plan(format!("sink-{:x}", now.micros() / 1000), now));
+    let client = target.connect().await?;
+    ensure!(!target.pids_of(SINK).is_empty(), "the stack runs no {SINK}");
+    ensure!(
+        backlog(&target.kafka, &client).await? == 0,
+        "the sink is not idle: end the street or the load on this stack first"
+    );
+    let before = Before::read(&client, &[]).await?;
+    let count = u64::from(plan.meters) * u64::from(plan.readings);
+
+    let _others = Frozen::freeze(OTHERS.iter().flat_map(|service| target.pids_of(service)).collect())?;
+    let sink = Frozen::freeze(target.pids_of(SINK))?;
+    let (brokers, filled) = (target.kafka.clone(), Arc::clone(&plan));
+    let begin = Instant::now();
+    tokio::task::spawn_blocking(move || fill(&brokers, &filled))
+        .await
+        .context("the thread that fills the topic")??;
+    let in_s = Instant::now().saturating_duration_since(begin).as_secs_f64();
+    info!("{count} records are in the topic after {in_s:.2} s");
+
+    let watcher = Watcher::start(&target.processes);
+    drop(sink);
+    let (first, seconds) = time_sink(&client, &before, count).await?;
+    let usage = watcher.finish().await?;
+
+    let store = Store::read(&client, &topics::READINGS).await?;
+    let after = After { readings: store.since(&before.readings), ..After::default() };
+    let expected = Expected { stored: count, records: count, ..Expected::default() };
+    after.check(&expected, false)?;
+    let verified = verify(&client, &plan).await?;
+    Ok(Report {
+        title: format!("The sink alone, from a filled topic: {}", scenario.title),
+        date: date(now),
+        machine: Machine::this()?,
+        expected,
+        rates: Rates { count: count - first, payload_bytes: 112.0, in_s, stored_s: seconds },
+        puback: None,
+        visible: None,
+        usage,
+        door: None,
+        store: after,
+        verified,
+        plan: Arc::unwrap_or_clone(plan),
+    })
+}
+
+/// From the first commit that is seen to the last: how many rows were there at first, and how long the rest took.
+/// What comes before, a group that is joined again after the freeze, is not the sink's speed.
+async fn time_sink(
+    client: &tokio_postgres::Client,
+    before: &Before,
+    count: u64,
+) -> anyhow::Result<(u64, f64)> {
+    let mut newest = 0;
+    let mut moved_at = Instant::now();
+    let mut begin = None;
+    loop {
+        let stored = Store::read(client, &topics::READINGS).await?.since(&before.readings).records;
+        let stored = u64::try_from(stored).context("offsets went backwards")?;
+        let now = Instant::now();
+        if stored > newest {
+            newest = stored;
+            moved_at = now;
+        }
+        let (first, since) = match begin {
+            Some(begin) => begin,
+            None if stored > 0 => *begin.insert((stored, now)),
+            None => (0, now),
+        };
+        if stored >= count {
+            return Ok((first, now.saturating_duration_since(since).as_secs_f64()));
+        }
+        ensure!(
+            now.saturating_duration_since(moved_at) < PATIENCE,
+            "the sink stopped at {stored} of {count} records"
+        );
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// Processes that stand still until this is dropped.
+struct Frozen(Vec<i32>);
+
+// === impl Frozen ===
+
+impl Frozen {
+    fn freeze(pids: Vec<i32>) -> anyhow::Result<Self> {
+        let frozen = Self(pids);
+        for pid in &frozen.0 {
+            kill(Pid::from_raw(*pid), Signal::SIGSTOP).with_context(|| format!("freezing process {pid}"))?;
+        }
+        Ok(frozen)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            if let Err(error) = kill(Pid::from_raw(*pid), Signal::SIGCONT) {
+                warn!("process {pid} could not be thawed: {error}");
+            }
+        }
+    }
+}
