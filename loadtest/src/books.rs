@@ -31,7 +31,7 @@ pub struct Door {
     pub ignored: u64,
     /// Confirmed by Kafka as dead letters.
     pub dead_lettered: u64,
-    /// QoS 0 messages that a full window had no room for.
+    /// Received and not taken: of QoS 0 gone, of QoS 1 delivered again.
     pub shed: u64,
     /// Not confirmed yet.
     pub in_flight: u64,
@@ -121,12 +121,12 @@ impl Door {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let sum = |name: &str| metric(text, &format!("wattline_mqtt_ingest_{name}"));
         Ok(Self {
-            received: sum("messages_received_total")?,
-            forwarded: sum("messages_forwarded_total")?,
-            ignored: sum("messages_ignored_total")?,
-            dead_lettered: sum("messages_dead_lettered_total")?,
-            shed: sum("messages_shed_total")?,
-            in_flight: sum("messages_in_flight")?,
+            received: sum("received_total")?,
+            forwarded: sum("forwarded_total")?,
+            ignored: sum("ignored_total")?,
+            dead_lettered: sum("dead_lettered_total")?,
+            shed: sum("shed_total")?,
+            in_flight: sum("in_flight")?,
         })
     }
 }

@@ -15,16 +15,27 @@ const DISCONNECT: u8 = 0xe0;
 const DUP: u8 = 0x08;
 /// The property of a CONNACK that bounds unacknowledged messages.
 const RECEIVE_MAXIMUM: u8 = 0x21;
+/// The property of a CONNACK that bounds a packet.
+const MAXIMUM_PACKET_SIZE: u8 = 0x27;
+
+/// What the broker lets a publisher do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Unacknowledged messages.
+    pub receive_maximum: u16,
+    /// Bytes of a packet.
+    pub packet_bytes_max: u32,
+}
 
 /// A packet from the broker.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
-    /// The session stands; at most this many messages may be unacknowledged.
+    /// The answer to CONNECT.
     ConnAck {
         /// 0 is success.
         reason: u8,
-        /// 65,535 where the broker says nothing.
-        receive_maximum: u16,
+        /// What the broker says of itself.
+        limits: Limits,
     },
     /// The broker has taken this message.
     PubAck {
@@ -104,7 +115,7 @@ pub fn read(bytes: &[u8]) -> anyhow::Result<Option<(Incoming, usize)>> {
     let packet = match first {
         CONNACK => {
             ensure!(body.len() >= 3, "a CONNACK of {} bytes is too short for MQTT 5", body.len());
-            Incoming::ConnAck { reason: body[1], receive_maximum: receive_maximum(&body[2..])? }
+            Incoming::ConnAck { reason: body[1], limits: limits(&body[2..])? }
         }
         PUBACK => {
             ensure!(body.len() >= 2, "a PUBACK without a packet id");
@@ -142,31 +153,38 @@ pub const fn reason_text(reason: u8) -> &'static str {
     }
 }
 
-fn receive_maximum(properties: &[u8]) -> anyhow::Result<u16> {
+/// Reads the properties of a CONNACK; what is missing is unlimited.
+fn limits(properties: &[u8]) -> anyhow::Result<Limits> {
+    let mut limits = Limits { receive_maximum: u16::MAX, packet_bytes_max: u32::MAX };
     let Some((length, start)) = read_length(properties)? else {
-        return Ok(u16::MAX);
+        return Ok(limits);
     };
     let mut rest = properties.get(start..start + length).unwrap_or_default();
     while let Some((&id, value)) = rest.split_first() {
-        if id == RECEIVE_MAXIMUM && value.len() >= 2 {
-            return Ok(u16::from_be_bytes([value[0], value[1]]));
-        }
-        let bytes = match id {
-            // Maximum QoS, retain, wildcard, subscription ids, shared: a byte each.
-            0x24 | 0x25 | 0x28 | 0x29 | 0x2a => 1,
-            // Server keep alive, topic alias maximum.
-            0x13 | 0x22 => 2,
-            // Session expiry, maximum packet size.
-            0x11 | 0x27 => 4,
-            // Texts and binary data: assigned client id, reason, response information, server, authentication.
-            0x12 | 0x15 | 0x16 | 0x1a | 0x1c | 0x1f if value.len() >= 2 => {
-                2 + usize::from(u16::from_be_bytes([value[0], value[1]]))
+        let bytes = match (id, value) {
+            (RECEIVE_MAXIMUM, &[high, low, ..]) => {
+                limits.receive_maximum = u16::from_be_bytes([high, low]);
+                2
             }
-            _ => return Ok(u16::MAX),
+            (MAXIMUM_PACKET_SIZE, &[a, b, c, d, ..]) => {
+                limits.packet_bytes_max = u32::from_be_bytes([a, b, c, d]);
+                4
+            }
+            // Maximum QoS, retain, wildcard, subscription ids, shared subscriptions.
+            (0x24 | 0x25 | 0x28 | 0x29 | 0x2a, _) => 1,
+            // Server keep alive, topic alias maximum.
+            (0x13 | 0x22, _) => 2,
+            // Session expiry.
+            (0x11, _) => 4,
+            // Assigned client id, authentication, response information, server, reason: texts and bytes.
+            (0x12 | 0x15 | 0x16 | 0x1a | 0x1c | 0x1f, &[high, low, ..]) => {
+                2 + usize::from(u16::from_be_bytes([high, low]))
+            }
+            _ => return Ok(limits),
         };
         rest = value.get(bytes..).unwrap_or_default();
     }
-    Ok(u16::MAX)
+    Ok(limits)
 }
 
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
@@ -206,13 +224,19 @@ mod tests {
 
     #[test]
     fn packets_are_read_whole_or_not_at_all() {
-        let connack = [0x20, 9, 0, 0, 6, 0x22, 0, 10, 0x21, 3, 232];
+        let connack = [0x20, 14, 0, 0, 11, 0x22, 0, 10, 0x21, 3, 232, 0x27, 0, 4, 0, 0];
         for end in 0..connack.len() {
             assert_eq!(read(&connack[..end]).unwrap(), None);
         }
         assert_eq!(
             read(&connack).unwrap(),
-            Some((Incoming::ConnAck { reason: 0, receive_maximum: 1000 }, connack.len()))
+            Some((
+                Incoming::ConnAck {
+                    reason: 0,
+                    limits: Limits { receive_maximum: 1000, packet_bytes_max: 262_144 }
+                },
+                connack.len()
+            ))
         );
         let acks = [0x40, 2, 1, 2, 0x40, 4, 0, 7, 0x10, 0];
         assert_eq!(read(&acks).unwrap(), Some((Incoming::PubAck { id: 258, reason: 0 }, 4)));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::fleet::Message;
-use crate::mqtt::{self, Incoming};
+use crate::mqtt::{self, Incoming, Limits};
 use crate::pace::Pace;
 use crate::probe::Probes;
 use crate::window::Window;
@@ -62,6 +62,8 @@ struct Link {
     outgoing: Vec<u8>,
     /// Bytes of `outgoing` that are written.
     written: usize,
+    /// What the broker takes.
+    packet_bytes_max: usize,
 }
 
 /// A write carries about this much: few system calls, and still little memory.
@@ -157,7 +159,7 @@ impl Publisher {
     ) -> Result<(), Failure> {
         loop {
             *exhausted |= stop.is_cancelled();
-            let due = self.fill(link, source, pace, exhausted);
+            let due = self.fill(link, source, pace, exhausted)?;
             if *exhausted && self.window.is_empty() && link.is_flushed() {
                 return Ok(());
             }
@@ -190,16 +192,16 @@ impl Publisher {
         source: &mut impl Iterator<Item = Message>,
         pace: &mut Pace,
         exhausted: &mut bool,
-    ) -> Option<Instant> {
+    ) -> Result<Option<Instant>, Failure> {
         if *exhausted || !link.outgoing.is_empty() || !self.window.worth_filling() {
-            return None;
+            return Ok(None);
         }
         let now = Instant::now();
         let mut count = 0;
         while link.outgoing.len() < WRITE_BYTES && self.window.has_room() {
             if !pace.take(now) {
                 self.progress.published.fetch_add(count, Ordering::Relaxed);
-                return Some(pace.next_due());
+                return Ok(Some(pace.next_due()));
             }
             let Some(message) = source.next() else {
                 *exhausted = true;
@@ -209,11 +211,21 @@ impl Publisher {
                 probes.offer(&message.topic, ts, now);
             }
             self.progress.payload_bytes.fetch_add(message.payload.len() as u64, Ordering::Relaxed);
-            link.outgoing.extend_from_slice(self.window.add(&message, now));
+            let packet = self.window.add(&message, now);
+            if packet.len() > link.packet_bytes_max {
+                return Err(Failure::Refused(anyhow::anyhow!(
+                    "the message on {} makes a packet of {} bytes; the broker {} takes {}",
+                    message.topic,
+                    packet.len(),
+                    self.broker.address,
+                    link.packet_bytes_max
+                )));
+            }
+            link.outgoing.extend_from_slice(packet);
             count += 1;
         }
         self.progress.published.fetch_add(count, Ordering::Relaxed);
-        None
+        Ok(None)
     }
 
     fn take_acks(&mut self, incoming: &mut Vec<u8>) -> Result<(), Failure> {
@@ -259,8 +271,8 @@ impl Publisher {
         let mut failures = 0_u32;
         loop {
             match tokio::time::timeout(CONNECT_TIMEOUT, self.dial()).await {
-                Ok(Ok((stream, receive_maximum))) => {
-                    self.window.limit(receive_maximum);
+                Ok(Ok((stream, limits))) => {
+                    self.window.limit(limits.receive_maximum);
                     let mut outgoing = Vec::with_capacity(2 * WRITE_BYTES);
                     let resent = self.window.write_all_again(&mut outgoing);
                     self.progress.resent.fetch_add(resent, Ordering::Relaxed);
@@ -269,6 +281,7 @@ impl Publisher {
                         incoming: Vec::with_capacity(READ_BYTES),
                         outgoing,
                         written: 0,
+                        packet_bytes_max: usize::try_from(limits.packet_bytes_max)?,
                     });
                 }
                 Ok(Err(Failure::Refused(error))) => return Err(error),
@@ -290,7 +303,7 @@ impl Publisher {
         }
     }
 
-    async fn dial(&self) -> Result<(TcpStream, u16), Failure> {
+    async fn dial(&self) -> Result<(TcpStream, Limits), Failure> {
         let mut stream = TcpStream::connect(&self.broker.address)
             .await
             .with_context(|| format!("connecting to {}", self.broker.address))?;
@@ -307,9 +320,7 @@ impl Publisher {
             }
             match mqtt::read(&incoming)? {
                 None => {}
-                Some((Incoming::ConnAck { reason: 0, receive_maximum }, _)) => {
-                    return Ok((stream, receive_maximum));
-                }
+                Some((Incoming::ConnAck { reason: 0, limits }, _)) => return Ok((stream, limits)),
                 Some((Incoming::ConnAck { reason, .. }, _)) => return Err(self.refused(reason)),
                 Some((packet, _)) => return Err(anyhow::anyhow!("{packet:?} in place of a CONNACK").into()),
             }

@@ -37,18 +37,19 @@ struct StackFile {
     #[serde(default)]
     services: BTreeMap<String, Vec<Service>>,
     #[serde(default)]
-    servers: BTreeMap<String, Server>,
+    servers: BTreeMap<String, Program>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Service {
-    pid: i32,
+    /// None while it is being started again.
+    pid: Option<i32>,
     admin: String,
 }
 
 #[derive(Debug, Deserialize)]
-struct Server {
-    pid: i32,
+struct Program {
+    pid: Option<i32>,
 }
 
 /// The broker's user that may write for every meter.
@@ -85,7 +86,7 @@ impl Target {
             kafka: file.kafka,
             database: file.database,
             ingest_admins: ingests.map(|replica| replica.admin.clone()).collect(),
-            processes: services.chain(servers).collect(),
+            processes: services.chain(servers).filter_map(|(name, pid)| Some((name, pid?))).collect(),
         })
     }
 
