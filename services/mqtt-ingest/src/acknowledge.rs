@@ -1,0 +1,209 @@
+//! From Kafka's confirmations to PUBACKs, in the order of arrival.
+//!
+//! The check of the connection and the queuing of the ack happen under the window's lock, and so do the end of a
+//! connection and the discarding of what was queued for it: an ack can't slip from one connection to the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rdkafka::error::RDKafkaErrorCode;
+use rumqttc::{AsyncClient, ManualAck, PubAck};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+use wattline_reading::limits::refuse;
+use wattline_reading::{Reason, Timestamp, limits::Refusal};
+use wattline_service::Condition;
+
+use crate::forward::Letters;
+use crate::metrics::Metrics;
+use crate::produce::{Deliveries, Delivery, DeliveryError, Producer};
+use crate::window::{Kept, Window};
+
+/// How often the state of Kafka is looked at without any delivery.
+const LOOK: Duration = Duration::from_millis(500);
+/// How soon acks that found their queue full are tried again.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// Runs beside the receiving side, for as long as one producer lives.
+pub(crate) struct Acknowledger {
+    pub(crate) window: Arc<Mutex<Window>>,
+    pub(crate) deliveries: Arc<Deliveries>,
+    pub(crate) client: AsyncClient,
+    pub(crate) producer: Arc<Producer>,
+    pub(crate) letters: Letters,
+    pub(crate) metrics: Metrics,
+    pub(crate) kafka: Arc<Condition>,
+    pub(crate) stalled_after: Duration,
+    /// Cancelled when the service shall stop.
+    pub(crate) shutdown: CancellationToken,
+    /// Where it says that the producer is of no use any more, and why.
+    pub(crate) failure: Arc<Failure>,
+}
+
+/// Why a producer must be replaced: said once.
+#[derive(Debug, Default)]
+pub(crate) struct Failure {
+    pub(crate) said: CancellationToken,
+    why: Mutex<Option<String>>,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn say(&self, why: String) {
+        self.why.lock().get_or_insert(why);
+        self.said.cancel();
+    }
+
+    /// What was said.
+    pub(crate) fn why(&self) -> String {
+        self.why.lock().clone().unwrap_or_default()
+    }
+}
+
+// === impl Acknowledger ===
+
+impl Acknowledger {
+    /// Runs until the producer has failed, or until it is dropped.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::new();
+        let mut wait = LOOK;
+        let mut said_goodbye = false;
+        while !self.failure.said.is_cancelled() {
+            let stopping = self.shutdown.is_cancelled();
+            tokio::select! {
+                () = self.deliveries.wait() => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.shutdown.cancelled(), if !stopping => {}
+            }
+            self.deliveries.take(&mut batch);
+            let blocked = self.settle(&mut batch);
+            wait = if blocked { RETRY } else { LOOK };
+            self.judge_kafka();
+            if stopping && !said_goodbye && self.window.lock().used().messages == 0 {
+                // Behind the last ack, in the same queue. The session stays with the broker.
+                said_goodbye = self.client.try_disconnect().is_ok();
+            }
+        }
+    }
+
+    fn settle(&mut self, batch: &mut Vec<Delivery>) -> bool {
+        let mut refused = Vec::new();
+        let mut confirmed = 0;
+        let settled = {
+            let mut window = self.window.lock();
+            for Delivery { tag, error } in batch.drain(..) {
+                match error {
+                    None => {
+                        window.confirm(tag.sequence);
+                        confirmed += u64::from(!tag.dead_letter);
+                    }
+                    Some(code) => {
+                        let letter = self.refused(&mut window, tag.sequence, tag.dead_letter, code);
+                        refused.extend(letter.map(|message| (tag.sequence, message, code)));
+                    }
+                }
+            }
+            window.settle(|packet_id| {
+                let ack = ManualAck::PubAck(PubAck::new(packet_id, None));
+                self.client.try_manual_ack(ack).is_ok()
+            })
+        };
+        self.metrics.readings_confirmed.inc_by(confirmed);
+        self.metrics.acknowledged.inc_by(settled.acknowledged);
+        if let Some(oldest) = settled.oldest {
+            self.metrics.settle.observe(seconds_since(oldest));
+        }
+        for (sequence, message, code) in refused {
+            self.send_letter(sequence, &message, code);
+        }
+        settled.blocked
+    }
+
+    /// A record that librdkafka gave up. The message, where it must become a dead letter now.
+    fn refused(
+        &self,
+        window: &mut Window,
+        sequence: u64,
+        dead_letter: bool,
+        code: RDKafkaErrorCode,
+    ) -> Option<Kept> {
+        if !window.holds(sequence) {
+            return None;
+        }
+        match DeliveryError::classify(code) {
+            DeliveryError::Record if !dead_letter => {
+                window.refuse(sequence, |message| message.topic.len() + message.payload.len())
+            }
+            DeliveryError::Record => {
+                self.failure.say(format!(
+                    "Kafka refuses a dead letter ({code:?}): is max.message.bytes of the dead-letter topic as \
+                     `wattlinectl topics` sets it?"
+                ));
+                None
+            }
+            DeliveryError::Configuration => {
+                self.failure.say(advice(code));
+                None
+            }
+        }
+    }
+
+    fn send_letter(&mut self, sequence: u64, message: &Kept, code: RDKafkaErrorCode) {
+        warn!(
+            topic = %String::from_utf8_lossy(&message.topic),
+            "Kafka refuses a record of a message on {}: {code:?}. The message goes to the dead letters",
+            String::from_utf8_lossy(&message.topic)
+        );
+        let refusal: Refusal =
+            refuse(Reason::KafkaRefused, format!("Kafka refuses a record of it: {code:?}"));
+        let value = self.letters.encode(message, &refusal);
+        self.producer.send_dead_letter(sequence, &message.topic, value);
+    }
+
+    fn judge_kafka(&self) {
+        let oldest = self.window.lock().oldest();
+        let waiting_s = oldest.map_or(0.0, seconds_since);
+        if !self.deliveries.brokers_reachable() {
+            self.kafka.fails("no broker can be reached");
+        } else if waiting_s > self.stalled_after.as_secs_f64() {
+            self.kafka.fails(format!("nothing was confirmed for {waiting_s:.0} s"));
+        } else {
+            self.kafka.holds();
+        }
+    }
+}
+
+fn advice(code: RDKafkaErrorCode) -> String {
+    let cure = match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::Authentication
+        | RDKafkaErrorCode::SaslAuthenticationFailed => {
+            "the user may not write: grant it WRITE on both topics and IDEMPOTENT_WRITE on the cluster"
+        }
+        RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownPartition => "a topic is gone: create it with `wattlinectl topics`",
+        RDKafkaErrorCode::Fatal => "the producer can't go on, a new one takes its place",
+        _ => "retrying does not cure it",
+    };
+    format!("Kafka takes no records ({code:?}): {cure}")
+}
+
+fn seconds_since(then: Timestamp) -> f64 {
+    let micros = Timestamp::now().micros() - then.micros();
+    #[expect(clippy::cast_precision_loss, reason = "a wait in µs is far below 2^53")]
+    let seconds = micros.max(0) as f64 / 1e6;
+    seconds
+}
+
+/// Says that a producer is given up, once for each.
+pub(crate) fn say_replaced(why: &str, abandoned: usize) {
+    error!(
+        abandoned,
+        "{why}. Nothing is acknowledged until that is cured; {abandoned} messages in flight are left to the \
+         broker, which delivers those of QoS 1 again"
+    );
+}

@@ -1,0 +1,349 @@
+//! The receiving side: from the session through the decoder to Kafka, one message after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rumqttc::{Publish, QoS};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+use wattline_reading::wire::{encode_dead_letter, encode_reading};
+use wattline_reading::{DeadLetter, Reading, Timestamp, limits::Refusal};
+use wattline_service::{Backoff, Condition};
+
+use crate::acknowledge::Failure;
+use crate::decode::{Decoded, Input, Judge};
+use crate::metrics::{CauseLabel, FieldLabel, FieldName, Metrics};
+use crate::produce::{Deliveries, Producer};
+use crate::session::{Event, Loss, Session};
+use crate::window::{Fate, Kept, Shed, Window};
+
+/// How often a full window is looked at again before connecting.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The receiving side; outlives connections and producers.
+pub(crate) struct Receiver {
+    pub(crate) session: Session,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) window: Arc<Mutex<Window>>,
+    pub(crate) deliveries: Arc<Deliveries>,
+    pub(crate) metrics: Metrics,
+    pub(crate) mqtt: Condition,
+    pub(crate) letters: Letters,
+    pub(crate) values: Values,
+    pub(crate) backoff: Backoff,
+    pub(crate) taken_over_wait: Duration,
+    pub(crate) shutdown: CancellationToken,
+    /// A connection stands.
+    pub(crate) open: bool,
+}
+
+/// Why the receiving side has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The service stops, and the connection is closed.
+    Stopped,
+    /// The producer must be replaced; the connection was dropped.
+    ProducerFailed,
+}
+
+/// The encoded values of one message's readings; its memory is used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+/// Makes dead letters; its memory is used again for the next.
+#[derive(Debug)]
+pub(crate) struct Letters {
+    judge: Arc<Judge>,
+    value: Vec<u8>,
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    /// Takes messages until the service stops or the producer fails. What is still in flight stays in the window.
+    pub(crate) async fn run(&mut self, producer: &Producer, failure: &Failure, grace: Duration) -> Ended {
+        let shutdown = self.shutdown.clone();
+        let deadline = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        // The receiving future may be dropped here in the middle of anything: the connection ends with it.
+        let ended = tokio::select! {
+            biased;
+            () = failure.said.cancelled() => Ended::ProducerFailed,
+            () = deadline => Ended::Stopped,
+            () = self.receive(producer) => Ended::Stopped,
+        };
+        self.close();
+        ended
+    }
+
+    /// Until the service stops and everything is said to the broker, or there is nobody to say it to.
+    async fn receive(&mut self, producer: &Producer) {
+        let shutdown = self.shutdown.clone();
+        loop {
+            if !self.open {
+                let room = self.wait_for_room();
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = room => {}
+                }
+            }
+            let event = if self.open {
+                self.session.next().await
+            } else {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    event = self.session.next() => event,
+                }
+            };
+            match event {
+                Event::Message(publish) => {
+                    if self.take(&publish, producer) {
+                        // The broker's queue is endless: others on this thread get their turn.
+                        tokio::task::consume_budget().await;
+                    } else {
+                        let loss = self.overrun();
+                        self.lost(&loss).await;
+                    }
+                }
+                Event::Opened => self.opened(),
+                Event::Subscribed => self.subscribed(),
+                Event::Lost(loss) => self.lost(&loss).await,
+                Event::Closed => return,
+            }
+        }
+    }
+
+    /// One message. False: the window is full, and the connection must go so that the broker keeps the rest.
+    fn take(&mut self, publish: &Publish, producer: &Producer) -> bool {
+        let received_at = Timestamp::now();
+        let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid };
+        if self.shutdown.is_cancelled() {
+            self.window.lock().shed(packet_id, Shed::Stopping);
+            return true;
+        }
+        if !self.window.lock().has_room(1, publish.payload.len()) {
+            return self.refuse(packet_id);
+        }
+        let message = Kept {
+            topic: publish.topic.clone(),
+            payload: publish.payload.clone(),
+            retained: publish.retain,
+            packet_id,
+            received_at,
+        };
+        let topic = String::from_utf8_lossy(&publish.topic);
+        let input = Input {
+            topic: &topic,
+            payload: &publish.payload,
+            retained: publish.retain,
+            redelivered: publish.dup,
+            received_at,
+        };
+        let metrics = &self.metrics;
+        let decoded = self.judge.decide(&input, |field| {
+            let field = FieldName(field);
+            metrics.left_out.get_or_create(&FieldLabel { field }).inc();
+        });
+        match decoded {
+            Decoded::Readings(readings) => self.forward(message, &readings, producer),
+            Decoded::Reject(refusal) => self.dead_letter(message, &refusal, producer),
+            Decoded::Ignore(why) => {
+                self.window.lock().admit(message, Fate::Ignore(why), 0, 0);
+                self.deliveries.wake();
+                true
+            }
+        }
+    }
+
+    fn forward(&mut self, message: Kept, readings: &[Reading], producer: &Producer) -> bool {
+        self.values.encode(readings);
+        let bytes = self.values.bytes.len();
+        let sequence = {
+            let mut window = self.window.lock();
+            if !window.has_room(readings.len(), bytes + message.payload.len()) {
+                drop(window);
+                return self.refuse(message.packet_id);
+            }
+            window.admit(message, Fate::Forward, readings.len(), bytes)
+        };
+        for (reading, value) in readings.iter().zip(self.values.iter()) {
+            producer.send_reading(sequence, &reading.meter_id, value);
+        }
+        true
+    }
+
+    fn dead_letter(&mut self, message: Kept, refusal: &Refusal, producer: &Producer) -> bool {
+        let value = self.letters.encode(&message, refusal);
+        let topic = message.topic.clone();
+        let sequence = {
+            let mut window = self.window.lock();
+            if !window.has_room(1, value.len() + message.payload.len()) {
+                drop(window);
+                return self.refuse(message.packet_id);
+            }
+            window.admit(message, Fate::DeadLetter(refusal.reason), 1, value.len())
+        };
+        producer.send_dead_letter(sequence, &topic, value);
+        true
+    }
+
+    /// A message for which the window has no room: QoS 0 is lost, QoS 1 is the broker's.
+    fn refuse(&self, packet_id: u16) -> bool {
+        let (why, goes_on) = match packet_id {
+            0 => (Shed::Qos0WindowFull, true),
+            _ => (Shed::Overrun, false),
+        };
+        self.window.lock().shed(packet_id, why);
+        goes_on
+    }
+
+    fn overrun(&self) -> Loss {
+        let used = self.window.lock().used();
+        Loss {
+            cause: "overrun",
+            detail: format!(
+                "the window is full ({} messages, {} records, {} bytes) and the broker goes on sending: the \
+                 connection is dropped until half of it is confirmed. Nothing is lost at QoS 1",
+                used.messages, used.records, used.bytes
+            ),
+        }
+    }
+
+    fn opened(&mut self) {
+        self.window.lock().connection_opened();
+        self.open = true;
+        self.metrics.connections.inc();
+        self.mqtt.fails("the subscription is not confirmed yet");
+    }
+
+    fn subscribed(&mut self) {
+        self.backoff.reset();
+        self.metrics.connected.set(1);
+        self.mqtt.holds();
+    }
+
+    /// The connection is gone: says so, and waits before the next.
+    async fn lost(&mut self, loss: &Loss) {
+        self.close();
+        let cause = loss.cause;
+        self.metrics.connections_lost.get_or_create(&CauseLabel { cause }).inc();
+        self.mqtt.fails(loss.detail.clone());
+        let wait = match cause {
+            "taken_over" => self.taken_over_wait,
+            "overrun" => Duration::ZERO,
+            _ => self.backoff.next_wait(),
+        };
+        let wait_ms = wait.as_millis();
+        match cause {
+            "taken_over" | "refused" | "subscription" | "tls" => {
+                error!(cause, "{}. Tried again in {wait_ms} ms", loss.detail);
+            }
+            _ => warn!(cause, "{}. Tried again in {wait_ms} ms", loss.detail),
+        }
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Ends the connection's right to acknowledge, and discards what was queued for it, in one step.
+    fn close(&mut self) {
+        let mut window = self.window.lock();
+        window.connection_lost();
+        self.session.discard();
+        drop(window);
+        self.open = false;
+        self.metrics.connected.set(0);
+    }
+
+    /// Before connecting: the broker delivers again what was not acknowledged, and that needs room.
+    async fn wait_for_room(&self) {
+        while !self.window.lock().is_half_free() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+// === impl Values ===
+
+impl Values {
+    fn encode(&mut self, readings: &[Reading]) {
+        self.bytes.clear();
+        self.ends.clear();
+        for reading in readings {
+            encode_reading(reading, &mut self.bytes);
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    }
+}
+
+// === impl Letters ===
+
+impl Letters {
+    pub(crate) const fn new(judge: Arc<Judge>) -> Self {
+        Self { judge, value: Vec::new() }
+    }
+
+    /// The record's value of one message's dead letter.
+    pub(crate) fn encode(&mut self, message: &Kept, refusal: &Refusal) -> &[u8] {
+        const KEPT_BYTES_MAX: usize = 256 * 1024;
+        let mqtt_topic = String::from_utf8_lossy(&message.topic).into_owned();
+        let route = self.judge.routes.find(&mqtt_topic).map(|route| route.filter.clone());
+        let letter = DeadLetter {
+            mqtt_topic,
+            payload: message.payload.to_vec(),
+            reason: refusal.reason.as_str().to_owned(),
+            detail: refusal.detail.clone(),
+            received_at: message.received_at,
+            retained: message.retained,
+            route,
+        };
+        self.value.clear();
+        self.value.shrink_to(KEPT_BYTES_MAX);
+        encode_dead_letter(&letter, &mut self.value);
+        &self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_message_are_told_apart() {
+        let reading = |power_w| Reading {
+            meter_id: "m".to_owned(),
+            ts: Timestamp::from_micros(1_795_168_800_000_000),
+            received_at: Timestamp::from_micros(1_795_168_800_000_000),
+            ts_source: wattline_reading::TsSource::Device,
+            measures: wattline_reading::Measures {
+                power_w: Some(power_w),
+                ..wattline_reading::Measures::default()
+            },
+            register_epoch: None,
+            redelivered: false,
+        };
+        let readings = [reading(1.0), reading(2.0)];
+        let mut values = Values::default();
+        values.encode(&readings);
+        values.encode(&readings);
+        let decoded: Vec<_> = values
+            .iter()
+            .map(|value| wattline_reading::wire::decode_reading(Some(b"m"), value).unwrap())
+            .collect();
+        assert_eq!(decoded, readings);
+    }
+}

@@ -1,0 +1,236 @@
+//! MQTT 5 → Kafka. A message's PUBACK is sent only after Kafka has confirmed every record made of it.
+//!
+//! The data path, in its order: [`session`] brings a message, [`route`] finds its decoder, [`decode`] makes
+//! readings of it, [`produce`] gives them to Kafka, [`window`] holds it until Kafka has them all, and the
+//! acknowledger sends the ack. It runs on one thread of its own, beside librdkafka's.
+
+mod acknowledge;
+pub mod config;
+pub mod decode;
+mod forward;
+pub mod metrics;
+pub mod produce;
+pub mod route;
+pub mod session;
+pub mod window;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use wattline_service::{Backoff, Condition, Context};
+
+pub use config::Config;
+
+use acknowledge::{Acknowledger, Failure, say_replaced};
+use decode::Judge;
+use forward::{Ended, Letters, Receiver, Values};
+use metrics::Metrics;
+use produce::{Deliveries, Producer, check_topics};
+use route::Routes;
+use session::Session;
+use window::Window;
+
+/// Of the time that a stop may take, this much is left for closing what is still open.
+const STOP_RESERVE: Duration = Duration::from_millis(1500);
+
+/// Runs the service until it is told to stop.
+///
+/// Dropped, it ends at once and acknowledges nothing more, as if the process were killed.
+///
+/// # Errors
+/// Where the configuration can't be used.
+pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    let dropped = CancellationToken::new();
+    let _guard = dropped.clone().drop_guard();
+    let (ended, end) = oneshot::channel();
+    let data_path = move || {
+        let outcome = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime of the data path")
+            .and_then(|runtime| {
+                let outcome = runtime.block_on(async {
+                    tokio::select! {
+                        () = dropped.cancelled() => Ok(()),
+                        outcome = data_path(config, context) => outcome,
+                    }
+                });
+                runtime.shutdown_background();
+                outcome
+            });
+        let _ = ended.send(outcome);
+    };
+    std::thread::Builder::new()
+        .name("data-path".to_owned())
+        .spawn(data_path)
+        .context("cannot start the thread of the data path")?;
+    end.await.context("the data path has panicked")?
+}
+
+/// What the two sides of the data path share, and what outlives a producer.
+struct Path {
+    config: Config,
+    window: Arc<Mutex<Window>>,
+    deliveries: Arc<Deliveries>,
+    judge: Arc<Judge>,
+    metrics: Metrics,
+    kafka: Arc<Condition>,
+    shutdown: CancellationToken,
+    grace: Duration,
+}
+
+/// One round for each producer; nearly always there is only one.
+async fn data_path(config: Config, context: Context) -> anyhow::Result<()> {
+    let (path, mut receiver) = prepare(config, &context)?;
+    let wait_max = Duration::from_millis(path.config.produce.retry_wait_ms_max);
+    let mut backoff = Backoff::new(Duration::from_millis(500).min(wait_max), wait_max);
+    while let Some(producer) = path.open_producer(&mut backoff).await? {
+        let confirmed_before = path.metrics.readings_confirmed.get();
+        let ended = path.produce(&mut receiver, Arc::new(producer)).await;
+        if ended == Ended::Stopped {
+            break;
+        }
+        if path.metrics.readings_confirmed.get() > confirmed_before {
+            backoff.reset();
+        }
+        tokio::select! {
+            () = path.shutdown.cancelled() => break,
+            () = backoff.wait() => {}
+        }
+    }
+    Ok(())
+}
+
+fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)> {
+    let kafka = Arc::new(context.ready.condition("kafka", "not checked yet"));
+    let mqtt = context.ready.condition("mqtt", "not connected yet");
+    let routes = Routes::new(&config.routes)?;
+    let filters = if config.mqtt.filters.is_empty() { routes.filters() } else { config.mqtt.filters.clone() };
+    // Room for every ack of a full window, and for the few requests beside them.
+    let session = Session::new(&config.mqtt, &filters, config.window.messages_max + 64)?;
+    let window = Arc::new(Mutex::new(Window::new(config.window)));
+    let metrics = Metrics::new(&context.metrics, &window);
+    let judge = Arc::new(Judge {
+        routes,
+        limits: config.limits.clone(),
+        payload_bytes_max: config.mqtt.payload_bytes_max,
+    });
+    let deliveries = Arc::new(Deliveries::default());
+    let receiver = Receiver {
+        session,
+        judge: Arc::clone(&judge),
+        window: Arc::clone(&window),
+        deliveries: Arc::clone(&deliveries),
+        metrics: metrics.clone(),
+        mqtt,
+        letters: Letters::new(Arc::clone(&judge)),
+        values: Values::default(),
+        backoff: Backoff::default(),
+        taken_over_wait: Duration::from_millis(config.mqtt.taken_over_wait_ms),
+        shutdown: context.shutdown.clone(),
+        open: false,
+    };
+    let path = Path {
+        grace: Duration::from_millis(config.service.stop_deadline_ms).saturating_sub(STOP_RESERVE),
+        config,
+        window,
+        deliveries,
+        judge,
+        metrics,
+        kafka,
+        shutdown: context.shutdown.clone(),
+    };
+    Ok((path, receiver))
+}
+
+// === impl Path ===
+
+impl Path {
+    /// A producer, as soon as Kafka's topics are right; none if the service shall stop before.
+    async fn open_producer(&self, backoff: &mut Backoff) -> anyhow::Result<Option<Producer>> {
+        loop {
+            let checked = tokio::select! {
+                () = self.shutdown.cancelled() => return Ok(None),
+                checked = check_topics(&self.config.kafka) => checked,
+            };
+            match checked {
+                Ok(()) => break,
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    let wait = backoff.next_wait();
+                    error!(
+                        "{why}. Nothing is taken until that is cured; tried again in {} ms",
+                        wait.as_millis()
+                    );
+                    self.kafka.fails(why);
+                    tokio::select! {
+                        () = self.shutdown.cancelled() => return Ok(None),
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+        let Config { kafka, produce, window, .. } = &self.config;
+        let producer = Producer::new(kafka, produce, window, Arc::clone(&self.deliveries))?;
+        self.kafka.holds();
+        Ok(Some(producer))
+    }
+
+    /// Takes messages and acknowledges them, until the service stops or the producer fails.
+    async fn produce(&self, receiver: &mut Receiver, producer: Arc<Producer>) -> Ended {
+        let failure = Arc::new(Failure::default());
+        let acknowledger = Acknowledger {
+            window: Arc::clone(&self.window),
+            deliveries: Arc::clone(&self.deliveries),
+            client: receiver.session.client(),
+            producer: Arc::clone(&producer),
+            letters: Letters::new(Arc::clone(&self.judge)),
+            metrics: self.metrics.clone(),
+            kafka: Arc::clone(&self.kafka),
+            stalled_after: Duration::from_millis(self.config.produce.stalled_after_ms),
+            shutdown: self.shutdown.clone(),
+            failure: Arc::clone(&failure),
+        };
+        let acknowledging = tokio::spawn(acknowledger.run());
+        let ended = receiver.run(&producer, &failure, self.grace).await;
+        if ended == Ended::ProducerFailed {
+            self.kafka.fails(failure.why());
+            let abandoned = self.window.lock().abandon();
+            self.metrics.producers_replaced.inc();
+            say_replaced(&failure.why(), abandoned);
+        } else {
+            self.drain().await;
+        }
+        acknowledging.abort();
+        // Its destructor gives up what is queued and joins librdkafka's threads: not on this thread.
+        drop(tokio::task::spawn_blocking(move || drop(producer)));
+        ended
+    }
+
+    /// Without a connection nothing can be acknowledged any more, but Kafka shall still have what was taken.
+    async fn drain(&self) {
+        let drained = async {
+            while self.window.lock().used().messages > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let left = match tokio::time::timeout(STOP_RESERVE / 3, drained).await {
+            Ok(()) => 0,
+            Err(_) => self.window.lock().used().messages,
+        };
+        if left == 0 {
+            info!("everything that was taken is in Kafka and acknowledged; the broker keeps the session");
+        } else {
+            warn!(
+                left,
+                "{left} messages were not confirmed by Kafka in time and are not acknowledged: the broker \
+                 delivers those of QoS 1 again"
+            );
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The window: every message that was received and is not settled yet, in the order of arrival.
+//!
+//! A message is settled when Kafka has confirmed all records made of it *and* everything before it is settled:
+//! then it leaves the window, and its PUBACK is sent if the connection that brought it still stands. A packet
+//! id means something only on its own connection: an ack that is sent after a reconnect acknowledges a *new*
+//! message that the broker gave the same id, and that one is lost. So each entry carries its connection.
+//!
+//! The window also keeps the account at the door: whatever was received is in exactly one of its counts, under
+//! one lock, so the equation holds at every look.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use wattline_reading::{Reason, Timestamp};
+
+use crate::decode::Ignored;
+
+/// Section `[window]`: what may be in flight at most.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct WindowSettings {
+    /// Messages that were received and are not settled.
+    pub messages_max: usize,
+    /// Records that Kafka has not confirmed.
+    pub records_max: usize,
+    /// Bytes of these messages and of their records.
+    pub bytes_max: usize,
+}
+
+/// How much of something is in the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Messages.
+    pub messages: usize,
+    /// Records given to Kafka for them.
+    pub records: usize,
+    /// Bytes of messages and records.
+    pub bytes: usize,
+}
+
+/// A message, kept until it is settled: whole, for it may still have to become a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The topic it was published on.
+    pub topic: Bytes,
+    /// Its payload.
+    pub payload: Bytes,
+    /// The RETAIN flag of its delivery.
+    pub retained: bool,
+    /// The MQTT packet id; 0 for QoS 0, which has none.
+    pub packet_id: u16,
+    /// Its arrival.
+    pub received_at: Timestamp,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Its readings go to Kafka.
+    Forward,
+    /// There is nothing to store in it.
+    Ignore(Ignored),
+    /// It goes to the dead letters.
+    DeadLetter(Reason),
+}
+
+/// Why a message was let go without being taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// QoS 0 and the window was full: lost, as QoS 0 allows.
+    Qos0WindowFull,
+    /// QoS 1 beyond the window: the connection is dropped and the broker delivers it again.
+    Overrun,
+    /// The producer was replaced while it was in flight: the broker delivers it again if it was QoS 1.
+    ProducerReplaced,
+    /// It came while the service was stopping: the broker delivers it again if it was QoS 1.
+    Stopping,
+}
+
+/// The account at the door, in messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Received by QoS: 0, 1.
+    pub received: [u64; 2],
+    /// Whose readings Kafka has.
+    pub forwarded: u64,
+    /// By [`Ignored::ALL`].
+    pub ignored: [u64; Ignored::ALL.len()],
+    /// That Kafka has as dead letters, by [`Reason::ALL`].
+    pub dead_lettered: [u64; Reason::ALL.len()],
+    /// By [`Shed::ALL`].
+    pub shed: [u64; Shed::ALL.len()],
+}
+
+/// What one call of [`Window::settle`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Messages acknowledged.
+    pub acknowledged: u64,
+    /// Arrival of the first message that was settled: the longest waiting.
+    pub oldest: Option<Timestamp>,
+    /// The front is settled but its ack could not be queued.
+    pub blocked: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Window {
+    settings: WindowSettings,
+    /// Sequence number of the first entry; numbers are never used twice.
+    first: u64,
+    entries: VecDeque<Entry>,
+    used: Usage,
+    connection: u64,
+    connected: bool,
+    account: Account,
+}
+
+#[derive(Debug)]
+struct Entry {
+    message: Kept,
+    connection: u64,
+    fate: Fate,
+    /// Records that Kafka has not confirmed.
+    open: usize,
+    records: usize,
+    bytes: usize,
+}
+
+// === impl Window ===
+
+impl Window {
+    /// An empty window.
+    #[must_use]
+    pub fn new(settings: WindowSettings) -> Self {
+        Self {
+            settings,
+            first: 0,
+            entries: VecDeque::new(),
+            used: Usage::default(),
+            connection: 0,
+            connected: false,
+            account: Account::default(),
+        }
+    }
+
+    /// A connection stands: messages from now on are its own.
+    pub const fn connection_opened(&mut self) {
+        self.connection += 1;
+        self.connected = true;
+    }
+
+    /// The connection is gone, and with it the right to acknowledge what it brought.
+    pub const fn connection_lost(&mut self) {
+        self.connection += 1;
+        self.connected = false;
+    }
+
+    /// Whether a message with so many records and bytes may come in. An empty window takes anything, or one
+    /// large message could never pass.
+    #[must_use]
+    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+        self.entries.is_empty()
+            || (self.entries.len() < self.settings.messages_max
+                && self.used.records + records <= self.settings.records_max
+                && self.used.bytes + bytes <= self.settings.bytes_max)
+    }
+
+    /// True where at most half of each bound is used: room enough for what a broker delivers after a reconnect.
+    #[must_use]
+    pub fn is_half_free(&self) -> bool {
+        let Usage { messages, records, bytes } = self.used();
+        messages * 2 <= self.settings.messages_max
+            && records * 2 <= self.settings.records_max
+            && bytes * 2 <= self.settings.bytes_max
+    }
+
+    /// Takes a message in. `bytes` are those of its records; the result is its sequence number.
+    pub fn admit(&mut self, message: Kept, fate: Fate, records: usize, bytes: usize) -> u64 {
+        self.count_received(message.packet_id);
+        let bytes = bytes + message.topic.len() + message.payload.len();
+        self.used.records += records;
+        self.used.bytes += bytes;
+        self.entries.push_back(Entry {
+            message,
+            connection: self.connection,
+            fate,
+            open: records,
+            records,
+            bytes,
+        });
+        self.first + self.entries.len() as u64 - 1
+    }
+
+    /// Lets a message go that was received and not taken in.
+    pub fn shed(&mut self, packet_id: u16, why: Shed) {
+        self.count_received(packet_id);
+        self.account.shed[why as usize] += 1;
+    }
+
+    /// True while the message has not left the window.
+    #[must_use]
+    pub fn holds(&self, sequence: u64) -> bool {
+        (self.first..self.first + self.entries.len() as u64).contains(&sequence)
+    }
+
+    /// Kafka has confirmed one record of the message. Of a message that has left the window: nothing happens.
+    pub fn confirm(&mut self, sequence: u64) {
+        if let Some(entry) = self.entry(sequence) {
+            entry.open = entry.open.saturating_sub(1);
+        }
+    }
+
+    /// Kafka has refused one record of the message for what is in it. The first time, the message's fate turns
+    /// to a dead letter, which counts as one more open record of `bytes`: the caller sends it.
+    pub fn refuse(&mut self, sequence: u64, dead_letter_bytes: impl FnOnce(&Kept) -> usize) -> Option<Kept> {
+        let entry = self.entry(sequence)?;
+        entry.open = entry.open.saturating_sub(1);
+        if matches!(entry.fate, Fate::DeadLetter(_)) {
+            return None;
+        }
+        entry.fate = Fate::DeadLetter(Reason::KafkaRefused);
+        entry.open += 1;
+        entry.records += 1;
+        let message = entry.message.clone();
+        let bytes = dead_letter_bytes(&message);
+        entry.bytes += bytes;
+        self.used.records += 1;
+        self.used.bytes += bytes;
+        Some(message)
+    }
+
+    /// Settles from the front everything that Kafka has: acknowledges it, counts it, and lets it go. `ack` says
+    /// whether the acknowledgement could be queued; if not, the rest waits for the next call.
+    pub fn settle(&mut self, mut ack: impl FnMut(u16) -> bool) -> Settled {
+        let mut settled = Settled::default();
+        while let Some(entry) = self.entries.front().filter(|entry| entry.open == 0) {
+            let packet_id = entry.message.packet_id;
+            if packet_id != 0 && self.connected && entry.connection == self.connection {
+                if !ack(packet_id) {
+                    settled.blocked = true;
+                    break;
+                }
+                settled.acknowledged += 1;
+            }
+            let (fate, received_at) = (entry.fate, entry.message.received_at);
+            settled.oldest.get_or_insert(received_at);
+            self.count_settled(fate);
+            self.drop_front();
+        }
+        settled
+    }
+
+    /// Gives up everything in flight: its producer is gone, and nobody will ever confirm it.
+    pub fn abandon(&mut self) -> usize {
+        let count = self.entries.len();
+        self.account.shed[Shed::ProducerReplaced as usize] += count as u64;
+        while !self.entries.is_empty() {
+            self.drop_front();
+        }
+        count
+    }
+
+    /// What is in flight.
+    #[must_use]
+    pub fn used(&self) -> Usage {
+        Usage { messages: self.entries.len(), ..self.used }
+    }
+
+    /// What may be in flight.
+    #[must_use]
+    pub const fn bounds(&self) -> WindowSettings {
+        self.settings
+    }
+
+    /// Arrival of the oldest message in flight.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.entries.front().map(|entry| entry.message.received_at)
+    }
+
+    /// The account at the door; with [`Window::used`] it adds up.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    fn entry(&mut self, sequence: u64) -> Option<&mut Entry> {
+        let index = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
+        self.entries.get_mut(index)
+    }
+
+    fn drop_front(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.first += 1;
+            self.used.records -= entry.records;
+            self.used.bytes -= entry.bytes;
+        }
+    }
+
+    fn count_received(&mut self, packet_id: u16) {
+        self.account.received[usize::from(packet_id != 0)] += 1;
+    }
+
+    fn count_settled(&mut self, fate: Fate) {
+        match fate {
+            Fate::Forward => self.account.forwarded += 1,
+            Fate::Ignore(why) => self.account.ignored[why as usize] += 1,
+            Fate::DeadLetter(reason) => self.account.dead_lettered[reason as usize] += 1,
+        }
+    }
+}
+
+// === impl WindowSettings ===
+
+impl Default for WindowSettings {
+    fn default() -> Self {
+        Self { messages_max: 32_768, records_max: 100_000, bytes_max: 64 * 1024 * 1024 }
+    }
+}
+
+// === impl Shed ===
+
+impl Shed {
+    /// Every one of them, in the order of the declaration.
+    pub const ALL: [Self; 4] = [Self::Qos0WindowFull, Self::Overrun, Self::ProducerReplaced, Self::Stopping];
+
+    /// The word that metrics carry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Qos0WindowFull => "qos0_window_full",
+            Self::Overrun => "overrun",
+            Self::ProducerReplaced => "producer_replaced",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// Received − (forwarded + ignored + dead-lettered + shed): equals what is in flight.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+        let closed = self.forwarded + sum(&self.ignored) + sum(&self.dead_lettered) + sum(&self.shed);
+        sum(&self.received).wrapping_sub(closed)
+    }
+}
+
+#[cfg(test)]
+#[path = "window_tests.rs"]
+mod tests;

@@ -1,0 +1,260 @@
+//! The window against a model that is too simple to be wrong.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SETTINGS: WindowSettings = WindowSettings { messages_max: 20, records_max: 40, bytes_max: 2000 };
+
+fn message(packet_id: u16) -> Kept {
+    Kept {
+        topic: Bytes::from_static(b"wattline/m/reading"),
+        payload: Bytes::from_static(b"{}"),
+        retained: false,
+        packet_id,
+        received_at: Timestamp::from_micros(i64::from(packet_id)),
+    }
+}
+
+fn settle(window: &mut Window) -> Vec<u16> {
+    let mut acknowledged = Vec::new();
+    window.settle(|packet_id| {
+        acknowledged.push(packet_id);
+        true
+    });
+    acknowledged
+}
+
+#[test]
+fn acks_leave_in_the_order_of_arrival() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened();
+    let first = window.admit(message(7), Fate::Forward, 1, 10);
+    let second = window.admit(message(3), Fate::Forward, 2, 10);
+    window.admit(message(5), Fate::Ignore(Ignored::Empty), 0, 0);
+    window.confirm(second);
+    window.confirm(second);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "the first is still open");
+    window.confirm(first);
+    assert_eq!(settle(&mut window), [7, 3, 5]);
+    assert_eq!(window.used(), Usage::default());
+    assert_eq!(window.account().forwarded, 2);
+    assert_eq!(window.account().open(), 0);
+}
+
+/// The stale ack: the broker gave packet id 7 to another message on the new connection.
+#[test]
+fn what_an_old_connection_brought_is_never_acknowledged() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened();
+    let old = window.admit(message(7), Fate::Forward, 1, 10);
+    window.connection_lost();
+    window.confirm(old);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "no connection stands");
+    window.connection_opened();
+    let old = window.admit(message(8), Fate::Forward, 1, 10);
+    window.connection_lost();
+    window.connection_opened();
+    let new = window.admit(message(8), Fate::Forward, 1, 10);
+    window.confirm(old);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "id 8 is another message now");
+    window.confirm(new);
+    assert_eq!(settle(&mut window), [8]);
+}
+
+#[test]
+fn a_full_ack_queue_loses_no_ack() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened();
+    for packet_id in 1..=3 {
+        let sequence = window.admit(message(packet_id), Fate::Forward, 1, 10);
+        window.confirm(sequence);
+    }
+    let mut room = 1;
+    window.settle(|_| {
+        room -= 1;
+        room >= 0
+    });
+    assert_eq!(settle(&mut window), [2, 3]);
+}
+
+#[test]
+fn a_refused_record_makes_one_dead_letter_of_the_whole_message() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened();
+    let sequence = window.admit(message(1), Fate::Forward, 3, 30);
+    assert_eq!(window.refuse(sequence, |_| 50), Some(message(1)));
+    assert_eq!(window.refuse(sequence, |_| 50), None, "one is enough");
+    window.confirm(sequence);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "the dead letter is open");
+    window.confirm(sequence);
+    assert_eq!(settle(&mut window), [1]);
+    assert_eq!(window.account().dead_lettered[Reason::KafkaRefused as usize], 1);
+    assert_eq!(window.used(), Usage::default());
+    assert_eq!(window.refuse(sequence, |_| 50), None, "it has left the window");
+}
+
+#[test]
+fn an_empty_window_takes_what_exceeds_every_bound() {
+    let mut window = Window::new(SETTINGS);
+    assert!(window.has_room(1000, 1_000_000));
+    let sequence = window.admit(message(1), Fate::Forward, 1000, 1_000_000);
+    assert!(!window.has_room(1, 1));
+    assert!(!window.is_half_free());
+    window.confirm(sequence);
+    assert!(!window.has_room(1, 1), "999 records are still open");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Arrive { qos: u8, records: usize, ignored: bool },
+    Confirm { which: usize },
+    Refuse { which: usize },
+    Settle { ack_room: usize },
+    Reconnect,
+    Lose,
+    Abandon,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..2_u8, 1..4_usize, prop::bool::weighted(0.2))
+            .prop_map(|(qos, records, ignored)| Step::Arrive { qos, records, ignored }),
+        9 => (0..40_usize).prop_map(|which| Step::Confirm { which }),
+        1 => (0..40_usize).prop_map(|which| Step::Refuse { which }),
+        4 => (0..30_usize).prop_map(|ack_room| Step::Settle { ack_room }),
+        1 => Just(Step::Reconnect),
+        1 => Just(Step::Lose),
+        1 => Just(Step::Abandon),
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
+/// All messages ever, never removed.
+#[derive(Default)]
+struct Model {
+    messages: BTreeMap<u64, ModelMessage>,
+    connection: u64,
+    connected: bool,
+    received: u64,
+    shed: u64,
+}
+
+struct ModelMessage {
+    packet_id: u16,
+    connection: u64,
+    open: usize,
+    letter: bool,
+    gone: bool,
+}
+
+impl Model {
+    fn open_records(&self) -> Vec<u64> {
+        let open = |(sequence, message): (&u64, &ModelMessage)| {
+            std::iter::repeat_n(*sequence, if message.gone { 0 } else { message.open })
+        };
+        self.messages.iter().flat_map(open).collect()
+    }
+
+    /// What may be acknowledged now, in this order, with room for `ack_room` acks.
+    fn settle(&mut self, ack_room: usize) -> Vec<u16> {
+        let mut acks = Vec::new();
+        for message in self.messages.values_mut().filter(|message| !message.gone) {
+            if message.open > 0 {
+                break;
+            }
+            if message.packet_id != 0 && self.connected && message.connection == self.connection {
+                if acks.len() == ack_room {
+                    break;
+                }
+                acks.push(message.packet_id);
+            }
+            message.gone = true;
+        }
+        acks
+    }
+}
+
+fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut window = Window::new(SETTINGS);
+    let mut model = Model::default();
+    let mut next_packet_id = 0;
+    for step in steps {
+        match step {
+            Step::Arrive { qos, records, ignored } => {
+                next_packet_id += 1;
+                let packet_id = if qos == 0 { 0 } else { next_packet_id };
+                model.received += 1;
+                let (fate, records) =
+                    if ignored { (Fate::Ignore(Ignored::Empty), 0) } else { (Fate::Forward, records) };
+                if window.has_room(records, 60) {
+                    let sequence = window.admit(message(packet_id), fate, records, 40);
+                    let connection = model.connection;
+                    let added =
+                        ModelMessage { packet_id, connection, open: records, letter: false, gone: false };
+                    prop_assert!(model.messages.insert(sequence, added).is_none(), "a number used twice");
+                } else {
+                    window.shed(packet_id, Shed::Overrun);
+                    model.shed += 1;
+                }
+            }
+            Step::Confirm { which } => {
+                let open = model.open_records();
+                if let Some(sequence) = open.get(which) {
+                    window.confirm(*sequence);
+                    model.messages.get_mut(sequence).unwrap().open -= 1;
+                }
+            }
+            Step::Refuse { which } => {
+                let open = model.open_records();
+                if let Some(sequence) = open.get(which) {
+                    let letter = window.refuse(*sequence, |_| 30).is_some();
+                    let message = model.messages.get_mut(sequence).unwrap();
+                    prop_assert_eq!(letter, !message.letter);
+                    message.open -= usize::from(message.letter);
+                    message.letter = true;
+                }
+            }
+            Step::Settle { ack_room } => {
+                let mut acks = Vec::new();
+                window.settle(|packet_id| {
+                    let room = acks.len() < ack_room;
+                    acks.extend(room.then_some(packet_id));
+                    room
+                });
+                prop_assert_eq!(acks, model.settle(ack_room));
+            }
+            Step::Reconnect => {
+                window.connection_opened();
+                (model.connection, model.connected) = (model.connection + 1, true);
+            }
+            Step::Lose => {
+                window.connection_lost();
+                (model.connection, model.connected) = (model.connection + 1, false);
+            }
+            Step::Abandon => {
+                let open = model.messages.values_mut().filter(|message| !message.gone);
+                let count = open.map(|message| message.gone = true).count();
+                prop_assert_eq!(window.abandon(), count);
+                model.shed += count as u64;
+            }
+        }
+        let used = window.used();
+        let in_flight = model.messages.values().filter(|message| !message.gone).count();
+        prop_assert_eq!(used.messages, in_flight);
+        prop_assert!(used.messages <= SETTINGS.messages_max);
+        prop_assert_eq!(window.account().open(), in_flight as u64, "the equation at the door");
+        prop_assert_eq!(window.account().received.iter().sum::<u64>(), model.received);
+        prop_assert_eq!(window.account().shed.iter().sum::<u64>(), model.shed);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn the_window_does_what_the_model_does(steps in steps()) {
+        run(steps)?;
+    }
+}
