@@ -24,7 +24,8 @@ use crate::leftovers;
 /// Before that it leaves a watcher behind: a grandchild that blocks on the pipe at descriptor 3. The parent holds the
 /// other end and writes a line when PROGRAM has ended; end of file without a line means that the parent is gone, and
 /// then PROGRAM goes too. The double fork keeps the watcher out of PROGRAM's own children (PostgreSQL reaps all of
-/// its children and takes one that it doesn't know, killed, for a crash).
+/// its children and takes one that it doesn't know, killed, for a crash). It ignores SIGHUP: the kernel sends that to a
+/// process group that loses its parent while a member is stopped, as a frozen server is.
 const WATCHER: &str = r#"
 signal=$1; shift
 exec 3<&0 </dev/null
@@ -36,7 +37,7 @@ watch() {
   while [ "$tries" -lt 100 ] && kill -s 0 "$$"; do tries=$((tries + 1)); sleep 0.1; done
   kill -s KILL "$$"
 }
-(watch >/dev/null 2>&1 &)
+(trap '' HUP INT QUIT TERM; watch >/dev/null 2>&1 &)
 exec "$@" 3<&-
 "#;
 

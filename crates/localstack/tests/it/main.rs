@@ -1,3 +1,13 @@
 //! What the local stack promises, against the real servers.
 
+mod clients;
+mod cluster;
+mod databases;
+mod identity;
+mod leftovers;
+mod parent_death;
+mod ports;
+mod proxy;
 mod servers;
+
+mod up;

@@ -33,10 +33,17 @@ impl Lifetime {
     pub(crate) async fn ended(&mut self) -> &'static str {
         let parent = self.parent;
         tokio::select! {
+            reason = self.asked() => reason,
+            () = parent_ended(parent) => "the process that started it ended (nohup lets it go on)",
+        }
+    }
+
+    /// Waits for a signal only, and names it.
+    pub(crate) async fn asked(&mut self) -> &'static str {
+        tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",
             _ = self.terminate.recv() => "SIGTERM",
             () = received(self.hang_up.as_mut()) => "the terminal was closed",
-            () = parent_ended(parent) => "the process that started it ended (nohup lets it go on)",
         }
     }
 }

@@ -92,7 +92,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     tokio::select! {
         stopped = running.stop() => stopped,
         // What still runs is killed when it is dropped.
-        again = lifetime.ended() => {
+        again = lifetime.asked() => {
             info!("not waiting any longer: {again}");
             Ok(())
         }
