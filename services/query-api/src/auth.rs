@@ -1,0 +1,73 @@
+//! Who may ask: anybody on loopback, or whoever has the one token.
+
+use std::path::Path;
+
+use wattline_service::kafka::read_secret;
+
+/// Decides for queries and live streams alike.
+#[derive(Clone, Debug)]
+pub struct Access {
+    token: Option<String>,
+}
+
+// === impl Access ===
+
+impl Access {
+    /// Reads the token file; without one, anybody may ask.
+    ///
+    /// # Errors
+    /// Where the file can't be read or is empty.
+    pub fn load(token_file: &Path) -> anyhow::Result<Self> {
+        if token_file.as_os_str().is_empty() {
+            return Ok(Self { token: None });
+        }
+        let token = read_secret(token_file, "http.token_file")?;
+        Ok(Self { token: Some(token) })
+    }
+
+    /// Whether a token is asked for.
+    #[must_use]
+    pub const fn needs_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether the value of an `Authorization` header opens the door.
+    #[must_use]
+    pub fn admits(&self, authorization: Option<&str>) -> bool {
+        let Some(token) = &self.token else { return true };
+        let given = authorization
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map_or("", |(_, given)| given.trim());
+        equal(given.as_bytes(), token.as_bytes())
+    }
+}
+
+/// Compares in a time that doesn't tell where the two differ.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
+    a.len() == b.len() && difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_token_opens() {
+        let access = Access { token: Some("secret".to_owned()) };
+        for (value, admitted) in [
+            (Some("Bearer secret"), true),
+            (Some("bearer  secret"), true),
+            (Some("Bearer secret2"), false),
+            (Some("Bearer secre"), false),
+            (Some("Bearer"), false),
+            (Some("Basic secret"), false),
+            (Some("secret"), false),
+            (None, false),
+        ] {
+            assert_eq!(access.admits(value), admitted, "{value:?}");
+        }
+        assert!(Access { token: None }.admits(None));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a client is told when something goes wrong: what, and what to do. Internals stay in the log, under a
+//! reference that the client gets too.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_graphql::{Error, ErrorExtensionValues};
+use tracing::{error, warn};
+use wattline_service::postgres::describe;
+
+/// An error of the API. Not `Display`, so that it can't become a GraphQL error without its code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiError {
+    /// The request makes no sense; the text says what to write.
+    BadInput(String),
+    /// There is no such thing.
+    NotFound(String),
+    /// More was asked for than is given; the text says what is.
+    TooMuch(String),
+    /// It took too long.
+    Timeout(String),
+    /// A server behind this one doesn't answer: the same request may work later.
+    Unavailable(String),
+    /// A fault of ours; the text is a reference into the log.
+    Internal(String),
+}
+
+/// A result of the API.
+pub type Result<T> = std::result::Result<T, ApiError>;
+
+static REFERENCE: AtomicU64 = AtomicU64::new(1);
+
+// === impl ApiError ===
+
+impl ApiError {
+    /// The code in the error's extensions.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadInput(_) => "BAD_INPUT",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::TooMuch(_) => "LIMIT_EXCEEDED",
+            Self::Timeout(_) => "TIMEOUT",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// What the client reads.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::BadInput(text)
+            | Self::NotFound(text)
+            | Self::TooMuch(text)
+            | Self::Timeout(text)
+            | Self::Unavailable(text)
+            | Self::Internal(text) => text,
+        }
+    }
+
+    /// A fault of ours: the details go to the log.
+    #[must_use]
+    pub fn internal(details: &str) -> Self {
+        let reference = format!("{}-{}", std::process::id(), REFERENCE.fetch_add(1, Ordering::Relaxed));
+        error!(reference, details, "a request failed ({reference}): {details}");
+        Self::Internal(format!("internal error; the server's log has more under {reference}"))
+    }
+
+    /// The database is not there.
+    #[must_use]
+    pub fn database_away(details: &str) -> Self {
+        warn!(details, "the database does not answer: {details}");
+        Self::Unavailable("the database does not answer at present: try again in a few seconds".to_owned())
+    }
+}
+
+impl From<tokio_postgres::Error> for ApiError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(state) = error.code().map(tokio_postgres::error::SqlState::code) else {
+            return Self::database_away(&describe(&error));
+        };
+        match state {
+            // Cancelled by the role's statement_timeout.
+            "57014" => Self::Timeout(
+                "the database took too long: ask for a shorter range or a smaller page".to_owned(),
+            ),
+            state if ["08", "53", "57"].contains(&&state[..2]) => Self::database_away(&describe(&error)),
+            _ => Self::internal(&describe(&error)),
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for ApiError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => error.into(),
+            deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
+                Self::Unavailable("too many queries run at present: try again in a few seconds".to_owned())
+            }
+            error => Self::database_away(&error.to_string()),
+        }
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        let mut graphql = Self::new(error.message());
+        graphql.extensions = Some(extensions);
+        graphql
+    }
+}

@@ -1,0 +1,123 @@
+//! The live page and GraphiQL, from inside of the binary.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::App;
+use super::guard::{GRAPHIQL_POLICY, PAGE_POLICY};
+
+/// One file of the binary.
+#[derive(Clone, Copy, Debug)]
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    body: &'static [u8],
+    gzipped: bool,
+    policy: &'static str,
+}
+
+macro_rules! page {
+    ($path:literal, $file:literal, $content_type:literal) => {
+        Asset {
+            path: $path,
+            content_type: $content_type,
+            body: include_bytes!(concat!("../../page/", $file)),
+            gzipped: false,
+            policy: PAGE_POLICY,
+        }
+    };
+}
+
+macro_rules! graphiql {
+    ($path:literal, $file:literal, $content_type:literal, $gzipped:literal) => {
+        Asset {
+            path: $path,
+            content_type: $content_type,
+            body: include_bytes!(concat!("../../assets/graphiql/", $file)),
+            gzipped: $gzipped,
+            policy: GRAPHIQL_POLICY,
+        }
+    };
+}
+
+const PAGE: [Asset; 11] = [
+    page!("/", "index.html", "text/html; charset=utf-8"),
+    page!("/page/style.css", "style.css", "text/css; charset=utf-8"),
+    page!("/page/app.js", "app.js", "text/javascript; charset=utf-8"),
+    page!("/page/api.js", "api.js", "text/javascript; charset=utf-8"),
+    page!("/page/live.js", "live.js", "text/javascript; charset=utf-8"),
+    page!("/page/picker.js", "picker.js", "text/javascript; charset=utf-8"),
+    page!("/page/power-chart.js", "power-chart.js", "text/javascript; charset=utf-8"),
+    page!("/page/energy-chart.js", "energy-chart.js", "text/javascript; charset=utf-8"),
+    page!("/page/format.js", "format.js", "text/javascript; charset=utf-8"),
+    page!("/page/theme.js", "theme.js", "text/javascript; charset=utf-8"),
+    page!("/favicon.svg", "favicon.svg", "image/svg+xml"),
+];
+
+const GRAPHIQL: [Asset; 3] = [
+    graphiql!("/graphiql", "index.html", "text/html; charset=utf-8", false),
+    graphiql!("/graphiql/graphiql.js", "graphiql.js.gz", "text/javascript; charset=utf-8", true),
+    graphiql!("/graphiql/graphiql.css", "graphiql.css.gz", "text/css; charset=utf-8", true),
+];
+
+/// The routes of all files.
+pub(super) fn router(app: &App) -> Router<App> {
+    let development = app.0.config.http.development;
+    let graphiql = GRAPHIQL.into_iter().filter(|_| development);
+    PAGE.into_iter()
+        .chain(graphiql)
+        .fold(Router::new().route("/about.json", get(about)), |router, asset| {
+            let tag = format!("\"{:x}\"", asset.hash());
+            router.route(asset.path, get(async move |headers: HeaderMap| asset.answer(&tag, &headers)))
+        })
+        .fallback(async |State(app): State<App>| {
+            app.refuse(
+                StatusCode::NOT_FOUND,
+                "path",
+                "there is nothing here: the API is at /graphql, the live page at /",
+            )
+        })
+}
+
+/// What the page must know before it can ask anything.
+async fn about(State(app): State<App>) -> Response {
+    axum::Json(serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "graphiql": app.0.config.http.development,
+        "token": app.0.access.needs_token(),
+    }))
+    .into_response()
+}
+
+// === impl Asset ===
+
+impl Asset {
+    /// FNV-1a: tells one version of the file from another.
+    fn hash(&self) -> u64 {
+        self.body.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    fn answer(&self, tag: &str, headers: &HeaderMap) -> Response {
+        let fixed = [
+            (header::CONTENT_TYPE, self.content_type),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::CONTENT_SECURITY_POLICY, self.policy),
+            (header::ETAG, tag),
+        ];
+        let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known == tag);
+        if known {
+            return (StatusCode::NOT_MODIFIED, fixed).into_response();
+        }
+        let mut response = (fixed, self.body).into_response();
+        if self.gzipped {
+            let gzip = header::HeaderValue::from_static("gzip");
+            response.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+        }
+        response
+    }
+}

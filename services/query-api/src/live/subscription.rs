@@ -1,0 +1,276 @@
+//! One subscription to a meter: a snapshot from the table, then the ring from the snapshot's offset on; or the
+//! ring from the client's cursor on. Never a silent hole: what is missing is said.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use wattline_reading::{Reading, Timestamp, topics};
+
+use super::memory::{Memory, Verdict};
+use super::{Cursor, Follower, Live, Taken, cursor, partition};
+use crate::error::{ApiError, Result};
+use crate::metrics::EventLabels;
+use crate::store::{MeterRow, Store};
+
+/// What a subscriber gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The newest readings of the table, in order; the stream goes on after them.
+    Snapshot(Vec<Arc<Reading>>),
+    /// One reading.
+    Reading {
+        /// What was measured.
+        reading: Arc<Reading>,
+        /// The meter has sent a newer one before.
+        late: bool,
+        /// It came before with fewer measures; this is the whole.
+        merged: bool,
+    },
+    /// Readings are missing here; the table has them, or will.
+    Lagged {
+        /// How many, where it is known.
+        lost: Option<u64>,
+        /// Why.
+        reason: LagReason,
+    },
+    /// Readings came that are older than what this subscription remembers: query them.
+    HistoryChanged {
+        /// The oldest.
+        from: Timestamp,
+        /// The newest.
+        to: Timestamp,
+    },
+    /// The stream is alive.
+    Heartbeat {
+        /// The server's clock.
+        at: Timestamp,
+        /// Kafka answers and the tail keeps up.
+        up_to_date: bool,
+    },
+    /// What came before can't be continued; a snapshot follows.
+    Reset(ResetReason),
+}
+
+/// Why readings are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LagReason {
+    /// The client took them too slowly.
+    SlowSubscriber,
+    /// The table is further behind than the live feed reaches back.
+    StoreBehind,
+}
+
+/// Why a stream begins anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetReason {
+    /// The cursor is older than what is kept in memory.
+    CursorTooOld,
+    /// The cursor is of another meter, topic or cluster.
+    CursorForeign,
+    /// The feed itself began anew.
+    FeedRestarted,
+}
+
+/// One running subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    live: Arc<Live>,
+    store: Store,
+    meter: MeterRow,
+    /// Where Kafka has this meter.
+    partition: i32,
+    recent: u16,
+    follower: Follower,
+    memory: Memory,
+    cursor: Cursor,
+    heartbeat: Interval,
+    /// What was found out together; at most three.
+    ready: VecDeque<Event>,
+}
+
+// === impl Subscription ===
+
+impl Subscription {
+    /// Subscribes: from `after` on if the ring still holds that, else with a snapshot of the newest `recent`
+    /// readings.
+    ///
+    /// # Errors
+    /// Where the feed or the database is not there.
+    pub async fn begin(
+        live: Arc<Live>,
+        store: Store,
+        meter: MeterRow,
+        recent: u16,
+        after: Option<Cursor>,
+    ) -> Result<Self> {
+        let identity = live.identity();
+        if identity == 0 {
+            let text = "the live feed has not started: Kafka does not answer; try again in a few seconds";
+            return Err(ApiError::Unavailable(text.to_owned()));
+        }
+        let partition = partition::of_key(meter.id.as_bytes(), topics::READINGS.partitions);
+        let mut heartbeat = interval(Duration::from_millis(live.settings.heartbeat_ms));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        heartbeat.reset();
+        live.metrics.subscriptions.inc();
+        let mut subscription = Self {
+            follower: live.ring.follow(&meter.id),
+            memory: Memory::new(live.settings.remembered_readings_max),
+            cursor: Cursor { identity, newest_us: 0, positions: vec![(partition, 0)] },
+            heartbeat,
+            ready: VecDeque::new(),
+            live,
+            store,
+            meter,
+            partition,
+            recent,
+        };
+        match after.map(|cursor| subscription.resume(&cursor)) {
+            Some(Ok(())) => {}
+            Some(Err(reason)) => subscription.begin_anew(Some(reason)).await?,
+            None => subscription.begin_anew(None).await?,
+        }
+        Ok(subscription)
+    }
+
+    /// The next event, when it is there.
+    ///
+    /// # Errors
+    /// Where the stream can't go on; the client may subscribe again with its cursor.
+    pub async fn next(&mut self) -> Result<(Event, Cursor)> {
+        let event = loop {
+            if let Some(event) = self.ready.pop_front() {
+                break event;
+            }
+            tokio::select! {
+                biased;
+                taken = self.follower.next() => self.take(taken).await?,
+                _ = self.heartbeat.tick() => self.beat(),
+            }
+        };
+        let kind = event.kind();
+        self.live.metrics.events.get_or_create(&EventLabels { kind }).inc();
+        Ok((event, self.cursor.clone()))
+    }
+
+    fn set_offset(&mut self, offset: i64) {
+        self.cursor.positions = vec![(self.partition, offset)];
+    }
+
+    fn resume(&mut self, cursor: &Cursor) -> std::result::Result<(), ResetReason> {
+        let offset = cursor
+            .offset(self.partition)
+            .filter(|_| cursor.identity == self.cursor.identity)
+            .ok_or(ResetReason::CursorForeign)?;
+        let known = self.follower.seek(self.partition, offset).map_err(|_| ResetReason::CursorTooOld)?;
+        known.into_iter().for_each(|reading| self.memory.remember(reading));
+        self.memory.set_newest(Timestamp::from_micros(cursor.newest_us));
+        self.cursor = cursor.clone();
+        Ok(())
+    }
+
+    async fn begin_anew(&mut self, reason: Option<ResetReason>) -> Result<()> {
+        let snapshot = self.store.snapshot(&self.meter, self.partition, self.recent).await?;
+        self.ready.clear();
+        self.ready.extend(reason.map(Event::Reset));
+        self.memory = Memory::new(self.live.settings.remembered_readings_max);
+        let readings: Vec<Arc<Reading>> = snapshot.readings.into_iter().map(Arc::new).collect();
+        readings.iter().for_each(|reading| self.memory.remember(Arc::clone(reading)));
+        self.cursor.identity = self.live.identity();
+        let stored = snapshot
+            .stored
+            .filter(|(_, topic)| cursor::identity_hash(topic).max(1) == self.cursor.identity)
+            .map_or(0, |(next_offset, _)| next_offset);
+        self.ready.push_back(Event::Snapshot(readings));
+        let offset = match self.follower.seek(self.partition, stored) {
+            Ok(_) => stored,
+            Err(missing) => {
+                self.ready.push_back(Event::Lagged { lost: None, reason: LagReason::StoreBehind });
+                missing.first_offset
+            }
+        };
+        self.set_offset(offset);
+        self.note_newest();
+        Ok(())
+    }
+
+    async fn take(&mut self, taken: Taken) -> Result<()> {
+        match taken {
+            Taken::Reset => self.begin_anew(Some(ResetReason::FeedRestarted)).await?,
+            Taken::Lost(lost) => {
+                self.live.metrics.lost_readings.inc_by(lost);
+                self.ready.push_back(Event::Lagged { lost: Some(lost), reason: LagReason::SlowSubscriber });
+            }
+            Taken::Reading { offset, reading } => self.take_reading(offset, reading),
+        }
+        Ok(())
+    }
+
+    fn take_reading(&mut self, offset: i64, reading: Arc<Reading>) {
+        let verdict = self.memory.judge(&reading);
+        self.set_offset(offset + 1);
+        self.note_newest();
+        match verdict {
+            Verdict::Known => {}
+            Verdict::New { late } => self.ready.push_back(Event::Reading { reading, late, merged: false }),
+            Verdict::Merged(reading) => self.ready.push_back(Event::Reading {
+                late: self.memory.newest().is_some_and(|newest| reading.ts < newest),
+                reading,
+                merged: true,
+            }),
+            Verdict::Forgotten => self.note_history(reading.ts),
+        }
+    }
+
+    /// A back-fill of thousands is one event: what else waits already is judged along.
+    fn note_history(&mut self, first: Timestamp) {
+        let (mut from, mut to) = (first, first);
+        while let Some(Taken::Reading { offset, reading }) = self.follower.peek() {
+            if !self.memory.is_forgotten(reading.ts) {
+                break;
+            }
+            from = from.min(reading.ts);
+            to = to.max(reading.ts);
+            self.follower.take();
+            self.set_offset(offset + 1);
+        }
+        self.ready.push_back(Event::HistoryChanged { from, to });
+    }
+
+    fn beat(&mut self) {
+        if let Some(end) = self.follower.end(self.partition) {
+            self.set_offset(end);
+        }
+        self.ready
+            .push_back(Event::Heartbeat { at: Timestamp::now(), up_to_date: self.live.is_up_to_date() });
+    }
+
+    fn note_newest(&mut self) {
+        if let Some(newest) = self.memory.newest() {
+            self.cursor.newest_us = newest.micros().max(0);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.live.metrics.subscriptions.dec();
+    }
+}
+
+// === impl Event ===
+
+impl Event {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Snapshot(_) => "snapshot",
+            Self::Reading { .. } => "reading",
+            Self::Lagged { .. } => "lagged",
+            Self::HistoryChanged { .. } => "history_changed",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::Reset(_) => "reset",
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What is read from TimescaleDB, by subject. Plain structs; nothing here knows of GraphQL.
+
+mod energy;
+mod meter;
+mod reading;
+mod snapshot;
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Object, Pool};
+use tokio::sync::Semaphore;
+
+use crate::error::{ApiError, Result};
+
+pub use meter::MeterRow;
+pub use reading::{Page, ReadingRange};
+pub use snapshot::Snapshot;
+
+/// The database, as the role `wattline_api`: read only.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+    snapshots: Arc<Semaphore>,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// A store on this pool that takes at most `snapshots_max` snapshots at a time.
+    #[must_use]
+    pub fn new(pool: Pool, snapshots_max: usize) -> Self {
+        Self { pool, snapshots: Arc::new(Semaphore::new(snapshots_max)) }
+    }
+
+    /// Checks that the database answers and has the tables.
+    ///
+    /// # Errors
+    /// Where it doesn't, or hasn't: the text says which.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => {
+                anyhow::anyhow!("{}", wattline_service::postgres::describe(&error))
+            }
+            error => anyhow::anyhow!("{error}"),
+        })?;
+        let probe = "SELECT FROM meter, reading, energy_15m, stream_offset LIMIT 0";
+        client.execute(probe, &[]).await.map_err(|error| {
+            let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
+                Some("42P01" | "42703") => "; run `wattlinectl migrate`",
+                Some("42501") => "; the role needs the grants of sql/roles.sql: run `wattlinectl migrate`",
+                _ => "",
+            };
+            anyhow::anyhow!("{}{cure}", wattline_service::postgres::describe(&error))
+        })?;
+        Ok(())
+    }
+
+    async fn client(&self) -> Result<Object> {
+        self.pool.get().await.map_err(ApiError::from)
+    }
+}
