@@ -17,7 +17,7 @@ use crate::processes::{Machine, Watcher, number};
 use crate::publish::microseconds;
 use crate::report::{Latency, Rates, Report, date};
 use crate::scenario::Scenario;
-use crate::target::Target;
+use crate::target::{Target, register_meters};
 use crate::verify::verify;
 
 /// A wait without progress for this long is a failure.
@@ -36,6 +36,7 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
     let plan = Arc::new(scenario.plan(prefix, now));
     let expected = plan.expected();
     let client = target.connect().await?;
+    register_meters(&client, &plan).await?;
     let before = Before::read(&client, &target.ingest_admins).await?;
     let probes = Arc::new(Probes::default());
     let stop_probes = CancellationToken::new();

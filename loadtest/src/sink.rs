@@ -17,7 +17,7 @@ use crate::plan::Expected;
 use crate::processes::{Machine, Watcher};
 use crate::report::{Rates, Report, date};
 use crate::scenario::Scenario;
-use crate::target::Target;
+use crate::target::{Target, register_meters};
 use crate::verify::verify;
 
 const SINK: &str = "timescale-sink";
@@ -38,6 +38,7 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
         backlog(&target.kafka, &client).await? == 0,
         "the sink is not idle: end the street or the load on this stack first"
     );
+    register_meters(&client, &plan).await?;
     let before = Before::read(&client, &[]).await?;
     let count = u64::from(plan.meters) * u64::from(plan.readings);
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio_postgres::{Client, NoTls};
 use tracing::warn;
 
+use crate::plan::Plan;
 use crate::publish::Broker;
 
 /// A running stack.
@@ -116,6 +117,18 @@ impl Target {
         });
         Ok(client)
     }
+}
+
+/// Puts a plan's meters into the registry, as a fleet that runs for long is there already: the sink registers only
+/// so many new ones a minute, and that limit is not what a load measures.
+///
+/// # Errors
+/// Where the database refuses it.
+pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()> {
+    let ids: Vec<String> = (0..plan.meters).map(|meter| plan.meter_id(meter)).collect();
+    let sql = "INSERT INTO meter (meter_id) SELECT unnest($1::text[]) ON CONFLICT (meter_id) DO NOTHING";
+    client.execute(sql, &[&ids]).await.context("registering the meters")?;
+    Ok(())
 }
 
 /// A password from its file.

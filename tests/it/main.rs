@@ -1,0 +1,10 @@
+//! The whole path, as a user sees it, against the real servers and the real services.
+//!
+//! What is *not* a failure: a message that is delivered twice (QoS 1 says so; it changes no row), a replica that is
+//! not ready while a server is away, and time: nothing here measures speed.
+
+mod bad_input;
+mod end_to_end;
+mod faults;
+mod fixture;
+mod tidy;

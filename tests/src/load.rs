@@ -1,0 +1,104 @@
+//! A story: messages flow, faults happen, and in the end everything is there, once, with its values.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use wattline_loadtest::books::Door;
+use wattline_loadtest::load::{Before, Load, LoadOptions, settled};
+use wattline_loadtest::plan::{Disturbances, Plan};
+use wattline_loadtest::probe::Probes;
+use wattline_loadtest::scenario::Scenario;
+use wattline_loadtest::target::Target;
+use wattline_loadtest::verify::verify;
+use wattline_reading::Timestamp;
+
+use crate::memory::MemoryWatch;
+use crate::ops::Op;
+use crate::rollups::rollups_equal_a_recomputation;
+use crate::system::System;
+
+/// How long nothing may move before it is a failure: longer than any back-off of a service.
+const PATIENCE: Duration = Duration::from_secs(120);
+const METERS: u32 = 200;
+
+/// Publishes with every disturbance at a rate while the ops happen, then checks every promise. A failure names the
+/// seed and the ops.
+///
+/// # Errors
+/// What was lost, doubled, different, or too large.
+pub async fn survives(
+    system: &Arc<System>,
+    name: &str,
+    seed: u64,
+    rate: f64,
+    ops: &[Op],
+) -> anyhow::Result<()> {
+    let story = async {
+        let memory = MemoryWatch::start(system);
+        let target = system.target()?;
+        // What flows between the ops, and some more behind the last one.
+        let readings = Op::messages(ops) / u64::from(METERS) + 20;
+        let plan = Arc::new(plan(name, seed, u32::try_from(readings)?));
+        publish_under(system, &target, &plan, rate, ops).await?;
+        system.heal().await.context("after the last op")?;
+        doors_add_up(&system.target()?).await?;
+        rollups_equal_a_recomputation(&target, &plan).await?;
+        memory.finish().await
+    };
+    story.await.with_context(|| format!("{name}, WATTLINE_FAULT_SEED={seed}, ops: {ops:?}"))
+}
+
+async fn publish_under(
+    system: &Arc<System>,
+    target: &Target,
+    plan: &Arc<Plan>,
+    rate: f64,
+    ops: &[Op],
+) -> anyhow::Result<()> {
+    let expected = plan.expected();
+    let before = Before::read(&target.connect().await?, &[]).await?;
+    let options = LoadOptions { connections: 4, rate: Some(rate) };
+    let mut load = Load::start(plan, &target.broker, options, &Arc::new(Probes::default()));
+    for op in ops {
+        op.apply(system, &load.progress).await.with_context(|| format!("{op:?}"))?;
+    }
+    load.published().await?;
+    let after = settled(target, &before, &expected, PATIENCE).await?;
+    // Whoever was killed or cut off gets messages again; never fewer, and nothing new by it.
+    after.check(&expected, true)?;
+    let client = target.connect().await?;
+    let verified = verify(&client, plan).await?;
+    ensure!(
+        verified.readings == expected.stored && verified.conflicts == expected.conflict,
+        "{verified:?}, expected {expected:?}"
+    );
+    Ok(())
+}
+
+fn plan(name: &str, seed: u64, readings: u32) -> Plan {
+    let scenario = Scenario {
+        meters: METERS,
+        readings,
+        interval_s: 20.0,
+        seed,
+        three_phase_percent: 25.0,
+        disturbances: Disturbances::USUAL,
+        ..Scenario::default()
+    };
+    let now = Timestamp::now();
+    scenario.plan(format!("{name}-{:x}", now.micros()), now)
+}
+
+/// The equation at the door holds in each process, and nothing stays in flight.
+async fn doors_add_up(target: &Target) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let door = Door::ask_all(&target.ingest_admins).await?;
+        if door.in_flight == 0 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "messages stay in flight: {door}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

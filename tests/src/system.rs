@@ -1,0 +1,215 @@
+//! The real servers and services, started together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use wattline_loadtest::publish::Broker;
+use wattline_loadtest::target::{Target, read_password};
+use wattline_localstack::{ServiceKind, ServiceProcess, Stack, StackOptions, poll_until};
+
+/// How many replicas of each service, and settings that differ from the defaults.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Replicas of mqtt-ingest.
+    pub ingests: u16,
+    /// Replicas of timescale-sink.
+    pub sinks: u16,
+    /// Replicas of aggregator.
+    pub aggregators: u16,
+    /// Settings by their environment variables, for one kind of service each.
+    pub settings: Vec<(ServiceKind, &'static str, String)>,
+}
+
+/// A running system. Everything in it ends with this process.
+pub struct System {
+    /// The servers.
+    pub stack: Stack,
+    replicas: parking_lot::Mutex<Vec<std::sync::Arc<Replica>>>,
+    shape: Shape,
+}
+
+/// One service process.
+pub struct Replica {
+    /// Its number among its kind, from 0.
+    pub ordinal: u16,
+    /// The process.
+    pub process: ServiceProcess,
+}
+
+// === impl Shape ===
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            ingests: 1,
+            sinks: 1,
+            aggregators: 1,
+            settings: vec![
+                // Tests bring new meters by the thousand, and don't wait a minute for a bucket.
+                (ServiceKind::TimescaleSink, "WATTLINE__METERS__NEW_PER_MINUTE_MAX", "1000000".to_owned()),
+                (ServiceKind::Aggregator, "WATTLINE__MARKS__OPEN_REFRESH_MS", "1000".to_owned()),
+            ],
+        }
+    }
+}
+
+// === impl System ===
+
+impl System {
+    /// Starts everything, with a fresh database and fresh topics, and waits until every replica is ready.
+    ///
+    /// # Errors
+    /// Where a program is missing or a part doesn't come up.
+    pub async fn start(shape: Shape) -> anyhow::Result<Self> {
+        let bin_dir = bin_dir()?;
+        for kind in ServiceKind::ALL {
+            let program = bin_dir.join(kind.binary());
+            ensure!(
+                program.exists(),
+                "{} is missing: these tests run the real services. `make test` builds them first; by hand: \
+                 cargo build --release --workspace --bins",
+                program.display()
+            );
+        }
+        let stack = Stack::start(StackOptions::default()).await.context("starting the servers")?;
+        wattlinectl::migrate::run(&stack.database_url()).await.context("migrating the database")?;
+        wattlinectl::topics::create(&stack.kafka_brokers(), 1).await.context("creating the topics")?;
+        let system = Self { stack, replicas: parking_lot::Mutex::default(), shape };
+        for (kind, count) in [
+            (ServiceKind::MqttIngest, system.shape.ingests),
+            (ServiceKind::TimescaleSink, system.shape.sinks),
+            (ServiceKind::Aggregator, system.shape.aggregators),
+        ] {
+            for _ in 0..count {
+                system.add(kind)?;
+            }
+        }
+        system.wait_ready().await?;
+        Ok(system)
+    }
+
+    /// Starts one more replica, and doesn't wait for it.
+    ///
+    /// # Errors
+    /// Where it can't be started.
+    pub fn add(&self, kind: ServiceKind) -> anyhow::Result<()> {
+        let mut replicas = self.replicas.lock();
+        let taken = replicas.iter().filter(|replica| replica.process.kind() == kind);
+        let ordinal = taken.map(|replica| replica.ordinal + 1).max().unwrap_or(0);
+        let mut environment = self.stack.service_env(kind, ordinal)?;
+        for (of, name, value) in &self.shape.settings {
+            if *of == kind {
+                environment.push(((*name).to_owned(), value.clone()));
+            }
+        }
+        let log = self.stack.dir().join("logs").join(format!("{kind}-{ordinal}.log"));
+        let process = ServiceProcess::start(kind, &bin_dir()?, &environment, log)?;
+        replicas.push(std::sync::Arc::new(Replica { ordinal, process }));
+        Ok(())
+    }
+
+    /// Stops the last replica of a kind for good, gracefully.
+    ///
+    /// # Errors
+    /// Where there is none, or it doesn't stop.
+    pub async fn remove_last(&self, kind: ServiceKind) -> anyhow::Result<()> {
+        let last = {
+            let mut replicas = self.replicas.lock();
+            let place = replicas.iter().rposition(|replica| replica.process.kind() == kind);
+            replicas.remove(place.with_context(|| format!("no {kind} runs"))?)
+        };
+        last.process.stop().await
+    }
+
+    /// All replicas.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<std::sync::Arc<Replica>> {
+        self.replicas.lock().clone()
+    }
+
+    /// The replicas of one kind.
+    #[must_use]
+    pub fn replicas_of(&self, kind: ServiceKind) -> Vec<std::sync::Arc<Replica>> {
+        let mut replicas = self.replicas();
+        replicas.retain(|replica| replica.process.kind() == kind);
+        replicas
+    }
+
+    /// Waits until every replica is ready.
+    ///
+    /// # Errors
+    /// Where one isn't in time; with the end of its log.
+    pub async fn wait_ready(&self) -> anyhow::Result<()> {
+        for replica in self.replicas() {
+            let ready = replica.process.wait_ready().await;
+            ready.with_context(|| format!("{} {}", replica.process.kind(), replica.ordinal))?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything back that a fault took away.
+    ///
+    /// # Errors
+    /// Where a part doesn't come up.
+    pub async fn heal(&self) -> anyhow::Result<()> {
+        for server in self.stack.servers() {
+            if server.is_running() {
+                server.thaw().await?;
+            } else {
+                server.start().await?;
+            }
+        }
+        for replica in self.replicas() {
+            if replica.process.pid().is_some() {
+                replica.process.thaw().await?;
+            }
+            replica.process.start_again()?;
+        }
+        self.wait_ready().await
+    }
+
+    /// Where loads are published, and where it is seen what became of them.
+    ///
+    /// # Errors
+    /// Where the password can't be read.
+    pub fn target(&self) -> anyhow::Result<Target> {
+        let password = read_password(&self.stack.mqtt_password_file("meters"))?;
+        let processes = self.replicas().into_iter().filter_map(|replica| {
+            Some((format!("{}-{}", replica.process.kind(), replica.ordinal), replica.process.pid()?))
+        });
+        Ok(Target {
+            broker: Broker::parse(&self.stack.mqtt_url(), Some(("meters".to_owned(), password)))?,
+            kafka: self.stack.kafka_brokers(),
+            database: self.stack.database_url(),
+            ingest_admins: self
+                .replicas_of(ServiceKind::MqttIngest)
+                .iter()
+                .map(|replica| replica.process.admin_url().to_owned())
+                .collect(),
+            processes: processes.collect(),
+        })
+    }
+
+    /// Waits for a condition, at most two minutes.
+    ///
+    /// # Errors
+    /// Where it doesn't come, or asking fails.
+    pub async fn wait_for<F>(&self, what: &str, mut check: F) -> anyhow::Result<()>
+    where
+        F: AsyncFnMut() -> anyhow::Result<bool>,
+    {
+        let deadline = Duration::from_secs(120);
+        poll_until(what, deadline, Duration::from_millis(20), async || Ok(check().await?.then_some(()))).await
+    }
+}
+
+/// Where the programs are: beside this test's folder.
+///
+/// # Errors
+/// Where this program's own path is not known.
+pub fn bin_dir() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("the path of the running test")?;
+    let parent = own.parent().and_then(|deps| deps.parent());
+    Ok(parent.context("the test is not in a target folder")?.to_owned())
+}
