@@ -1,6 +1,7 @@
 //! Where the database's folder can lie when root starts the stack: PostgreSQL then runs as a system user, who can't
 //! reach a folder below, say, a home of mode 700. Then it lies in the cache, and the stack's folder has a link to it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -32,9 +33,6 @@ pub(crate) fn place_database(dir: &Path, id: &StackId, installation: &Installati
     let (outside, link) = (outside_folder(installation).join(id.as_str()), dir.join(NAME));
     fs::create_dir_all(outside.join(NAME)).with_context(|| format!("cannot create {}", outside.display()))?;
     fs::write(outside.join(BELONGS_TO), dir.as_os_str().as_encoded_bytes())?;
-    if link.is_symlink() {
-        fs::remove_file(&link).with_context(|| format!("cannot remove {}", link.display()))?;
-    }
     symlink(outside.join(NAME), &link).with_context(|| format!("cannot link {}", link.display()))?;
     info!(
         "{} is closed to the database's user, so the database lies in {}",
@@ -45,20 +43,21 @@ pub(crate) fn place_database(dir: &Path, id: &StackId, installation: &Installati
 }
 
 /// Removes the outside folders whose stack was deleted.
-pub(crate) fn sweep(installation: &Installation) -> Result<()> {
-    let Ok(entries) = fs::read_dir(outside_folder(installation)) else { return Ok(()) };
-    for entry in entries.flatten() {
+pub(crate) fn sweep(installation: &Installation) {
+    let entries = fs::read_dir(outside_folder(installation)).into_iter().flatten().flatten();
+    for entry in entries {
         // Without the note it is being made right now.
         let Ok(dir) = fs::read(entry.path().join(BELONGS_TO)) else { continue };
-        let dir = PathBuf::from(std::ffi::OsString::from_vec(dir));
-        let in_use = stack_id(&dir).is_some_and(|id| entry.file_name() == id.as_str());
-        if !in_use {
-            fs::remove_dir_all(entry.path())
-                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
-            info!("removed the database of the deleted stack {}", dir.display());
+        let dir = PathBuf::from(OsString::from_vec(dir));
+        if stack_id(&dir).is_some_and(|id| entry.file_name() == id.as_str()) {
+            continue;
+        }
+        // Another stack's start may be at it too; what it leaves, the next one removes.
+        match fs::remove_dir_all(entry.path()) {
+            Ok(()) => info!("removed the database of the deleted stack {}", dir.display()),
+            Err(error) => info!("the database of the deleted stack {} stays for now: {error}", dir.display()),
         }
     }
-    Ok(())
 }
 
 fn outside_folder(installation: &Installation) -> PathBuf {

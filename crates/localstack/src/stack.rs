@@ -1,6 +1,7 @@
 //! All servers of one stack together.
 
 mod options;
+mod prepare;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -15,17 +16,14 @@ use tracing::warn;
 
 use crate::database;
 use crate::identity::{self, StackFile, StackId};
-use crate::installation::{Installation, database_user};
-use crate::kafka::{Addresses, Kafka};
+use crate::installation::Installation;
 use crate::leftovers;
-use crate::mosquitto::Mosquitto;
 use crate::placement;
 use crate::ports::Port;
 use crate::process::Launch;
 use crate::proxy::Proxy;
-use crate::server::{Kind, Server};
+use crate::server::Server;
 use crate::service::{ServiceKind, ServiceProcess};
-use crate::timescale::Timescale;
 
 pub use options::{ServerKind, StackOptions};
 
@@ -58,7 +56,7 @@ impl Stack {
         let folder = options.open_folder(&installation)?;
         let dir = folder.path().to_owned();
         let lock = lock(&dir)?;
-        placement::sweep(&installation)?;
+        placement::sweep(&installation);
         for leftover in leftovers::end_recorded(&dir.join("run")).await? {
             warn!("ended {leftover}, left over from an earlier run in {}", dir.display());
         }
@@ -81,8 +79,8 @@ impl Stack {
             }
         }
         for name in options.folder_names() {
-            let kind = stack.prepare(&name, &options, &installation, &mut file)?;
-            stack.servers.push(Server::new(kind, &name, &stack.dir));
+            let server = stack.prepare(&name, &options, &installation, &mut file)?;
+            stack.servers.push(server);
         }
         stack.start_servers(options.kafka_brokers).await?;
         Ok(stack)
@@ -180,82 +178,6 @@ impl Stack {
         self.ports.lock()[name].address()
     }
 
-    /// Makes the data folder `name` unless it is complete, and writes today's configuration.
-    fn prepare(
-        &self,
-        name: &str,
-        options: &StackOptions,
-        installation: &Installation,
-        file: &mut StackFile,
-    ) -> Result<Kind> {
-        let folder = self.dir.join(name);
-        let fresh = identity::read_id(&folder)?.is_none();
-        if fresh && folder.exists() {
-            // A run that was killed while it made it.
-            fs::remove_dir_all(fs::canonicalize(&folder)?)
-                .with_context(|| format!("cannot remove the incomplete {}", folder.display()))?;
-        }
-        let kind = match name {
-            "mosquitto" => Kind::Mosquitto(Mosquitto {
-                address: self.port(name),
-                executable: installation.mosquitto(),
-                temporary: self.temporary,
-                folder: folder.clone(),
-            }),
-            "timescale" => Kind::Timescale(Timescale {
-                address: self.port(name),
-                installation: installation.clone(),
-                user: database_user()?,
-                durable: options.durable.unwrap_or(!self.temporary),
-                temporary: self.temporary,
-                folder: folder.clone(),
-            }),
-            _ => Kind::Kafka(Box::new(self.kafka_node(name, options, installation)?)),
-        };
-        if fresh {
-            match &kind {
-                Kind::Mosquitto(mosquitto) => mosquitto.make(installation)?,
-                Kind::Kafka(kafka) => kafka.make(&self.id)?,
-                Kind::Timescale(timescale) => {
-                    placement::place_database(&self.dir, &self.id, installation)?;
-                    timescale.make()?;
-                }
-            }
-            identity::write_id(&folder, &self.id)?;
-        }
-        if !file.made.iter().any(|made| made == name) {
-            file.add_made(&self.dir, name)?;
-        }
-        match &kind {
-            Kind::Mosquitto(mosquitto) => mosquitto.configure()?,
-            Kind::Kafka(kafka) => kafka.configure()?,
-            Kind::Timescale(_) => {}
-        }
-        Ok(kind)
-    }
-
-    fn kafka_node(&self, name: &str, options: &StackOptions, installation: &Installation) -> Result<Kafka> {
-        let node: u16 = name.trim_start_matches("kafka-").parse().context("a Kafka node without a number")?;
-        let client = self.port(name);
-        let proxy = self.kafka_proxies.get(usize::from(node) - 1);
-        let controllers =
-            (1..=options.kafka_brokers).map(|node| self.port(&format!("kafka-{node}-controller")));
-        Ok(Kafka {
-            node,
-            folder: self.dir.join(name),
-            tuning: options.kafka_tuning,
-            installation: installation.clone(),
-            addresses: Addresses {
-                client,
-                advertised: proxy.map_or(client, Proxy::addr),
-                direct: self.port(&format!("{name}-direct")),
-                controller: self.port(&format!("{name}-controller")),
-            },
-            controllers: controllers.collect(),
-            temporary: self.temporary,
-        })
-    }
-
     async fn start_servers(&self, brokers: u16) -> Result<()> {
         for server in &self.servers {
             server.spawn().await?;
@@ -318,5 +240,6 @@ pub async fn delete(dir: &Path) -> Result<()> {
     ensure!(identity::stack_id(dir).is_some(), "{} holds no stack: not deleted", dir.display());
     end_leftovers(dir).await?;
     fs::remove_dir_all(dir).with_context(|| format!("cannot delete {}", dir.display()))?;
-    placement::sweep(&Installation::find()?)
+    placement::sweep(&Installation::find()?);
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod databases;
 mod identity;
 mod leftovers;
 mod parent_death;
+mod placement;
 mod ports;
 mod proxy;
 mod servers;
