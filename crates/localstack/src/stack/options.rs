@@ -95,7 +95,8 @@ impl StackOptions {
         self
     }
 
-    /// Whether the database flushes to disk at commit: by default only in a folder that is kept.
+    /// Whether the database flushes to disk at commit and has a cache for real work: by default only in a folder that
+    /// is kept. Say `true` where the figures count.
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = Some(durable);
