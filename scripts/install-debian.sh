@@ -111,7 +111,7 @@ make_kafka() {
   </dependencies>
 </project>
 POM
-  mvn -q -B -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+  mvn -q -B -Dstyle.color=never -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$folder/libs" -DincludeScope=runtime
   cat >"$folder/log4j2.properties" <<'LOG4J'
 rootLogger.level = info
