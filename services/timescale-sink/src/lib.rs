@@ -94,7 +94,9 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         first_consumer.get_or_insert(consumer);
     }
     let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
-    let watching = tokio::spawn(watch::watch(
+    // Ends with this future too: it holds a consumer, which must leave the group.
+    let mut watching = JoinSet::new();
+    watching.spawn(watch::watch(
         consumer,
         shared.names.clone(),
         shared.config.input.identity_check_ms,
@@ -110,7 +112,6 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
             shared.stop.cancel();
         }
     }
-    watching.abort();
     outcome
 }
 

@@ -39,6 +39,8 @@ pub struct Meters {
     known: HashMap<String, Meter>,
     refused: HashSet<String>,
     seen_due: HashMap<i32, Timestamp>,
+    /// The last [`Meters::resolve`] did not come to its end: some are known only by their keys.
+    incomplete: bool,
     rules: Arc<Rules>,
 }
 
@@ -80,7 +82,13 @@ impl Meters {
     /// Knows nobody yet.
     #[must_use]
     pub fn new(rules: Arc<Rules>) -> Self {
-        Self { known: HashMap::new(), refused: HashSet::new(), seen_due: HashMap::new(), rules }
+        Self {
+            known: HashMap::new(),
+            refused: HashSet::new(),
+            seen_due: HashMap::new(),
+            incomplete: false,
+            rules,
+        }
     }
 
     /// The rules that it keeps.
@@ -100,10 +108,14 @@ impl Meters {
         sets: &[Set],
         metrics: &Metrics,
     ) -> Result<(), Failure> {
+        if self.incomplete {
+            self.known.retain(|_, meter| meter.newest != Newest::Unknown);
+        }
         let unknown = self.unknown(sets);
         if unknown.is_empty() {
             return Ok(());
         }
+        self.incomplete = true;
         let ids: Vec<&str> = unknown.keys().copied().collect();
         for ids in ids.chunks(STATEMENT_METERS_MAX) {
             let find = session.prepared(FIND).await?;
@@ -119,6 +131,7 @@ impl Meters {
             unknown.into_iter().filter(|(id, _)| !self.known.contains_key(*id)).collect();
         let wait = self.register(session, missing, metrics).await?;
         self.look_up_newest(session).await?;
+        self.incomplete = false;
         metrics.meters_known.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
         match wait {
             Some(wait) => Err(Failure::MeterBudget(wait)),

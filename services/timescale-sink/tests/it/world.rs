@@ -3,6 +3,7 @@
 mod kafka;
 mod readings;
 mod sink;
+mod stream;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -15,7 +16,8 @@ use wattline_timescale_sink::Config;
 
 pub(crate) use kafka::Kafka;
 pub(crate) use readings::{at, meter, reading};
-pub(crate) use sink::Running;
+pub(crate) use sink::{Running, start_process};
+pub(crate) use stream::Stream;
 
 /// Partitions of each test's readings topic.
 pub(crate) const PARTITIONS: i32 = 4;
@@ -150,7 +152,8 @@ impl World {
         .unwrap();
     }
 
-    async fn next_offsets(&self, topic: &str) -> Vec<i64> {
+    /// The next record to be stored of each partition.
+    pub(crate) async fn next_offsets(&self, topic: &str) -> Vec<i64> {
         let sql = "SELECT next_offset FROM stream_offset WHERE consumer = 'timescale-sink' AND topic = $1 \
             ORDER BY partition";
         let rows = self.owner.query(sql, &[&topic]).await.unwrap();

@@ -17,29 +17,37 @@ use super::{DEADLINE, PARTITIONS};
 pub(crate) struct Kafka {
     pub(crate) readings: String,
     pub(crate) dead_letters: String,
+    brokers: String,
     producer: BaseProducer,
     consumer: BaseConsumer,
     admin: AdminClient<DefaultClientContext>,
 }
 
 impl Kafka {
+    /// Topics that are made here.
     pub(crate) async fn new(brokers: &str, number: u32) -> Self {
+        let kafka = Self::of(brokers, &format!("readings-{number}"), &format!("dead-letters-{number}"));
+        kafka.create(&kafka.readings, PARTITIONS).await;
+        kafka.create(&kafka.dead_letters, 1).await;
+        kafka
+    }
+
+    /// Topics that are there.
+    pub(crate) fn of(brokers: &str, readings: &str, dead_letters: &str) -> Self {
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", brokers)
             .set("partitioner", topics::PARTITIONER)
             .set("enable.idempotence", "true")
             .set("linger.ms", "5");
-        let kafka = Self {
-            readings: format!("readings-{number}"),
-            dead_letters: format!("dead-letters-{number}"),
+        Self {
+            readings: readings.to_owned(),
+            dead_letters: dead_letters.to_owned(),
+            brokers: brokers.to_owned(),
             producer: config.create().unwrap(),
             consumer: config.create().unwrap(),
             admin: config.create().unwrap(),
-        };
-        kafka.create(&kafka.readings, PARTITIONS).await;
-        kafka.create(&kafka.dead_letters, 1).await;
-        kafka
+        }
     }
 
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {
@@ -114,5 +122,16 @@ impl Kafka {
         let partitions = metadata.topics()[0].partitions().len();
         let end = |partition| self.consumer.fetch_watermarks(topic, partition, DEADLINE).unwrap().1;
         (0..i32::try_from(partitions).unwrap()).map(end).collect()
+    }
+
+    /// What a group has committed for each partition.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<i64> {
+        let mut config = ClientConfig::new();
+        let consumer: BaseConsumer =
+            config.set("bootstrap.servers", &self.brokers).set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, PARTITIONS - 1);
+        let committed = consumer.committed_offsets(list, DEADLINE).unwrap();
+        committed.elements().iter().map(|element| element.offset().to_raw().unwrap()).collect()
     }
 }

@@ -1,9 +1,10 @@
-//! A sink that runs in the test's own process.
+//! Sinks: in the test's own process, or as a process of their own.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use wattline_localstack::poll_until;
+use wattline_localstack::{ServiceKind, ServiceProcess, poll_until};
 use wattline_service::Context;
 use wattline_timescale_sink::Config;
 
@@ -62,4 +63,34 @@ impl Running {
             text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
         line.rsplit(' ').next()?.parse().ok()
     }
+}
+
+/// The environment that gives a process this configuration.
+pub(crate) fn environment(config: &Config) -> Vec<(String, String)> {
+    let Config { kafka, database, input, batch, meters, store, service } = config;
+    let pairs = [
+        ("SERVICE__ADMIN_LISTEN", service.admin_listen.to_string()),
+        ("KAFKA__BROKERS", kafka.brokers.clone()),
+        ("KAFKA__INSTANCE_ID", kafka.instance_id.clone()),
+        ("DATABASE__URL", database.url.clone()),
+        ("INPUT__GROUP", input.group.clone()),
+        ("INPUT__READINGS_TOPIC", input.readings_topic.clone()),
+        ("INPUT__DEAD_LETTERS_TOPIC", input.dead_letters_topic.clone()),
+        ("INPUT__SESSION_TIMEOUT_MS", input.session_timeout_ms.to_string()),
+        ("BATCH__WRITERS", batch.writers.to_string()),
+        ("BATCH__ROWS_MAX", batch.rows_max.to_string()),
+        ("BATCH__BYTES_MAX", batch.bytes_max.to_string()),
+        ("BATCH__LINGER_MS", batch.linger_ms.to_string()),
+        ("METERS__NEW_PER_MINUTE_MAX", meters.new_per_minute_max.to_string()),
+        ("STORE__LOCK_TIMEOUT_MS", store.lock_timeout_ms.to_string()),
+        ("STORE__RETRY_STOPPED_MS", store.retry_stopped_ms.to_string()),
+    ];
+    pairs.into_iter().map(|(key, value)| (format!("WATTLINE__{key}"), value)).collect()
+}
+
+/// Starts a sink as a process of its own.
+pub(crate) fn start_process(config: &Config, log: &Path) -> ServiceProcess {
+    let program = Path::new(env!("CARGO_BIN_EXE_wattline-timescale-sink"));
+    let folder = program.parent().unwrap();
+    ServiceProcess::start(ServiceKind::TimescaleSink, folder, &environment(config), log).unwrap()
 }
