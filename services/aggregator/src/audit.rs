@@ -54,18 +54,17 @@ pub async fn audit(
         .map_err(|failure| anyhow::anyhow!("{failure}"))
 }
 
-/// Whether the aggregator has worked off everything that the sink stored, of every partition, and the table `recompute`
-/// is empty.
+/// Whether the aggregator has worked off everything that the sink stored of this topic, and the table `recompute` is
+/// empty.
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn is_settled(client: &Client) -> anyhow::Result<bool> {
+pub async fn is_settled(client: &Client, topic: &str) -> anyhow::Result<bool> {
     const SETTLED: &str = "SELECT NOT EXISTS (SELECT FROM recompute) AND NOT EXISTS ( \
          SELECT FROM stream_offset s LEFT JOIN stream_offset a \
          ON a.consumer = 'aggregator' AND a.topic = s.topic AND a.partition = s.partition \
-         WHERE s.consumer = 'timescale-sink' AND s.topic IN (SELECT topic FROM stream_offset WHERE consumer = 'aggregator') \
-         AND coalesce(a.next_offset, 0) < s.next_offset)";
-    Ok(client.query_one(SETTLED, &[]).await?.get(0))
+         WHERE s.consumer = 'timescale-sink' AND s.topic = $1 AND coalesce(a.next_offset, 0) < s.next_offset)";
+    Ok(client.query_one(SETTLED, &[&topic]).await?.get(0))
 }
 
 /// A read-only snapshot.

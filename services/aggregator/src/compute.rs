@@ -18,7 +18,7 @@ use crate::failure::{Class, Failure, Outcome};
 use crate::metrics::Metrics;
 use crate::spot_check;
 use crate::statements::Statements;
-use crate::stream::{State, Stream};
+use crate::stream::{Partition, State, Stream};
 use crate::transact::{Report, Scene, Session, Work, transact};
 
 /// How long nothing is done when there is nothing to do.
@@ -315,7 +315,7 @@ impl Computer {
             .partitions_stopped
             .set(count(entries().filter(|entry| matches!(entry.state, State::Stopped(..))).count()));
         self.metrics.marks.set(count(entries().map(|entry| entry.marks.len()).sum()));
-        self.metrics.ahead_records.set(owned().map(|entry| entry.ahead().max(0)).sum());
+        self.metrics.ahead_records.set(owned().map(Partition::ahead).sum());
         self.metrics.behind_records.set(owned().map(|entry| entry.position - entry.own_offset).sum());
         let all_owned = owned().count() == partitions.len();
         drop(partitions);

@@ -158,10 +158,12 @@ fn steer(member: &Member, stream: &Stream, config: &Config) {
 fn orders(stream: &Stream, config: &Config) -> Vec<Order> {
     let full = stream.mark_count() > config.marks.count_max + config.marks.count_max / 4;
     let partitions = stream.lock();
-    let owned = partitions.values().filter(|partition| partition.state == State::Owned).count();
-    let share = config.input.ahead_records_max / i64::try_from(owned.max(1)).unwrap_or(i64::MAX);
     // The clock's step is part of the bound: so many records may come before the next look.
-    let limit = (share - i64::from(CLOCK_EVERY)).max(1);
+    let ahead_max = config.input.ahead_records_max - i64::from(CLOCK_EVERY);
+    let share = ahead_max / i64::try_from(partitions.len().max(1)).unwrap_or(i64::MAX);
+    // Shares grow and shrink with the number of partitions, so their sum is bounded too.
+    let full = full || partitions.values().map(Partition::ahead).sum::<i64>() >= ahead_max;
+    let limit = share.max(1);
     let orders = partitions.iter().filter_map(|(id, partition)| {
         let owned = partition.state == State::Owned;
         let wait = !owned || full || partition.ahead() >= limit;

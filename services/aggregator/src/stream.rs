@@ -175,9 +175,9 @@ impl Partition {
         self.fresh = true;
     }
 
-    /// How far it was read ahead of the sink. What the sink has already stored when we claim it is never ahead.
+    /// How far it was read ahead of the sink. What was below the own offset once is never ahead.
     #[must_use]
     pub fn ahead(&self) -> i64 {
-        self.position - self.sink_offset.max(self.own_offset)
+        (self.position - self.sink_offset.max(self.own_offset)).max(0)
     }
 }
