@@ -1,7 +1,7 @@
 //! The receiving side: from the session through the decoder to Kafka, one message after the other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rumqttc::{Publish, QoS};
@@ -20,6 +20,10 @@ use crate::window::{Fate, Kept, Shed, Window};
 
 /// How often a full window is looked at again before connecting.
 const LOOK: Duration = Duration::from_millis(50);
+/// A connection that ends sooner than this after it was accepted was short-lived.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+/// So many short-lived connections in a row look like another client with the same id: not every broker says it.
+const SHORT_LIVES_SUSPECT: u32 = 3;
 
 /// The receiving side; outlives connections and producers.
 pub(crate) struct Receiver {
@@ -34,8 +38,10 @@ pub(crate) struct Receiver {
     pub(crate) backoff: Backoff,
     pub(crate) taken_over_wait: Duration,
     pub(crate) shutdown: CancellationToken,
-    /// A connection stands.
-    pub(crate) open: bool,
+    /// Since when a connection stands.
+    pub(crate) open: Option<Instant>,
+    /// Connections in a row that the peer ended soon after it had accepted them.
+    pub(crate) short_lives: u32,
 }
 
 /// Why the receiving side has ended.
@@ -87,14 +93,14 @@ impl Receiver {
     async fn receive(&mut self, producer: &Producer) {
         let shutdown = self.shutdown.clone();
         loop {
-            if !self.open {
+            if self.open.is_none() {
                 let room = self.wait_for_room();
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = room => {}
                 }
             }
-            let event = if self.open {
+            let event = if self.open.is_some() {
                 self.session.next().await
             } else {
                 tokio::select! {
@@ -109,12 +115,12 @@ impl Receiver {
                         tokio::task::consume_budget().await;
                     } else {
                         let loss = self.overrun();
-                        self.lost(&loss).await;
+                        self.lost(loss).await;
                     }
                 }
                 Event::Opened => self.opened(),
                 Event::Subscribed => self.subscribed(),
-                Event::Lost(loss) => self.lost(&loss).await,
+                Event::Lost(loss) => self.lost(loss).await,
                 Event::Closed => return,
             }
         }
@@ -218,25 +224,26 @@ impl Receiver {
 
     fn opened(&mut self) {
         self.window.lock().connection_opened();
-        self.open = true;
+        self.open = Some(Instant::now());
         self.metrics.connections.inc();
         self.mqtt.fails("the subscription is not confirmed yet");
     }
 
     fn subscribed(&mut self) {
-        self.backoff.reset();
         self.metrics.connected.set(1);
         self.mqtt.holds();
     }
 
-    /// The connection is gone: says so, and waits before the next.
-    async fn lost(&mut self, loss: &Loss) {
+    /// The connection is gone, or there was none: says so, and waits before the next.
+    async fn lost(&mut self, loss: Loss) {
+        let lived = self.open.map(|since| since.elapsed());
         self.close();
+        let loss = self.suspect(loss, lived);
         let cause = loss.cause;
         self.metrics.connections_lost.get_or_create(&CauseLabel { cause }).inc();
         self.mqtt.fails(loss.detail.clone());
         let wait = match cause {
-            "taken_over" => self.taken_over_wait,
+            "taken_over" => self.taken_over_wait.mul_f64(rand::random_range(0.75..=1.0)),
             "overrun" => Duration::ZERO,
             _ => self.backoff.next_wait(),
         };
@@ -254,13 +261,35 @@ impl Receiver {
         }
     }
 
+    /// Two processes with one client id throw each other out for ever, and Mosquitto just closes the connection:
+    /// several short-lived ones in a row are taken for that.
+    fn suspect(&mut self, loss: Loss, lived: Option<Duration>) -> Loss {
+        match lived {
+            Some(lived) if lived < SHORT_LIFE && loss.cause == "broken" => self.short_lives += 1,
+            Some(lived) if lived < SHORT_LIFE => {}
+            Some(_) => {
+                self.short_lives = 0;
+                self.backoff.reset();
+            }
+            None => self.short_lives = 0,
+        }
+        if self.short_lives < SHORT_LIVES_SUSPECT {
+            return loss;
+        }
+        self.short_lives = 0;
+        self.session.taken_over(&format!(
+            "{SHORT_LIVES_SUSPECT} times in a row, right after it was accepted: {}",
+            loss.detail
+        ))
+    }
+
     /// Ends the connection's right to acknowledge, and discards what was queued for it, in one step.
     fn close(&mut self) {
         let mut window = self.window.lock();
         window.connection_lost();
         self.session.discard();
         drop(window);
-        self.open = false;
+        self.open = None;
         self.metrics.connected.set(0);
     }
 

@@ -130,10 +130,12 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
         mqtt,
         letters: Letters::new(Arc::clone(&judge)),
         values: Values::default(),
-        backoff: Backoff::default(),
+        // Soon at first: a broker may lose what is published before the group is back.
+        backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
         taken_over_wait: Duration::from_millis(config.mqtt.taken_over_wait_ms),
         shutdown: context.shutdown.clone(),
-        open: false,
+        open: None,
+        short_lives: 0,
     };
     let path = Path {
         grace: Duration::from_millis(config.service.stop_deadline_ms).saturating_sub(STOP_RESERVE),
