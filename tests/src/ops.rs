@@ -79,12 +79,6 @@ impl Op {
             Self::Add(kind) => system.add(kind),
         }
     }
-
-    /// How many messages the list lets flow.
-    #[must_use]
-    pub fn messages(ops: &[Self]) -> u64 {
-        ops.iter().map(|op| if let Self::Flow(count) = op { *count } else { 0 }).sum()
-    }
 }
 
 /// Kills of all three services in random order at random moments, each of them `times` times.

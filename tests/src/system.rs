@@ -1,5 +1,6 @@
 //! The real servers and services, started together.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -189,6 +190,20 @@ impl System {
                 .collect(),
             processes: processes.collect(),
         })
+    }
+
+    /// Copies all logs beside the programs, where they stay.
+    ///
+    /// # Errors
+    /// Where they can't be read or written.
+    pub fn save_logs(&self, story: &str) -> anyhow::Result<PathBuf> {
+        let folder = bin_dir()?.join("test-logs").join(story);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        for entry in fs::read_dir(self.stack.dir().join("logs")).context("reading the folder of logs")? {
+            let path = entry?.path();
+            fs::copy(&path, folder.join(path.file_name().unwrap_or_default()))?;
+        }
+        Ok(folder)
     }
 
     /// Waits for a condition, at most two minutes.
