@@ -24,8 +24,6 @@ pub struct Slice {
     rest: Vec<(i64, DateTime<Utc>)>,
     /// The last row looked at; 0 after the table's end.
     pub cursor: i64,
-    /// Rows seen, of all partitions.
-    pub seen: usize,
 }
 
 /// Chooses a slice, behind `cursor`, of the meters in these partitions of so many. Only a partition's owner computes its
@@ -44,7 +42,7 @@ pub async fn choose(
          greatest(r.from_ts, '2001-09-09 01:46:40+00'), least(r.to_ts, now() + interval '1 day') \
          FROM recompute r JOIN meter m USING (meter_key) WHERE r.id > $1 ORDER BY r.id LIMIT $2";
     let rows = transaction.query(CHOOSE, &[&cursor, &LOOK]).await?;
-    let mut slice = Slice { seen: rows.len(), ..Slice::default() };
+    let mut slice = Slice::default();
     let mut left_us = slice_us;
     for row in &rows {
         let (id, meter_key, meter_id, reason): (i64, i32, &str, &str) =

@@ -39,6 +39,8 @@ pub struct Computer {
     topic: Option<Topic>,
     /// The last row of the table `recompute` that was looked at.
     cursor: i64,
+    /// How many ranges a group may have: fewer after one that took too long.
+    group_ranges: usize,
     kafka: Condition,
     database: Condition,
     due: Due,
@@ -48,6 +50,7 @@ pub struct Computer {
 #[derive(Debug)]
 struct Due {
     identity: Instant,
+    sink: Instant,
     advance: Instant,
     back_fill: Instant,
     spot_check: Instant,
@@ -65,13 +68,14 @@ impl Computer {
     ) -> Self {
         let now = Instant::now();
         Self {
-            due: Due { identity: now, advance: now, back_fill: now, spot_check: now },
+            due: Due { identity: now, sink: now, advance: now, back_fill: now, spot_check: now },
             kafka: context.ready.condition("kafka", "the group has given no partitions yet"),
             database: context.ready.condition("database", "not connected yet"),
             me: Uuid::new_v4(),
             session: None,
             topic: None,
             cursor: 0,
+            group_ranges: config.recompute.group_ranges_max,
             config,
             stream,
             member,
@@ -112,11 +116,13 @@ impl Computer {
         if self.stream.owned().is_empty() {
             return Ok(false);
         }
-        let group = self.stream.take(self.config.recompute.group_ranges_max, self.stream.now());
-        let advance = self.due.advance <= Instant::now();
+        self.look_at_sink().await?;
+        let group = self.stream.take(self.group_ranges, self.stream.now());
+        let advance = self.due.advance <= Instant::now() && self.stream.wants_advance();
         let live = !group.is_empty();
         if live {
             self.work(Work::Live(&group), advance).await?;
+            self.group_ranges = (2 * self.group_ranges).min(self.config.recompute.group_ranges_max);
         } else if advance {
             self.work(Work::Advance, true).await?;
         }
@@ -130,12 +136,29 @@ impl Computer {
         Ok(live)
     }
 
+    /// Without a transaction, and so without a trace in the database while nothing happens.
+    async fn look_at_sink(&mut self) -> Outcome<()> {
+        let (Some(session), Some(topic)) = (&self.session, &self.topic) else { return Ok(()) };
+        if self.due.sink > Instant::now() {
+            return Ok(());
+        }
+        self.due.sink = Instant::now() + Duration::from_millis(self.config.recompute.poll_ms);
+        let (name, owned) = (&self.config.input.readings_topic, self.stream.owned());
+        let (cluster_id, topic_id) = (&topic.identity.cluster_id, &topic.identity.topic_id);
+        let rows =
+            session.client.query(&session.statements.sink, &[name, &owned, cluster_id, topic_id]).await?;
+        self.stream.see_sink(rows.iter().map(|row| (row.get(0), row.get(1))));
+        Ok(())
+    }
+
     async fn connect(&mut self) -> Outcome<()> {
         if self.session.as_ref().is_some_and(|session| !session.client.is_closed()) {
             return Ok(());
         }
         self.session = None;
         let client = self.config.database.connect("wattline-aggregator").await?;
+        // A process that is frozen in a transaction must not hold the database's old row versions for ever.
+        client.batch_execute("SET idle_in_transaction_session_timeout = '60s'").await?;
         let statements = Statements::prepare(&client).await?;
         self.session = Some(Session { client, statements, keys: std::collections::HashMap::new() });
         Ok(())
@@ -218,12 +241,7 @@ impl Computer {
         self.metrics.count(name, "committed");
         self.stream.clear_taken(self.stream.now());
         if advance {
-            let pace = if matches!(work, Work::Live(_)) {
-                self.config.recompute.advance_ms
-            } else {
-                self.config.recompute.poll_ms.min(self.config.recompute.advance_ms)
-            };
-            self.due.advance = Instant::now() + Duration::from_millis(pace);
+            self.due.advance = Instant::now() + Duration::from_millis(self.config.recompute.advance_ms);
             self.tell_group(&report);
         }
         Ok(report)
@@ -232,15 +250,18 @@ impl Computer {
     /// One slice of the table `recompute`, and then a pause of twice its duration: at most a third of the time. Live
     /// marks have gone first.
     async fn back_fill(&mut self) -> Outcome<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let rows = session.client.query_one("SELECT count(*) FROM recompute", &[]).await?.get(0);
+        self.metrics.recompute_rows.set(rows);
+        if rows == 0 {
+            self.due.back_fill = Instant::now() + TABLE_IDLE;
+            return Ok(());
+        }
         let began = Instant::now();
         let report = self.work(Work::BackFill(self.cursor), false).await?;
         self.cursor = report.slice.cursor;
-        self.metrics.recompute_rows.set(i64::try_from(report.slice.seen).unwrap_or(i64::MAX));
-        let pause = if report.slice.jobs.is_empty() && report.slice.cursor == 0 {
-            TABLE_IDLE.max(2 * began.elapsed())
-        } else {
-            2 * began.elapsed()
-        };
+        let idle = report.slice.jobs.is_empty() && report.slice.done.is_empty() && self.cursor == 0;
+        let pause = if idle { TABLE_IDLE } else { 2 * began.elapsed() };
         self.due.back_fill = Instant::now() + pause;
         Ok(())
     }
@@ -291,6 +312,11 @@ impl Computer {
             Class::Transient => {
                 warn!("{failure}; trying again");
                 self.database.fails(failure.to_string());
+                backoff.next_wait()
+            }
+            Class::TooLong => {
+                self.group_ranges = (self.group_ranges / 4).max(1);
+                warn!("{failure}; trying again with {} ranges at once", self.group_ranges);
                 backoff.next_wait()
             }
             Class::Stop => {

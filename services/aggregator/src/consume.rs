@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -63,7 +63,16 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
 }
 
 /// Turns records into marks until it is told to stop.
-pub fn run(member: &Member, stream: &Stream, config: &Config, metrics: &Metrics, stop: &CancellationToken) {
+///
+/// # Errors
+/// Where the client can't go on: another process has the same `kafka.instance_id`.
+pub fn run(
+    member: &Member,
+    stream: &Stream,
+    config: &Config,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut now = stream.now();
     let mut clock = 0;
     while !stop.is_cancelled() {
@@ -75,10 +84,18 @@ pub fn run(member: &Member, stream: &Stream, config: &Config, metrics: &Metrics,
         clock -= 1;
         match member.poll(POLL) {
             Some(Ok(record)) => note(member, stream, &record, now, metrics),
-            Some(Err(error)) => say(&error),
+            Some(Err(error)) => {
+                if let Some((code, why)) = member.client().fatal_error() {
+                    bail!("the Kafka client can't go on: {why} ({code}); is kafka.instance_id used twice?");
+                }
+                // Else it goes on by itself; what stays is seen by the readiness of the partitions.
+                warn!(%error, "Kafka: {error}");
+                std::thread::sleep(POLL);
+            }
             None => clock = 0,
         }
     }
+    Ok(())
 }
 
 /// Notes one record as changed, if it is the one that comes next.
@@ -182,12 +199,6 @@ fn obey(member: &Member, topic: &str, order: &Order) -> Result<(), KafkaError> {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, order.partition);
     if order.wait { member.pause(&list) } else { member.resume(&list) }
-}
-
-fn say(error: &KafkaError) {
-    // The client goes on by itself; what stays is seen by the readiness of the partitions.
-    warn!(%error, "Kafka: {error}");
-    std::thread::sleep(POLL);
 }
 
 // === impl Rebalances ===

@@ -26,6 +26,8 @@ pub enum Class {
     Again,
     /// Wait, with a new connection.
     Transient,
+    /// Wait, and do less at once.
+    TooLong,
     /// A person must do something.
     Stop,
 }
@@ -87,6 +89,7 @@ fn classify(error: &tokio_postgres::Error) -> Class {
     };
     match state.code() {
         "40001" | "40P01" => Class::Again,
+        "57014" => Class::TooLong,
         "55P03" | "25006" => Class::Transient,
         code if ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class)) => Class::Transient,
         _ => Class::Stop,

@@ -49,21 +49,27 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let stream = Arc::new(stream::Stream::new(config.marks.pace()));
     let member = Arc::new(consume::join(&config, &stream)?);
     let stop_consuming = CancellationToken::new();
+    // Also cancelled when the thread ends by itself.
+    let stop_computing = context.shutdown.child_token();
     let consuming = {
         let (member, stream, config) = (Arc::clone(&member), Arc::clone(&stream), config.clone());
         let (metrics, stop) = (metrics.clone(), stop_consuming.clone());
+        let ended = stop_computing.clone().drop_guard();
         std::thread::Builder::new()
             .name("consume".to_owned())
-            .spawn(move || consume::run(&member, &stream, &config, &metrics, &stop))
+            .spawn(move || {
+                let _ended = ended;
+                consume::run(&member, &stream, &config, &metrics, &stop)
+            })
             .context("cannot start the consuming thread")?
     };
     let computer = compute::Computer::new(config, stream, member, metrics, &context);
-    computer.run(&context.shutdown).await;
+    computer.run(&stop_computing).await;
     // The group is left when the last handle of the member is gone.
     stop_consuming.cancel();
     let joined = tokio::task::spawn_blocking(move || consuming.join()).await;
     match joined.context("waiting for the consuming thread was interrupted")? {
-        Ok(()) => Ok(()),
+        Ok(outcome) => outcome,
         Err(_) => anyhow::bail!("the consuming thread died"),
     }
 }

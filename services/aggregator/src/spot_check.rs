@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::failure::Outcome;
 use crate::key_partition::key_partition;
 use crate::load::{micros, time};
-use crate::stream::Stream;
+use crate::stream::{State, Stream};
 use crate::transact::Session;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -50,7 +50,7 @@ pub async fn spot_check(
         .await?;
     let Some(sink) = sink.map(|row| row.get::<_, i64>(1)) else { return Ok(Found::default()) };
     let settled = stream.lock().get(&partition).is_some_and(|entry| {
-        entry.own_offset > 0 && entry.position >= sink && !entry.marks.waits(meter, sink)
+        entry.state == State::Owned && entry.position >= sink && !entry.marks.waits(meter, sink)
     });
     let waits = "SELECT EXISTS (SELECT FROM recompute WHERE meter_key = $1)";
     if !settled || transaction.query_one(waits, &[meter_key]).await?.get(0) {

@@ -117,6 +117,25 @@ impl Stream {
         partitions.iter().filter(|(_, entry)| entry.state == State::Owned).map(|(id, _)| *id).collect()
     }
 
+    /// Whether the own offsets have somewhere to go: something was read, or waits.
+    #[must_use]
+    pub fn wants_advance(&self) -> bool {
+        let partitions = self.lock();
+        let mut owned = partitions.values().filter(|entry| entry.state == State::Owned);
+        owned.any(|entry| entry.position > entry.own_offset || !entry.marks.is_empty())
+    }
+
+    /// Takes over where the sink stands. What it has once stored stays so: a lower offset waits for the next snapshot,
+    /// which finds out why.
+    pub fn see_sink(&self, offsets: impl Iterator<Item = (i32, i64)>) {
+        let mut partitions = self.lock();
+        for (id, offset) in offsets {
+            if let Some(entry) = partitions.get_mut(&id) {
+                entry.sink_offset = entry.sink_offset.max(offset);
+            }
+        }
+    }
+
     /// Takes what can be computed, of all owned partitions.
     #[must_use]
     pub fn take(&self, limit: usize, now: Now) -> Vec<(i32, Taken)> {

@@ -102,7 +102,11 @@ impl Scene {
             .set("linger.ms", "2")
             .create()
             .unwrap();
-        let identity = topic_identity(producer.client(), &topic, TIMEOUT).unwrap();
+        // A new topic is known to the controller first, and to the broker a moment later.
+        let identity = poll_until("the topic", PATIENCE, Duration::from_millis(20), async || {
+            Ok(topic_identity(producer.client(), &topic, TIMEOUT).ok())
+        });
+        let identity = identity.await.unwrap();
         Self {
             stack,
             database,
