@@ -49,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
     let stored = "SELECT coalesce(sum(stored), 0)::bigint FROM stream_offset";
 
     let before = cpu(&stack);
+    let memory_before = rss_bytes(own_pid()?);
     let context = Context::new("timescale-sink");
     let begun = Instant::now();
     let sink = tokio::spawn(wattline_timescale_sink::run(config, context.clone()));
@@ -72,11 +73,11 @@ async fn main() -> anyhow::Result<()> {
     let per_row = |before: Duration, after: Duration| (after - before).as_secs_f64() * 1e6 / ratio(wanted);
     println!("{rate:.0} rows/s after the first batch, all in {:.2} s", begun.elapsed().as_secs_f64());
     println!(
-        "CPU per row: sink {:.2} µs, database {:.2} µs, Kafka {:.2} µs; sink memory {} MiB",
+        "CPU per row: sink {:.2} µs, database {:.2} µs, Kafka {:.2} µs; sink memory +{} MiB",
         per_row(before.sink, after.sink),
         per_row(before.database, after.database),
         per_row(before.kafka, after.kafka),
-        rss_bytes(own_pid()?) / 1024 / 1024
+        rss_bytes(own_pid()?).saturating_sub(memory_before) / 1024 / 1024
     );
     for line in context.metrics.encode()?.lines() {
         if ["write_seconds_", "batches", "batch_records_"].iter().any(|name| line.contains(name))

@@ -232,6 +232,7 @@ impl Consuming {
                         }
                         self.state.claims.retain(|claim| claim.partition != partition);
                         self.health.goes_on(partition);
+                        self.metrics.partitions_stopped.set(self.health.stopped_count());
                         self.metrics.forget(partition);
                     }
                 }

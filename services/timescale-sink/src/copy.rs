@@ -6,16 +6,22 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use tokio_postgres::{Client, Error};
 use wattline_reading::{Phase, Reading, register};
+
+use crate::failure::Failure;
+use crate::session::Session;
 
 /// A row: the meter's key, and the reading.
 pub type Row<'a> = (i32, Cow<'a, Reading>);
 
-/// The columns, in the order in which they are written.
-pub const COLUMNS: &str = "meter_key, ts, received_at, ts_source, power_w, energy_import_wh, energy_export_wh, \
-    voltage_v, current_a, power_factor, frequency_hz, phase_power_w, phase_voltage_v, phase_current_a, \
-    register_epoch";
+/// COPY straight into the hypertable.
+pub const INTO_READING: &str = "COPY reading (meter_key, ts, received_at, ts_source, power_w, energy_import_wh, \
+    energy_export_wh, voltage_v, current_a, power_factor, frequency_hz, phase_power_w, phase_voltage_v, \
+    phase_current_a, register_epoch) FROM STDIN (FORMAT binary)";
+/// COPY into the staging table of this connection.
+pub const INTO_STAGING: &str = "COPY wattline_staging (meter_key, ts, received_at, ts_source, power_w, \
+    energy_import_wh, energy_export_wh, voltage_v, current_a, power_factor, frequency_hz, phase_power_w, \
+    phase_voltage_v, phase_current_a, register_epoch) FROM STDIN (FORMAT binary)";
 
 const COLUMN_COUNT: i16 = 15;
 /// What is sent at once.
@@ -27,13 +33,13 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 const FLOAT8_OID: u32 = 701;
 
-/// Sends rows, several lists of them one after the other, by `COPY … FROM STDIN (FORMAT binary)`; gives their number.
+/// Sends rows, several lists of them one after the other, by `into`; gives their number.
 ///
 /// # Errors
 /// What the server says, 23505 for a row that is there already.
-pub async fn copy_in(client: &Client, table: &str, rows: &[&[Row<'_>]]) -> Result<u64, Error> {
-    let statement = format!("COPY {table} ({COLUMNS}) FROM STDIN (FORMAT binary)");
-    let mut sink = pin!(client.copy_in::<_, Bytes>(&statement).await?);
+pub async fn copy_in(session: &mut Session, into: &'static str, rows: &[&[Row<'_>]]) -> Result<u64, Failure> {
+    let statement = session.prepared(into).await?;
+    let mut sink = pin!(session.client().copy_in::<_, Bytes>(&statement).await?);
     let mut buffer = BytesMut::with_capacity(CHUNK_BYTES + ROW_BYTES_MAX);
     put_header(&mut buffer);
     for list in rows {
@@ -48,7 +54,7 @@ pub async fn copy_in(client: &Client, table: &str, rows: &[&[Row<'_>]]) -> Resul
     }
     buffer.put_i16(-1);
     sink.send(buffer.freeze()).await?;
-    sink.finish().await
+    Ok(sink.finish().await?)
 }
 
 fn put_header(out: &mut BytesMut) {

@@ -75,7 +75,7 @@ proptest! {
         prop_assert!(bytes.len() <= ROW_BYTES_MAX);
         let row = fields(&mut bytes);
         prop_assert!(!bytes.has_remaining());
-        prop_assert_eq!(row.len(), COLUMNS.split(',').count());
+        prop_assert_eq!(row.len(), usize::try_from(COLUMN_COUNT).unwrap());
         let measures = &reading.measures;
         let bits = |value: Option<f64>| value.map(f64::to_bits);
         prop_assert_eq!(row[0].as_deref(), Some(&meter_key.to_be_bytes()[..]));

@@ -80,8 +80,8 @@ impl Health {
 
     /// How many partitions stopped.
     #[must_use]
-    pub fn stopped_count(&self) -> usize {
-        self.0.lock().stopped.len()
+    pub fn stopped_count(&self) -> i64 {
+        i64::try_from(self.0.lock().stopped.len()).unwrap_or(i64::MAX)
     }
 
     fn update(&self, change: impl FnOnce(&mut Inner)) {

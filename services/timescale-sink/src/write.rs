@@ -16,7 +16,7 @@ use crate::letters;
 use crate::meters::Meters;
 use crate::offsets::{self, OffsetRow, TopicNames};
 use crate::plan::{self, Counts, Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
-use crate::session::{STAGING, Session};
+use crate::session::Session;
 use crate::stored;
 
 const BORDER: &str = "SELECT border FROM retention_border";
@@ -222,7 +222,7 @@ pub fn refused_reading<'a>(
 
 async fn copy_rows(session: &mut Session, rows: &Rows<'_>) -> Result<(), Failure> {
     if !rows.new.is_empty() {
-        copy::copy_in(session.client(), "reading", &[&rows.new]).await?;
+        copy::copy_in(session, copy::INTO_READING, &[&rows.new]).await?;
     }
     upsert(session, &[&rows.filled]).await
 }
@@ -239,7 +239,7 @@ async fn upsert(session: &mut Session, rows: &[&[Row<'_>]]) -> Result<(), Failur
     if rows.iter().all(|rows| rows.is_empty()) {
         return Ok(());
     }
-    copy::copy_in(session.client(), STAGING, rows).await?;
+    copy::copy_in(session, copy::INTO_STAGING, rows).await?;
     let statement = session.prepared(UPSERT).await?;
     session.client().execute(&statement, &[]).await?;
     Ok(())

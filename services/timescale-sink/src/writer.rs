@@ -1,7 +1,7 @@
 //! A writer: takes partitions on, writes batches, and decides what an error means for them. It has one connection
 //! and does one thing after the other, while its consumer's thread fills the next batch.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -127,12 +127,10 @@ impl Writer {
 
     async fn claim_all(&mut self, claims: Vec<Claim>) {
         let mut identities = HashMap::new();
-        let (ownership, claimed) = (Arc::clone(&self.ownership), claims.clone());
-        // While it was someone else's, they may have stored newer readings of its meters.
-        self.meters.retain(|partition| {
-            claimed.iter().all(|claim| claim.partition != partition)
-                && ownership.partitions().contains(&partition)
-        });
+        // While a partition was someone else's, they may have stored newer readings of its meters.
+        let mut kept: HashSet<Partition> = self.ownership.partitions().into_iter().collect();
+        kept.retain(|partition| claims.iter().all(|claim| claim.partition != *partition));
+        self.meters.retain(|partition| kept.contains(&partition));
         for claim in claims {
             if self.stop.is_cancelled() {
                 return;
@@ -438,8 +436,7 @@ impl Writer {
     }
 
     fn show_stopped(&self) {
-        let stopped = i64::try_from(self.health.stopped_count()).unwrap_or(i64::MAX);
-        self.metrics.partitions_stopped.set(stopped);
+        self.metrics.partitions_stopped.set(self.health.stopped_count());
     }
 
     async fn again(&self, sets: &[Set], wait: Duration) {

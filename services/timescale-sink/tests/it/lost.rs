@@ -17,12 +17,8 @@ async fn records_that_retention_took_are_counted_as_lost() {
     world.wait_stored().await;
     let expected = Totals { stored: 50, lost: 50, ..Totals::default() };
     assert_eq!(world.readings().await, expected);
-    assert_eq!(
-        sink.metric(
-            "wattline_timescale_sink_records_total{stream=\"readings\",partition=\"0\",outcome=\"lost\"}"
-        ),
-        Some(50.0)
-    );
+    let lost = "wattline_timescale_sink_records_total{stream=\"readings\",partition=\"0\",outcome=\"lost\"}";
+    sink.wait_metric(lost, 50.0).await;
     sink.stop().await;
 }
 

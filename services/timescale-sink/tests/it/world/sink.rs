@@ -56,6 +56,16 @@ impl Running {
         let _ = self.task.await;
     }
 
+    /// Waits until a metric has this value: it follows the commit, and a rebalance takes it away for a moment.
+    pub(crate) async fn wait_metric(&self, name: &str, wanted: f64) {
+        let what = format!("{name} to be {wanted}");
+        poll_until(&what, DEADLINE, Duration::from_millis(20), async || {
+            Ok((self.metric(name) == Some(wanted)).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
     /// The value of a metric, with its labels as they are written.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let text = self.context.metrics.encode().unwrap();
