@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use wattline_reading::{Timestamp, topics, wire};
 use wattline_service::{Backoff, Condition, KafkaSettings, kafka};
 
-use super::{Live, cursor};
+use super::{Live, cursor, partition};
 
 /// Reads the readings topic into [`Live`].
 #[derive(Debug)]
@@ -135,7 +135,23 @@ impl Tail {
                 metrics.tail_undecodable.inc();
             }
         }
+        self.check_place(message);
         self.live.ring.push(message.partition(), message.offset(), decoded);
+    }
+
+    /// Streams join table and tail by the partition that the key decides: a producer that places keys in another
+    /// way would make holes, so it must be seen.
+    fn check_place(&self, message: &BorrowedMessage<'_>) {
+        let Some(key) = message.key() else { return };
+        let place = partition::of_key(key, topics::READINGS.partitions);
+        if place != message.partition() && self.live.metrics.tail_misplaced.inc() == 0 {
+            warn!(
+                partition = message.partition(),
+                offset = message.offset(),
+                "a producer does not place keys by {}: live streams of its meters may miss readings; set its partitioner",
+                topics::PARTITIONER
+            );
+        }
     }
 
     /// Watches how far Kafka is ahead: a consumer whose brokers are away just says nothing. Ends when the topic is
