@@ -18,7 +18,7 @@ use crate::produce::{Deliveries, Producer};
 use crate::session::{Event, Loss, Session};
 use crate::window::{Fate, Kept, Shed, Window};
 
-/// How often a full window is looked at again before connecting.
+/// How often the window is looked at while waiting for room in it, or for its end.
 const LOOK: Duration = Duration::from_millis(50);
 /// A connection that ends sooner than this after it was accepted was short-lived.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
@@ -83,10 +83,18 @@ impl Receiver {
             biased;
             () = failure.said.cancelled() => Ended::ProducerFailed,
             () = deadline => Ended::Stopped,
-            () = self.receive(producer) => Ended::Stopped,
+            () = self.receive_and_drain(producer) => Ended::Stopped,
         };
         self.close();
         ended
+    }
+
+    /// Without a connection nothing can be acknowledged any more, but Kafka shall still have what was taken.
+    async fn receive_and_drain(&mut self, producer: &Producer) {
+        self.receive(producer).await;
+        while self.window.lock().used().messages > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Until the service stops and everything is said to the broker, or there is nobody to say it to.
@@ -113,9 +121,11 @@ impl Receiver {
                     if self.take(&publish, producer) {
                         // The broker's queue is endless: others on this thread get their turn.
                         tokio::task::consume_budget().await;
-                    } else {
-                        let loss = self.overrun();
-                        self.lost(loss).await;
+                        continue;
+                    }
+                    match self.finish_connection().await {
+                        Some(loss) => self.lost(loss).await,
+                        None => return,
                     }
                 }
                 Event::Opened => self.opened(),
@@ -126,7 +136,7 @@ impl Receiver {
         }
     }
 
-    /// One message. False: the window is full, and the connection must go so that the broker keeps the rest.
+    /// One message. False: the window has no room for it, and it is the broker's to deliver again.
     fn take(&mut self, publish: &Publish, producer: &Producer) -> bool {
         let received_at = Timestamp::now();
         let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid };
@@ -210,15 +220,39 @@ impl Receiver {
         goes_on
     }
 
-    fn overrun(&self) -> Loss {
+    /// The window is full and the broker goes on: takes nothing more of this connection, acknowledges what was
+    /// taken, and gives the connection up; on the next the broker delivers the rest again. Given up at once, the
+    /// acks would be lost with it, and the same messages would come for ever. None: the service has stopped.
+    async fn finish_connection(&mut self) -> Option<Loss> {
         let used = self.window.lock().used();
-        Loss {
-            cause: "overrun",
-            detail: format!(
-                "the window is full ({} messages, {} records, {} bytes) and the broker goes on sending: the \
-                 connection is dropped until half of it is confirmed. Nothing is lost at QoS 1",
-                used.messages, used.records, used.bytes
-            ),
+        let detail = format!(
+            "the window is full ({} messages, {} records, {} bytes) and the broker goes on sending: nothing more is \
+             taken until all of it is confirmed, then the rest comes again on a new connection",
+            used.messages, used.records, used.bytes
+        );
+        self.mqtt.fails(detail.clone());
+        let window = Arc::clone(&self.window);
+        let drained = async {
+            while window.lock().used().messages > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+            // The last acks are being written.
+            tokio::time::sleep(LOOK).await;
+        };
+        tokio::pin!(drained);
+        loop {
+            let event = tokio::select! {
+                () = &mut drained => return Some(Loss { cause: "overrun", detail }),
+                event = self.session.next() => event,
+            };
+            match event {
+                Event::Message(publish) => {
+                    self.refuse(if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid });
+                }
+                Event::Lost(loss) => return Some(loss),
+                Event::Closed => return None,
+                Event::Opened | Event::Subscribed => {}
+            }
         }
     }
 

@@ -206,7 +206,7 @@ impl Path {
             self.metrics.producers_replaced.inc();
             say_replaced(&failure.why(), abandoned);
         } else {
-            self.drain().await;
+            self.say_stopped();
         }
         acknowledging.abort();
         // Its destructor gives up what is queued and joins librdkafka's threads: not on this thread.
@@ -214,17 +214,8 @@ impl Path {
         ended
     }
 
-    /// Without a connection nothing can be acknowledged any more, but Kafka shall still have what was taken.
-    async fn drain(&self) {
-        let drained = async {
-            while self.window.lock().used().messages > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let left = match tokio::time::timeout(STOP_RESERVE / 3, drained).await {
-            Ok(()) => 0,
-            Err(_) => self.window.lock().used().messages,
-        };
+    fn say_stopped(&self) {
+        let left = self.window.lock().used().messages;
         if left == 0 {
             info!("everything that was taken is in Kafka and acknowledged; the broker keeps the session");
         } else {

@@ -5,12 +5,12 @@ use crate::fixture::{faulty, payload};
 /// More than the window holds: the rest stays with the broker, whichever way it sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_kafka_holds_the_window_and_loses_nothing() {
-    const COUNT: u64 = 3000;
-    const WINDOW: u64 = 200;
+    const COUNT: u64 = 1000;
+    const WINDOW: u64 = 60;
     let world = faulty("frozen").await;
     let mut config = world.config();
     config.mqtt.receive_maximum = 100;
-    config.window.messages_max = 200;
+    config.window.messages_max = 60;
     config.produce.stalled_after_ms = 500;
     let ingest = world.start(config).await;
     let mut publisher = world.publisher().await;
@@ -21,8 +21,10 @@ async fn a_frozen_kafka_holds_the_window_and_loses_nothing() {
         .await;
     assert!(ingest.sum("in_flight") <= WINDOW, "{}", ingest.door());
     assert_eq!(ingest.sum("acknowledged_total"), 0);
+    assert!(ingest.sum("shed_total") >= 1, "more came than the window holds");
+    ingest.assert_equation();
     world.stack.kafka().thaw().await.unwrap();
-    world.readings_of_all(3000).await;
+    world.readings_of_all(1000).await;
     ingest.until("nothing in flight", || ingest.sum("in_flight") == 0).await;
     ingest.until("ready", || ingest.context.ready.is_ready()).await;
     ingest.assert_equation();
