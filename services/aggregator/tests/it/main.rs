@@ -3,6 +3,7 @@
 
 mod ahead_of_the_sink;
 mod back_fill;
+mod cost;
 mod crash;
 mod equals_recomputation;
 mod identity;

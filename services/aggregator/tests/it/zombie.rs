@@ -1,5 +1,11 @@
 //! Promise: an aggregator that was frozen inside its recomputation and thaws when another one has long gone on never
 //! overwrites newer buckets.
+//!
+//! Seen to fail without the guard: with READ COMMITTED and the owner read without `FOR SHARE`, `frozen_before_it_writes`
+//! found 2000 mWh where the heir had stored 4000: the thawed one wrote what its old rows gave, and nobody put it right.
+//! With REPEATABLE READ and still no `FOR SHARE` the value was right, for the write met 40001; but in
+//! `frozen_before_it_commits` the heir waited a minute for the zombie's row locks, until the server's limit of idle
+//! transactions ended it. With the lock, the claim itself finds the zombie and ends it after `lock_timeout_ms`.
 
 use std::time::Duration;
 
