@@ -100,7 +100,7 @@ async fn bad_payloads_are_dead_letters_that_say_why() {
     let large = format!("{{\"note\":\"{}\",\"power_w\":1}}", "x".repeat(100 * 1024)).into_bytes();
     let cases = [
         (b"{\"power_w\":".to_vec(), "malformed", vec!["line 1"]),
-        (b"{\"power_w\":\"much\"}".to_vec(), "malformed", vec!["power_w"]),
+        (b"{\"power_w\":\"much\"}".to_vec(), "malformed", vec!["much", "column 17"]),
         (large.clone(), "payload_too_large", vec!["65536", "102"]),
     ];
     let messages: Vec<Message> = cases.iter().map(|(payload, ..)| message(&topic, payload.clone())).collect();
