@@ -45,20 +45,15 @@ pub enum Claim {
     Refused(String),
 }
 
-/// Asks Kafka for the topic's identity and partitions.
+/// Asks Kafka for the topic's identity and partitions. Blocks.
 ///
 /// # Errors
 /// Where Kafka doesn't answer or has no such topic.
-pub async fn ask_topic(member: &Arc<Member>, name: &str) -> anyhow::Result<Topic> {
-    let (member, name) = (Arc::clone(member), name.to_owned());
-    let ask = move || -> anyhow::Result<Topic> {
-        let identity = topic_identity(member.client(), &name, KAFKA_TIMEOUT)?;
-        let metadata =
-            member.fetch_metadata(Some(&name), KAFKA_TIMEOUT).context("Kafka gives no metadata")?;
-        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        Ok(Topic { identity, partitions: i32::try_from(partitions).context("too many partitions")? })
-    };
-    tokio::task::spawn_blocking(ask).await.context("asking Kafka was interrupted")?
+pub fn ask_topic(member: &Member, name: &str) -> anyhow::Result<Topic> {
+    let identity = topic_identity(member.client(), name, KAFKA_TIMEOUT)?;
+    let metadata = member.fetch_metadata(Some(name), KAFKA_TIMEOUT).context("Kafka gives no metadata")?;
+    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    Ok(Topic { identity, partitions: i32::try_from(partitions).context("too many partitions")? })
 }
 
 /// Claims one partition: compare-and-set of the owner, after a look at what the row says.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -25,6 +26,8 @@ use crate::transact::{Report, Scene, Session, Work, transact};
 const IDLE: Duration = Duration::from_millis(50);
 /// How often an empty table `recompute` is looked at.
 const TABLE_IDLE: Duration = Duration::from_secs(1);
+/// When Kafka is asked again that did not answer, or whose group has not.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// When a partition that another one claimed is claimed back, if Kafka still says it's ours.
 const CLAIM_BACK_MS: u64 = 2_000;
 
@@ -37,6 +40,8 @@ pub struct Computer {
     me: Uuid,
     session: Option<Session>,
     topic: Option<Topic>,
+    /// Kafka is being asked which topic it has.
+    asking: Option<JoinHandle<anyhow::Result<Topic>>>,
     /// The last row of the table `recompute` that was looked at.
     cursor: i64,
     /// How many ranges a group may have: fewer after one that took too long.
@@ -74,6 +79,7 @@ impl Computer {
             me: Uuid::new_v4(),
             session: None,
             topic: None,
+            asking: None,
             cursor: 0,
             group_ranges: config.recompute.group_ranges_max,
             config,
@@ -165,13 +171,23 @@ impl Computer {
     }
 
     /// A topic that was made anew has other offsets: everything stops, before a mark of the new one is computed against
-    /// the sink's offset in the old one.
+    /// the sink's offset in the old one. Kafka is asked beside the work: while it is away, that goes on.
     async fn check_identity(&mut self) {
-        if self.due.identity > Instant::now() {
-            return;
+        if self.asking.as_ref().is_some_and(JoinHandle::is_finished)
+            && let Some(asking) = self.asking.take()
+        {
+            let answer = asking.await;
+            self.take_identity(answer.unwrap_or_else(|error| Err(error.into())));
         }
-        self.due.identity = Instant::now() + Duration::from_millis(self.config.input.identity_check_ms);
-        match claim::ask_topic(&self.member, &self.config.input.readings_topic).await {
+        if self.asking.is_none() && self.due.identity <= Instant::now() {
+            self.due.identity = Instant::now() + Duration::from_millis(self.config.input.identity_check_ms);
+            let (member, name) = (Arc::clone(&self.member), self.config.input.readings_topic.clone());
+            self.asking = Some(tokio::task::spawn_blocking(move || claim::ask_topic(&member, &name)));
+        }
+    }
+
+    fn take_identity(&mut self, answer: anyhow::Result<Topic>) {
+        match answer {
             Ok(now) => {
                 let before = self.topic.replace(now.clone());
                 if before.is_some_and(|before| before.identity != now.identity) {
@@ -180,10 +196,13 @@ impl Computer {
                 }
                 if self.stream.has_joined() {
                     self.kafka.holds();
+                } else {
+                    // The group answers soon.
+                    self.due.identity = Instant::now() + ASK_AGAIN;
                 }
             }
             Err(error) => {
-                self.due.identity = Instant::now() + Duration::from_secs(1);
+                self.due.identity = Instant::now() + ASK_AGAIN;
                 self.kafka.fails(format!("{error:#}"));
                 warn!("Kafka does not tell the topic's identity: {error:#}");
             }

@@ -11,7 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -29,6 +29,7 @@ const TEMPLATE: &str = "aggregator_template";
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 static PORTS: AtomicU16 = AtomicU16::new(0);
+static COPYING: Mutex<()> = Mutex::const_new(());
 static STACK: OnceCell<Stack> = OnceCell::const_new();
 
 /// What one test has.
@@ -93,7 +94,10 @@ impl Scene {
     pub(crate) async fn new(name: &str, partitions: i32) -> Self {
         let stack = stack().await;
         let database = format!("aggregator_{name}");
+        // Two copies of one template at once are in each other's way.
+        let copying = COPYING.lock().await;
         let url = stack.create_database(&database, Some(TEMPLATE)).await.unwrap();
+        drop(copying);
         let topic = format!("readings.{name}");
         create_topic(&stack.kafka_brokers(), &topic, partitions).await.unwrap();
         let producer: FutureProducer = ClientConfig::new()
