@@ -200,8 +200,15 @@ fn a_cursor_that_is_none_of_ours_is_told_apart() {
         env.store(&[reading(meter, minutes_ago(1), 5.0)], None).await;
         let mut socket = Socket::open(&env.api).await;
         socket.follow("1", meter, 10, Some("1.00000000deadbeef.0.0-0")).await;
-        assert_eq!(socket.expect("LiveReset").await["reason"], "CURSOR_FOREIGN");
+        let reset = socket.expect("LiveReset").await;
+        assert_eq!(reset["reason"], "CURSOR_FOREIGN");
         assert_eq!(socket.expect("LiveSnapshot").await["readings"][0]["powerW"], 5.0);
+        drop(socket);
+        // Cut off between the two, a client still gets its snapshot.
+        let mut socket = Socket::open(&env.api).await;
+        socket.follow("1", meter, 10, reset["cursor"].as_str()).await;
+        socket.expect("LiveReset").await;
+        socket.expect("LiveSnapshot").await;
 
         socket.follow("2", meter, 10, Some("nonsense")).await;
         let message = loop {
