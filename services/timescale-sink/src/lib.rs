@@ -194,7 +194,11 @@ impl Shared {
             .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
             .set("fetch.queue.backoff.ms", "20")
             .set("fetch.wait.max.ms", "50")
-            .set("fetch.max.bytes", (8 * 1024 * 1024).to_string())
+            // The limit above counts payloads alone, before a fetch; these keep what a fetch brings, compressed and
+            // with a few hundred bytes of the client's own for each record, from being many times that.
+            .set("queued.min.messages", "10000")
+            .set("fetch.message.max.bytes", (256 * 1024).to_string())
+            .set("fetch.max.bytes", (2 * 1024 * 1024).to_string())
             .set("topic.metadata.refresh.interval.ms", "30000")
             .set("statistics.interval.ms", "5000")
             .set_log_level(RDKafkaLogLevel::Warning);
