@@ -1,8 +1,14 @@
 //! What can't become readings goes to the dead letters whole, and blocks nothing behind it.
 
-use rumqttc::QoS;
+use std::sync::Arc;
 
-use crate::fixture::{payload, quiet};
+use rumqttc::QoS;
+use wattline_mqtt_ingest::produce::{Deliveries, Producer};
+use wattline_reading::topics::PACKET_BYTES_MAX;
+use wattline_reading::wire::encode_dead_letter;
+use wattline_reading::{DeadLetter, Timestamp};
+
+use crate::fixture::{PATIENCE, payload, quiet};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_message_is_kept_whole_with_its_reason() {
@@ -53,6 +59,37 @@ async fn the_largest_packet_of_the_broker_is_a_dead_letter_too() {
     ingest.until_settled(1).await;
     ingest.stop().await.unwrap();
     assert_eq!(world.dead_letters(1).await[0].payload, largest);
+}
+
+/// Another broker may let more through, up to what the service tells it: Kafka takes that, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_takes_the_largest_dead_letter_that_can_be() {
+    let world = quiet("huge").await;
+    let config = world.config();
+    let deliveries = Arc::new(Deliveries::default());
+    let producer =
+        Producer::new(&config.kafka, &config.produce, &config.window, Arc::clone(&deliveries)).unwrap();
+    for (sequence, bytes) in [(0, 2 * 1024 * 1024), (1, PACKET_BYTES_MAX + 1024)] {
+        let letter = DeadLetter {
+            mqtt_topic: world.topic("huge"),
+            // Random: Kafka's limit counts what is left after compression.
+            payload: std::iter::repeat_with(rand::random).take(bytes).collect(),
+            reason: "payload_too_large".to_owned(),
+            detail: String::new(),
+            received_at: Timestamp::now(),
+            retained: false,
+            route: None,
+        };
+        let mut value = Vec::new();
+        encode_dead_letter(&letter, &mut value);
+        producer.send_dead_letter(sequence, b"elsewhere", &value);
+        tokio::time::timeout(PATIENCE, deliveries.wait()).await.expect("an answer of Kafka");
+        let mut answers = Vec::new();
+        deliveries.take(&mut answers);
+        assert_eq!(answers.len(), 1);
+        assert_eq!((answers[0].tag.sequence, answers[0].error), (sequence, None), "{bytes} bytes");
+    }
+    tokio::task::spawn_blocking(move || drop(producer)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,8 +100,8 @@ fn ids(messages: &[(u64, Publish)]) -> Vec<u16> {
     messages.iter().map(|(_, publish)| publish.pkid).collect()
 }
 
-/// Seen to fail without the guard: with `entry.connection == self.connection` taken out of `Window::settle`,
-/// GUARD_RESULT
+/// Seen to fail without the guard: with `entry.connection == self.connection` taken out of `Window::settle`, the
+/// 20 old acks went out, Mosquitto took them for the 20 new messages, and not one of these came again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_ack_never_acknowledges_another_message() {
     let world = faulty("stale").await;
