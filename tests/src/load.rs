@@ -43,7 +43,11 @@ pub async fn survives(
         rollups_equal_a_recomputation(&target, &plan).await?;
         memory.finish().await
     };
-    let outcome = story.await;
+    // A service that can't go on ends and is started again; in a story, by this.
+    let outcome = tokio::select! {
+        outcome = story => outcome,
+        () = system.supervise() => Ok(()),
+    };
     if outcome.is_err() {
         let logs = system.save_logs(name)?;
         return outcome.with_context(|| {
