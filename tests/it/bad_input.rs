@@ -98,10 +98,12 @@ async fn bad_payloads_are_dead_letters_that_say_why() {
     let unique = Timestamp::now().micros();
     let topic = format!("wattline/bad-{unique:x}/reading");
     let large = format!("{{\"note\":\"{}\",\"power_w\":1}}", "x".repeat(100 * 1024)).into_bytes();
+    let huge = vec![b' '; 2 * 1024 * 1024];
     let cases = [
         (b"{\"power_w\":".to_vec(), "malformed", vec!["line 1"]),
         (b"{\"power_w\":\"much\"}".to_vec(), "malformed", vec!["much", "column 17"]),
-        (large.clone(), "payload_too_large", vec!["65536", "102"]),
+        (large, "payload_too_large", vec!["65536", "102"]),
+        (huge, "payload_too_large", vec!["65536", "2097152", "payload_bytes_max"]),
     ];
     let messages: Vec<Message> = cases.iter().map(|(payload, ..)| message(&topic, payload.clone())).collect();
     let mut publisher = Publisher::new(target.broker.clone(), format!("bad-{unique}"), Arc::default());
@@ -120,10 +122,10 @@ async fn bad_payloads_are_dead_letters_that_say_why() {
         assert_names(row.get(1), &words);
     }
 
-    // The broker's own limit is 256 KiB: whoever sends more is told by it, and nothing comes to the door.
-    let mut huge = vec![message(&topic, vec![b' '; 2 * 1024 * 1024])].into_iter();
-    let error = publisher.publish(&mut huge, Pace::unlimited(), &stop).await.unwrap_err();
-    assert_names(&format!("{error:#}"), &[&topic, "2097", "262144"]);
+    // The broker's own limit is 3 MiB: whoever sends more is told by it, and nothing comes to the door.
+    let mut beyond = vec![message(&topic, vec![b' '; 4 * 1024 * 1024])].into_iter();
+    let error = publisher.publish(&mut beyond, Pace::unlimited(), &stop).await.unwrap_err();
+    assert_names(&format!("{error:#}"), &[&topic, "4194", "3145728"]);
 }
 
 fn message(topic: &str, payload: Vec<u8>) -> Message {
