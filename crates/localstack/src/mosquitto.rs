@@ -76,7 +76,7 @@ impl Mosquitto {
              autosave_interval {save_s}\n\
              max_queued_messages 100000000\n\
              max_inflight_messages 1000\n\
-             max_packet_size 262144\n\
+             max_packet_size 3145728\n\
              persistent_client_expiration 30d\n\
              sys_interval 1\n\
              allow_anonymous false\n\

@@ -48,13 +48,13 @@ async fn a_refused_message_is_kept_whole_with_its_reason() {
     assert_eq!(world.readings_by_meter(1).await.len(), 1);
 }
 
-/// Mosquitto of the stack takes packets up to 256 KiB, so this is the largest that can come.
+/// Mosquitto of the stack takes packets up to 3 MiB, so this is the largest that can come.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_packet_of_the_broker_is_a_dead_letter_too() {
     let world = quiet("largest").await;
     let ingest = world.start(world.config()).await;
     let mut publisher = world.publisher().await;
-    let largest = vec![b' '; 261_000];
+    let largest = vec![b' '; 3_145_000];
     publisher.publish([(world.topic("m"), largest.clone())]).await;
     ingest.until_settled(1).await;
     ingest.stop().await.unwrap();
