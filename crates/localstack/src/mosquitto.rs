@@ -75,7 +75,7 @@ impl Mosquitto {
              persistence_location {folder}/data/\n\
              autosave_interval {save_s}\n\
              max_queued_messages 100000000\n\
-             max_inflight_messages 1000\n\
+             max_inflight_messages 10000\n\
              max_packet_size 3145728\n\
              persistent_client_expiration 30d\n\
              sys_interval 1\n\

@@ -52,7 +52,9 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
         .set("auto.offset.reset", "earliest")
         .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
         .set("fetch.queue.backoff.ms", "20")
-        .set("fetch.wait.max.ms", "100");
+        // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
+        .set("fetch.min.bytes", (256 * 1024).to_string())
+        .set("fetch.wait.max.ms", "250");
     if !config.kafka.instance_id.is_empty() {
         client.set("group.instance.id", &config.kafka.instance_id);
     }

@@ -245,7 +245,7 @@ impl MqttSettings {
 
 impl Default for ProduceSettings {
     fn default() -> Self {
-        Self { linger_ms: 5, batch_records_max: 10_000, stalled_after_ms: 10_000, retry_wait_ms_max: 30_000 }
+        Self { linger_ms: 20, batch_records_max: 10_000, stalled_after_ms: 10_000, retry_wait_ms_max: 30_000 }
     }
 }
 

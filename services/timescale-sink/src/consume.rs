@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::ClientEnded;
 use crate::batch::{Batch, Partition};
 use crate::config::Config;
 use crate::decode::decode;
@@ -196,9 +197,7 @@ impl Consuming {
     fn note(&self, error: &KafkaError) -> anyhow::Result<()> {
         self.metrics.error(Stage::Consuming, ErrorClass::Transient);
         match error {
-            KafkaError::MessageConsumptionFatal(code) => bail!(
-                "the Kafka client can't go on: {code}. Does another process run with the same kafka.instance_id?"
-            ),
+            KafkaError::MessageConsumptionFatal(code) => return Err(ClientEnded(*code).into()),
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic),
             ) => {

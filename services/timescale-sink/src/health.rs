@@ -42,10 +42,20 @@ impl Health {
         }))
     }
 
+    /// All clients are made anew, because of this error.
+    pub fn begin_anew(&self, writers: usize, error: String) {
+        self.update(|inner| {
+            inner.unassigned = (0..writers).collect();
+            inner.stopped.clear();
+            inner.kafka_error = Some(error);
+        });
+    }
+
     /// The group has given a writer its partitions, or none.
     pub fn assigned(&self, writer: usize) {
         self.update(|inner| {
             inner.unassigned.remove(&writer);
+            inner.kafka_error = None;
         });
     }
 

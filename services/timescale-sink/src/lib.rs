@@ -32,21 +32,24 @@ pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::types::RDKafkaErrorCode;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 use uuid::Uuid;
-use wattline_service::Context;
+use wattline_service::{Backoff, Context};
 
 pub use config::Config;
 use consume::{Consuming, KafkaConsumer, Rebalances};
 use health::Health;
 use meters::{Meters, Rules};
-use metrics::Metrics;
+use metrics::{ErrorClass, Metrics, Stage};
 use offsets::TopicNames;
 use ownership::Ownership;
 use write::Writing;
@@ -66,16 +69,23 @@ struct Shared {
     stop: CancellationToken,
 }
 
+/// The client library has given up for good, which only a new client mends.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the Kafka client can't go on: {0}. Kafka says so after a restart of its own, and where another process runs with the same kafka.instance_id"
+)]
+pub struct ClientEnded(pub RDKafkaErrorCode);
+
+/// A client that worked for so long was not thrown out by a namesake.
+const CLIENT_WORKED: Duration = Duration::from_secs(60);
+
 /// Runs the sink until `context.shutdown`; then writes what it has, within the deadline.
 ///
 /// # Errors
 /// Where it can't begin, or a writer or its consumer has ended.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
-    let stop = context.shutdown.child_token();
-    // The threads end with this future, however it ends.
-    let _guard = stop.clone().drop_guard();
     let writers = config.batch.writers;
-    let shared = Shared {
+    let mut shared = Shared {
         names: TopicNames {
             readings: config.input.readings_topic.clone(),
             dead_letters: config.input.dead_letters_topic.clone(),
@@ -84,40 +94,66 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         health: Arc::new(Health::new(&context.ready, writers)),
         rules: Arc::new(Rules::new(config.meters.new_per_minute_max, &config.meters.allow_file)?),
         identity_changes: Arc::default(),
-        stop,
+        stop: context.shutdown.child_token(),
         config: Arc::new(config),
     };
-    let mut tasks = JoinSet::new();
-    let mut first_consumer = None;
-    for index in 0..writers {
-        let consumer = shared.start_writer(index, &mut tasks)?;
-        first_consumer.get_or_insert(consumer);
-    }
-    let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
-    // Ends with this future too: it holds a consumer, which must leave the group.
-    let mut watching = JoinSet::new();
-    watching.spawn(watch::watch(
-        consumer,
-        shared.names.clone(),
-        shared.config.input.identity_check_ms,
-        Arc::clone(&shared.identity_changes),
-        Arc::clone(&shared.health),
-    ));
-    let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let ended = ended.map_err(|error| anyhow!("a task of the sink has failed: {error}")).flatten();
-        // The first to fail stops all; the others' ends follow from it.
-        outcome = outcome.and(ended);
-        if outcome.is_err() {
-            shared.stop.cancel();
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    loop {
+        let begun = Instant::now();
+        let Err(error) = shared.round().await else { return Ok(()) };
+        if context.shutdown.is_cancelled() || !error.is::<ClientEnded>() {
+            return Err(error);
         }
+        error!("{error:#}. What it had taken and not written is read again by a new client");
+        shared.metrics.error(Stage::Consuming, ErrorClass::Fenced);
+        shared.metrics.partitions_assigned.set(0);
+        shared.health.begin_anew(writers, error.to_string());
+        if Instant::now().saturating_duration_since(begun) > CLIENT_WORKED {
+            backoff.reset();
+        }
+        tokio::select! {
+            () = context.shutdown.cancelled() => return Ok(()),
+            () = backoff.wait() => {}
+        }
+        shared.stop = context.shutdown.child_token();
     }
-    outcome
 }
 
 // === impl Shared ===
 
 impl Shared {
+    /// All writers with clients of their own, until the stop or until one of them ends.
+    async fn round(&self) -> anyhow::Result<()> {
+        // The threads end with this future, however it ends.
+        let _guard = self.stop.clone().drop_guard();
+        let mut tasks = JoinSet::new();
+        let mut first_consumer = None;
+        for index in 0..self.config.batch.writers {
+            let consumer = self.start_writer(index, &mut tasks)?;
+            first_consumer.get_or_insert(consumer);
+        }
+        let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
+        // Ends with this future too: it holds a consumer, which must leave the group.
+        let mut watching = JoinSet::new();
+        watching.spawn(watch::watch(
+            consumer,
+            self.names.clone(),
+            self.config.input.identity_check_ms,
+            Arc::clone(&self.identity_changes),
+            Arc::clone(&self.health),
+        ));
+        let mut outcome = Ok(());
+        while let Some(ended) = tasks.join_next().await {
+            let ended = ended.map_err(|error| anyhow!("a task of the sink has failed: {error}")).flatten();
+            // The first to fail stops all; the others' ends follow from it.
+            outcome = outcome.and(ended);
+            if outcome.is_err() {
+                self.stop.cancel();
+            }
+        }
+        outcome
+    }
+
     /// Starts a writer and the thread that feeds it.
     fn start_writer(
         &self,
@@ -193,6 +229,8 @@ impl Shared {
             .set("auto.offset.reset", "earliest")
             .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
             .set("fetch.queue.backoff.ms", "20")
+            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
+            .set("fetch.min.bytes", (128 * 1024).to_string())
             .set("fetch.wait.max.ms", "50")
             // The limit above counts payloads alone, before a fetch; these keep what a fetch brings, compressed and
             // with a few hundred bytes of the client's own for each record, from being many times that.

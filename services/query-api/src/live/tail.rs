@@ -86,7 +86,9 @@ impl Tail {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", "100")
+            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
+            .set("fetch.min.bytes", (64 * 1024).to_string())
+            .set("fetch.wait.max.ms", "50")
             .set("fetch.queue.backoff.ms", "20")
             .set("queued.max.messages.kbytes", "16384")
             .set("fetch.message.max.bytes", "1048576")

@@ -11,4 +11,5 @@ mod rebalance;
 mod recreated_topic;
 mod refused_rows;
 mod stop;
+mod thrown_out;
 mod world;
