@@ -1,4 +1,5 @@
 //! The operator's commands, as a library that tests and the local stack call too.
 
+pub mod decode;
 pub mod migrate;
 pub mod topics;

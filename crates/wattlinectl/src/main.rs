@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{migrate, topics};
+use wattlinectl::{decode, migrate, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -34,6 +35,26 @@ enum Command {
         /// Copies of each record; 3 where there are three brokers.
         #[arg(long, default_value_t = 1)]
         replication_factor: i32,
+    },
+    /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
+    /// needed.
+    Decode {
+        /// The topic it was published on.
+        #[arg(long, required_unless_present = "batch")]
+        topic: Option<String>,
+        /// Configuration file of mqtt-ingest, for its routes and limits. Without it: the defaults.
+        #[arg(long, value_name = "FILE")]
+        routes: Option<PathBuf>,
+        /// When it arrived (RFC 3339). Without it: now.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// The broker delivered it with the RETAIN flag.
+        #[arg(long)]
+        retained: bool,
+        /// Read JSON lines with `topic`, `payload` or `payload_base64`, and if wanted `at` and `retained`; answer line
+        /// by line.
+        #[arg(long, conflicts_with_all = ["topic", "retained"])]
+        batch: bool,
     },
 }
 
@@ -71,6 +92,18 @@ async fn run(command: Command) -> anyhow::Result<()> {
             match applied.as_slice() {
                 [] => println!("the schema is up to date"),
                 applied => println!("applied {} migrations: {applied:?}", applied.len()),
+            }
+        }
+        Command::Decode { topic, routes, at, retained, batch } => {
+            let at = at.as_deref().map_or_else(|| Ok(Timestamp::now()), decode::parse_time)?;
+            let mut decoder = decode::Decoder::new(routes.as_deref())?;
+            let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+            if batch {
+                decoder.decode_batch(at, input, output)?;
+            } else {
+                let topic = topic.unwrap_or_default();
+                let message = decode::Message { topic, payload: Vec::new(), at, retained };
+                decoder.decode_one(message, input, output)?;
             }
         }
         Command::Topics { brokers, replication_factor } => {

@@ -168,7 +168,7 @@ impl Route {
             Some(template) => Cow::Borrowed(template.as_str()),
             None => default_template(filter, decoder),
         };
-        let template = Template::parse(&meter_id, filter, settings.trusted)
+        let template = Template::parse(&meter_id, filter, settings.trusted, family.one_meter)
             .map_err(|why| anyhow::anyhow!("routes: meter_id {meter_id:?} of {filter:?}: {why}"))?;
         let multiplier = match settings.multiplier {
             Some(factor) => Some(Multiplier::new(factor).with_context(|| {

@@ -3,7 +3,6 @@
 use wattline_reading::{Limits, Timestamp};
 
 use super::super::{Decoded, Input, Judge, Memory};
-use super::*;
 use crate::route::{RouteSettings, Routes};
 
 fn judge(route: &str) -> anyhow::Result<Judge> {

@@ -89,6 +89,8 @@ pub struct Family {
     pub max_power_w: Option<f64>,
     /// The least step of its registers, in Wh.
     pub resolution_wh: Option<f64>,
+    /// One meter (or its channels) speaks on many topics: its id may be fixed although the filter has wildcards.
+    pub one_meter: bool,
     /// True for topics that never carry readings, whatever is in them and however large it is.
     pub is_status: fn(Topic<'_>) -> bool,
     /// Its decoder.
@@ -191,6 +193,7 @@ const NO_FAMILY: Family = Family {
     documents: &[],
     max_power_w: None,
     resolution_wh: None,
+    one_meter: false,
     is_status: never,
     decode: Decode::Direct,
 };

@@ -24,8 +24,14 @@ enum Piece {
 // === impl Template ===
 
 impl Template {
-    /// Reads a template for a filter. `fixed` allows one without any topic level: the route takes one meter.
-    pub(super) fn parse(template: &str, filter: &str, trusted: bool) -> Result<Self, String> {
+    /// Reads a template for a filter. Without a topic level it names one meter: right where the filter has no
+    /// wildcard, or the family speaks of `one_meter` on many topics.
+    pub(super) fn parse(
+        template: &str,
+        filter: &str,
+        trusted: bool,
+        one_meter: bool,
+    ) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = template;
         while let Some(open) = rest.find('{') {
@@ -45,7 +51,7 @@ impl Template {
         }
         let levels = filter.split('/').filter(|level| *level != "#").count();
         let wildcards = filter.contains(['+', '#']);
-        let mut from_topic = uses_id || !wildcards;
+        let mut from_topic = uses_id || one_meter || !wildcards;
         for piece in &pieces {
             if let Piece::Level(number) | Piece::From(number) = piece {
                 from_topic = true;
@@ -63,14 +69,15 @@ impl Template {
         Ok(Self { pieces, uses_id })
     }
 
-    /// The id of a message. A payload's id stands below the topic's, or in its place where the route is trusted.
+    /// The id of a message. A payload's id stands below the topic's (once, where both say the same), or in its place
+    /// where the route is trusted.
     pub(super) fn render(&self, topic: &str, id: Option<&str>, trusted: bool, channel: &str) -> String {
         let mut text = String::with_capacity(32);
         match id {
             Some(id) if trusted && !self.uses_id => text.push_str(id),
             _ => self.render_pieces(&mut text, topic, id.unwrap_or_default()),
         }
-        if let Some(id) = id.filter(|_| !trusted) {
+        if let Some(id) = id.filter(|id| !trusted && text != *id) {
             text.push('/');
             text.push_str(id);
         }

@@ -14,6 +14,7 @@ pub(super) const FAMILY: Family = Family {
     documents: &["https://github.com/kbialek/deye-inverter-mqtt"],
     max_power_w: Some(60_000.0),
     resolution_wh: Some(100.0),
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     sign: "delivered = import",
     time: "arrival",
     documents: &["https://github.com/mrWheel/DSMRloggerAPI", "https://mrwheel-docs.gitbook.io/dsmrloggerapi"],
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

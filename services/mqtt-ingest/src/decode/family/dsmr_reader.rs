@@ -17,6 +17,7 @@ pub(super) const FAMILY: Family = Family {
     ],
     max_power_w: None,
     resolution_wh: Some(1.0),
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -16,6 +16,7 @@ pub(super) const FAMILY: Family = Family {
         "https://enphase.com/download/iq-gateway-local-apis-or-ui-access-using-token",
         "https://github.com/vk2him/Enphase-Envoy-mqtt-json",
     ],
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family = Family {
     sign: "grid + import; pv feeds in; charging is import",
     time: "arrival",
     documents: &["https://docs.evcc.io/en/docs/integrations/mqtt-api"],
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

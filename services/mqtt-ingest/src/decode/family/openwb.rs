@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     sign: "+ import; inverters are negative when they feed in",
     time: "arrival",
     documents: &["https://github.com/snaptec/openWB", "https://github.com/openWB/core"],
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

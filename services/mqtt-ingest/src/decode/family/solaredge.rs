@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "solaredge",
     title: "SolarEdge (solaredge2mqtt)",
-    routes: &[("solaredge/modbus/+", "solaredge/{3}"), ("solaredge/modbus/+/#", "solaredge/{3+}")],
+    routes: &[("solaredge/modbus/#", "solaredge/{3+}")],
     reads: "inverter: ac.power.actual, energytotal, ac.voltage, ac.current, ac.frequency; meter: power.actual, \
             energy.totalimport, energy.totalexport",
     units: "W, Wh, V, A, Hz",

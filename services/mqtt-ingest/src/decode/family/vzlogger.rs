@@ -14,6 +14,7 @@ pub(super) const FAMILY: Family = Family {
     sign: "1.x import, 2.x export, 16.7.0 signed",
     time: "`timestamp` in ms where vzlogger is told to add it; else arrival",
     documents: &["https://github.com/volkszaehler/vzlogger (etc/vzlogger.conf, src/mqtt.cpp)"],
+    one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
