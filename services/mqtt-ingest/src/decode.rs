@@ -19,6 +19,9 @@ pub mod time;
 pub mod unit;
 mod wattline_json;
 
+#[cfg(test)]
+mod document;
+
 use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Reading, Reason, Timestamp};
 

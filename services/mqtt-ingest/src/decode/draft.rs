@@ -26,6 +26,8 @@ pub struct Draft {
     /// What it measured.
     pub measures: Measures,
     parts: Parts,
+    /// A field was there, with a firmware's word for "no value".
+    no_value: bool,
 }
 
 /// All drafts of a message, and what was seen and not taken.
@@ -141,7 +143,10 @@ impl Draft {
         name: &str,
         omitted: &mut Vec<Omission>,
     ) -> Result<bool, Stop> {
-        let Some(text) = decimal(text) else { return Ok(false) };
+        let Some(text) = decimal(text) else {
+            self.say_no_value();
+            return Ok(false);
+        };
         let text = text.as_ref();
         match quantity {
             Quantity::Power => self.measures.power_w = Some(power(text, unit, name)?),
@@ -175,6 +180,11 @@ impl Draft {
         Ok(true)
     }
 
+    /// A field was there and said that it has no value.
+    pub const fn say_no_value(&mut self) {
+        self.no_value = true;
+    }
+
     /// One of the three phases, counted from 0.
     pub fn phase(&mut self, phase: u8) -> &mut Phase {
         let phases = &mut self.measures.phases;
@@ -193,6 +203,8 @@ impl Draft {
         match quantity {
             Quantity::Voltage => self.measures.voltage_v = Some(value),
             Quantity::Current => self.measures.current_a = Some(value),
+            // Above 1 it can only be per cent.
+            Quantity::PowerFactor if value.abs() > 1.0 => self.measures.power_factor = Some(value / 100.0),
             Quantity::PowerFactor => self.measures.power_factor = Some(value),
             Quantity::Frequency => self.measures.frequency_hz = Some(value),
             Quantity::PhaseVoltage(phase) => self.phase(phase).voltage_v = Some(value),
@@ -215,6 +227,9 @@ impl Draft {
                 self.phase(phase).power_w = Some(power);
             }
         }
+        if self.measures.power_w.is_none() && self.measures.phases.len() == 3 {
+            self.measures.power_w = self.measures.phases.iter().map(|phase| phase.power_w).sum();
+        }
         let Parts { import, export, .. } = self.parts;
         import.join(&mut self.measures.energy_import_mwh, "import", omitted);
         export.join(&mut self.measures.energy_export_mwh, "export", omitted);
@@ -232,15 +247,24 @@ impl Drafts {
         for draft in &mut self.drafts {
             draft.join(&mut self.omitted);
         }
+        let no_value = self.drafts.iter().any(|draft| draft.no_value);
         self.drafts.retain(|draft| !draft.measures.is_empty());
         if !self.drafts.is_empty() {
             return Ok(self);
         }
-        let partial = self.omitted.iter().any(|omission| omission.reason == Omitted::PartialRegister);
-        let why = match self.omitted.first() {
-            _ if partial => Ignored::PartialRegister,
-            Some(_) => Ignored::NotTheMeter,
-            None => otherwise,
+        let has = |reason| self.omitted.iter().any(|omission| omission.reason == reason);
+        let why = if has(Omitted::PartialRegister) {
+            Ignored::PartialRegister
+        } else if has(Omitted::UnitUnknown) {
+            Ignored::UnitUnknown
+        } else if has(Omitted::OneDirection) {
+            Ignored::OneDirection
+        } else if !self.omitted.is_empty() {
+            Ignored::NotTheMeter
+        } else if no_value {
+            Ignored::NoValue
+        } else {
+            otherwise
         };
         Err(Stop::Ignore(why))
     }

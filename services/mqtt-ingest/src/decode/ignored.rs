@@ -19,13 +19,17 @@ pub enum Ignored {
     NotTheMeter,
     /// A command to a device, or its echo.
     Command,
+    /// A register in a unit that neither the device nor the route says.
+    UnitUnknown,
+    /// Import or export alone, and it says 0: the other direction may be more.
+    OneDirection,
 }
 
 // === impl Ignored ===
 
 impl Ignored {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::RetainedWithoutTime,
         Self::Empty,
         Self::Status,
@@ -34,6 +38,8 @@ impl Ignored {
         Self::PartialRegister,
         Self::NotTheMeter,
         Self::Command,
+        Self::UnitUnknown,
+        Self::OneDirection,
     ];
 
     /// The word that metrics carry.
@@ -48,6 +54,8 @@ impl Ignored {
             Self::PartialRegister => "partial_register",
             Self::NotTheMeter => "not_the_meter",
             Self::Command => "command",
+            Self::UnitUnknown => "unit_unknown",
+            Self::OneDirection => "one_direction",
         }
     }
 
@@ -63,6 +71,10 @@ impl Ignored {
             Self::PartialRegister => "one tariff or phase of a split register, without the others",
             Self::NotTheMeter => "day counters, apparent power and the like, and nothing of the meter itself",
             Self::Command => "a command to a device, or its echo",
+            Self::UnitUnknown => {
+                "a register in a unit that neither the device nor the route (`energy_unit`) says"
+            }
+            Self::OneDirection => "import or export alone, and it says 0: the other direction may be more",
         }
     }
 }

@@ -178,7 +178,7 @@ pub fn set_json(
     omitted: &mut Vec<Omission>,
 ) -> Result<(), Stop> {
     match value {
-        Json::Null => {}
+        Json::Null => draft.say_no_value(),
         Json::Number(text) => {
             draft.set(quantity, text, unit, name, omitted)?;
         }

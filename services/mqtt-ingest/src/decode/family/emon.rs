@@ -32,6 +32,11 @@ fn decode(message: &Message<'_>) -> Outcome {
     for (name, value) in json.fields() {
         take(name, value, &time, &mut drafts)?;
     }
+    let mains = ["Vrms", "V1", "vrms"].into_iter().find_map(|name| json.get(name));
+    let Drafts { drafts: clamps, omitted } = &mut drafts;
+    for (draft, value) in clamps.iter_mut().zip(mains.into_iter().cycle()) {
+        set_json(draft, Voltage, value, One, "Vrms", omitted)?;
+    }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
@@ -49,6 +54,7 @@ fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) ->
         _ => return Ok(()),
     };
     let channel = match quantity {
+        // It is the mains', for all clamps.
         Voltage => return Ok(()),
         _ if number.is_empty() => String::new(),
         _ => format!("ct{number}"),

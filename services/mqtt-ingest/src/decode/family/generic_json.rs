@@ -14,7 +14,7 @@ pub(super) const FAMILY: Family = Family {
         ("meter/+/+", "{2}"),
         ("meters/+/+", "{2}"),
         ("energy/+", "{2}"),
-        ("energy/+/+", "{2}"),
+        ("energy/+/+", "{2}/{3}"),
     ],
     reads: "power, energy (import, export, tariffs), voltage, current, power factor, frequency and phases by their \
             common names; `meter_id`, `device_id`, `id`; `ts`, `timestamp`, `time`",

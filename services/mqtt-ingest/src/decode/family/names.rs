@@ -174,6 +174,8 @@ impl Name {
             || (self.contains(&["power"]) && self.contains(&["factor"]))
         {
             (phase.is_none().then_some(PowerFactor)?, One)
+        } else if self.contains(&["frequency"]) || self.has("freq") || self.has("hz") {
+            (Frequency, One)
         } else if self.contains(&["voltage"]) || self.has("v") || self.has("volts") {
             // Between two phases it is √3 times higher.
             if self.contains(&["l1_l2", "l2_l3", "l3_l1", "l1l2", "l2l3", "l3l1"]) {
@@ -185,8 +187,6 @@ impl Name {
                 return None;
             }
             (phase.map_or(Current, PhaseCurrent), if self.has("ma") { Milli } else { One })
-        } else if self.contains(&["frequency"]) || self.has("freq") || self.has("hz") {
-            (Frequency, One)
         } else {
             return None;
         };
@@ -318,6 +318,7 @@ mod tests {
             ("power_factor", PowerFactor, Some(One)),
             ("powerFactor", PowerFactor, Some(One)),
             ("frequency", Frequency, Some(One)),
+            ("Frequency of supply voltages", Frequency, Some(One)),
             ("V", Voltage, Some(One)),
             ("kWh", Import, Some(Kilo)),
         ] {
