@@ -24,7 +24,7 @@ up: build ## The real servers, the four services and a simulated street; Ctrl-C 
 	@$(BIN)/wattline-stack up --dir $(STACK_DIR) --services --homes $(HOMES) --http-port $(HTTP_PORT) --json $(STACK_DIR)/stack.json
 
 down: ## Stop a stack that `make up` left behind, and delete its data
-	@scripts/down.sh $(STACK_DIR)
+	@$(BIN)/wattline-stack down --dir $(STACK_DIR)
 
 test: install ## Every promise once, against the real servers
 	@scripts/test.sh

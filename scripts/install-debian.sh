@@ -2,7 +2,7 @@
 # Installs what the local stack and the build need on Debian 12 that has cargo, Java 17 and Maven.
 #
 # Three parts, each skipped when it is there, so that a second run takes a second:
-#   1. Debian packages for the build, for unpacking the servers and for the browser test (needs root or sudo, only if some are missing);
+#   1. Debian packages for the build, the servers and the browser test (root or sudo, only if some are missing);
 #   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
 #   3. Mosquitto and PostgreSQL 17 with TimescaleDB, unpacked from Debian 13 into a folder (no root, no chroot).
 # 2 and 3 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
@@ -20,8 +20,9 @@ readonly STACK_USER=wattline
 readonly PACKAGES=(
   build-essential pkg-config make git ca-certificates    # the build
   libssl-dev zlib1g-dev                                  # librdkafka
-  mmdebstrap patchelf tzdata util-linux                  # the servers
-  chromium                                               # the live page's test
+  mmdebstrap patchelf debian-archive-keyring             # to unpack the servers
+  tzdata util-linux                                      # to run them
+  chromium fonts-dejavu-core                             # the live page's test
 )
 
 say() { printf 'install: %s\n' "$*"; }
@@ -50,8 +51,12 @@ as_root() {
 check_toolchains() {
   local tool
   for tool in cargo java mvn; do
-    command -v "$tool" >/dev/null || fail "'$tool' is missing: install Rust (rustup), a JDK 17 (default-jdk-headless) and Maven (maven) first"
+    command -v "$tool" >/dev/null ||
+      fail "'$tool' is missing: install Rust (rustup), a JDK 17 (default-jdk-headless) and Maven (maven) first"
   done
+  local java_major
+  java_major=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+  [ "${java_major:-0}" -ge 17 ] || fail "Kafka needs Java 17, found '${java_major:-none}': install default-jdk-headless"
 }
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -106,7 +111,7 @@ make_kafka() {
   </dependencies>
 </project>
 POM
-  mvn -q -B -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+  mvn -q -B -Dstyle.color=never -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$folder/libs" -DincludeScope=runtime
   cat >"$folder/log4j2.properties" <<'LOG4J'
 rootLogger.level = info
@@ -144,14 +149,18 @@ PROPERTIES
     "${java[@]}" -XX:TieredStopAtLevel=1 -XX:ArchiveClassesAtExit="$folder/kafka.jsa" \
       -cp "$folder/libs/*" kafka.Kafka "$rehearsal/server.properties" >"$rehearsal/server.log" 2>&1 &
     pid=$!
+    # A background job ignores Ctrl-C.
+    trap "kill -KILL $pid 2>/dev/null || true" EXIT
     if wait_for_line "$rehearsal/server.log" 'Kafka Server started' "$pid"; then
       kill -TERM "$pid"
       wait "$pid" || true # 143 is its normal end
+      trap - EXIT
       rm -rf "$rehearsal"
       return
     fi
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
+    trap - EXIT
     say "Kafka's rehearsal on port $port failed (attempt $attempt), its last lines:"
     tail -n 5 "$rehearsal/server.log"
   done
@@ -171,7 +180,8 @@ wait_for_line() {
 make_servers() {
   local folder=$1 root=$1/root triplet loader binary
   mmdebstrap --quiet --mode=chrootless --variant=extract \
-    --include=postgresql-17,postgresql-17-timescaledb,mosquitto trixie "$root"
+    --include=postgresql-17,postgresql-17-timescaledb,mosquitto trixie "$root" ||
+    fail "mmdebstrap failed, see above; a key that is missing comes with a newer debian-archive-keyring (apt-get install)"
   triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   loader=$(find "$root/usr/lib/$triplet" "$root/usr/lib64" -maxdepth 1 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
   [ -n "$loader" ] || fail "no dynamic loader below $root/usr/lib"

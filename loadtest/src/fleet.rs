@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use wattline_reading::Timestamp;
 
 use crate::physics::Home;
@@ -22,6 +23,17 @@ pub struct Message {
     pub first_of: Option<Timestamp>,
 }
 
+/// Where all connections end together, so that what was sent is a shorter plan: after the same reading of each meter.
+#[derive(Debug)]
+pub struct End(Mutex<EndState>);
+
+#[derive(Debug)]
+struct EndState {
+    /// The most readings that any connection has begun.
+    begun: u32,
+    end: u32,
+}
+
 /// The meters of one connection. Later messages of one meter never overtake earlier ones.
 #[derive(Debug)]
 pub struct Fleet {
@@ -34,6 +46,8 @@ pub struct Fleet {
     ready: VecDeque<Message>,
     /// Messages held back, by index; the front is due before the next one.
     held: VecDeque<Vec<Message>>,
+    end: Arc<End>,
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -44,12 +58,39 @@ struct FleetMeter {
     home: Home,
 }
 
+// === impl End ===
+
+impl End {
+    /// After this many readings at the latest.
+    #[must_use]
+    pub const fn after(readings: u32) -> Self {
+        Self(Mutex::new(EndState { begun: 0, end: readings }))
+    }
+
+    /// Ends it as soon as all connections can end together; returns how many readings each meter will have sent.
+    pub fn now(&self) -> u32 {
+        let mut state = self.0.lock();
+        state.end = state.end.min(state.begun);
+        state.end
+    }
+
+    /// Whether the reading of this index may begin.
+    fn begin(&self, index: u32) -> bool {
+        let mut state = self.0.lock();
+        let may = index < state.end;
+        if may {
+            state.begun = state.begun.max(index + 1);
+        }
+        may
+    }
+}
+
 // === impl Fleet ===
 
 impl Fleet {
-    /// Every `of`-th meter of the plan, from `connection` on.
+    /// Every `of`-th meter of the plan, from `connection` on. All connections of a load share one end.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, connection: u32, of: u32) -> Self {
+    pub fn new(plan: Arc<Plan>, connection: u32, of: u32, end: Arc<End>) -> Self {
         let meters = (connection..plan.meters)
             .step_by(of.max(1) as usize)
             .map(|number| FleetMeter {
@@ -67,12 +108,14 @@ impl Fleet {
             place: 0,
             ready: VecDeque::new(),
             held: VecDeque::new(),
+            over: !end.begin(0),
+            end,
         }
     }
 
     /// Takes one reading of one meter, or releases what is held at the end.
     fn advance(&mut self) {
-        if self.index >= self.plan.readings {
+        if self.over {
             self.ready.extend(self.held.pop_front().into_iter().flatten());
             return;
         }
@@ -81,6 +124,7 @@ impl Fleet {
             self.index += 1;
             self.ready.extend(self.held.pop_front().into_iter().flatten());
             self.weather = plan_weather(&self.plan, self.index);
+            self.over = !self.end.begin(self.index);
             return;
         };
         let ts = self.plan.ts(meter.number, self.index);
@@ -127,7 +171,7 @@ impl Iterator for Fleet {
             if let Some(message) = self.ready.pop_front() {
                 return Some(message);
             }
-            if self.index >= self.plan.readings && self.held.is_empty() {
+            if self.over && self.held.is_empty() {
                 return None;
             }
             self.advance();

@@ -16,13 +16,34 @@ fn plan() -> Arc<Plan> {
     })
 }
 
+fn fleets(plan: &Arc<Plan>, connections: u32) -> Vec<Fleet> {
+    let end = Arc::new(End::after(plan.readings));
+    (0..connections)
+        .map(|connection| Fleet::new(Arc::clone(plan), connection, connections, Arc::clone(&end)))
+        .collect()
+}
+
+#[test]
+fn connections_that_are_at_different_places_end_as_one_shorter_plan() {
+    let plan = plan();
+    let end = Arc::new(End::after(plan.readings));
+    let fleet = |connection| Fleet::new(Arc::clone(&plan), connection, 2, Arc::clone(&end));
+    let (mut slow, mut fast) = (fleet(0), fleet(1));
+    let mut sent: u64 = 0;
+    sent += slow.by_ref().take(100).count() as u64;
+    sent += fast.by_ref().take(1000).count() as u64;
+    let shorter = Plan { readings: end.now(), ..(*plan).clone() };
+    assert!((30..50).contains(&shorter.readings), "{}", shorter.readings);
+    sent += slow.count() as u64 + fast.count() as u64;
+    assert_eq!(sent, shorter.expected().messages);
+}
+
 #[test]
 fn every_message_of_the_expectation_is_sent_however_many_connections_share_it() {
     let plan = plan();
     let expected = plan.expected();
     for connections in [1, 3] {
-        let messages: Vec<Message> =
-            (0..connections).flat_map(|c| Fleet::new(Arc::clone(&plan), c, connections)).collect();
+        let messages: Vec<Message> = fleets(&plan, connections).into_iter().flatten().collect();
         assert_eq!(messages.len() as u64, expected.messages);
         let mut copies: HashMap<(Arc<str>, Vec<u8>), u64> = HashMap::new();
         for message in messages {
@@ -47,7 +68,7 @@ fn every_message_of_the_expectation_is_sent_however_many_connections_share_it() 
 fn what_is_sent_is_what_is_checked() {
     let plan = plan();
     let mut sent: HashMap<(String, i64), Vec<u8>> = HashMap::new();
-    for message in Fleet::new(Arc::clone(&plan), 0, 1) {
+    for message in fleets(&plan, 1).remove(0) {
         if let Some(ts) = message.first_of {
             sent.insert((message.topic.to_string(), ts.micros()), message.payload);
         }
@@ -69,7 +90,7 @@ fn held_messages_come_after_later_ones() {
     let plan = plan();
     let mut newest: HashMap<Arc<str>, Timestamp> = HashMap::new();
     let mut late = 0;
-    for message in Fleet::new(plan, 0, 1) {
+    for message in fleets(&plan, 1).remove(0) {
         let Some(ts) = message.first_of else { continue };
         let newest = newest.entry(message.topic).or_insert(ts);
         late += u64::from(ts < *newest);

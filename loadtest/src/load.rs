@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use wattline_reading::topics;
 
 use crate::books::{Door, Outcomes, Store, topic_ends};
-use crate::fleet::Fleet;
+use crate::fleet::{End, Fleet};
 use crate::pace::Pace;
 use crate::plan::{Expected, Plan};
 use crate::probe::Probes;
@@ -25,6 +25,7 @@ use crate::target::Target;
 pub struct Load {
     tasks: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
+    end: Arc<End>,
     /// What they have done so far.
     pub progress: Arc<Progress>,
     /// From PUBLISH to PUBACK.
@@ -71,12 +72,13 @@ impl Load {
         let mut load = Self {
             tasks: JoinSet::new(),
             stop: CancellationToken::new(),
+            end: Arc::new(End::after(plan.readings)),
             progress: Arc::default(),
             puback_us: Arc::new(Mutex::new(microseconds())),
         };
         let connections = options.connections.clamp(1, plan.meters.max(1));
         for connection in 0..connections {
-            let mut fleet = Fleet::new(Arc::clone(plan), connection, connections);
+            let mut fleet = Fleet::new(Arc::clone(plan), connection, connections, Arc::clone(&load.end));
             let pace = match options.rate {
                 Some(rate) => Pace::per_second(rate / f64::from(connections)),
                 None => Pace::unlimited(),
@@ -92,6 +94,12 @@ impl Load {
             });
         }
         load
+    }
+
+    /// Ends before the plan does. Returns the plan that was sent then.
+    #[must_use]
+    pub fn end_now(&self, plan: &Plan) -> Plan {
+        Plan { readings: self.end.now(), ..plan.clone() }
     }
 
     /// Waits until the broker has acknowledged every message.

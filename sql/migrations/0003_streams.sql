@@ -28,14 +28,17 @@ CREATE TABLE stream_offset (
 );
 
 -- Messages that could not become readings, with the payload as it came. The Kafka source is the key, so a
--- record that is consumed twice is one row.
+-- record that is consumed twice is one row. Two kinds: MQTT messages that mqtt-ingest refused have an
+-- `mqtt_topic`; records of the readings topic that timescale-sink refused have a `record_key` in its place, and
+-- their payload is the record's value.
 CREATE TABLE dead_letter (
     source_topic     text NOT NULL,
     source_partition integer NOT NULL,
     source_offset    bigint NOT NULL,
     reason           text NOT NULL,
     detail           text NOT NULL,
-    mqtt_topic       text NOT NULL,
+    mqtt_topic       text,
+    record_key       bytea,
     route            text,
     retained         boolean NOT NULL,
     payload          bytea NOT NULL,
@@ -43,7 +46,8 @@ CREATE TABLE dead_letter (
     stored_at        timestamptz NOT NULL DEFAULT now(),
     state            text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'purged')),
     state_at         timestamptz,
-    PRIMARY KEY (source_topic, source_partition, source_offset)
+    PRIMARY KEY (source_topic, source_partition, source_offset),
+    CHECK (num_nonnulls(mqtt_topic, record_key) = 1)
 );
 CREATE INDEX dead_letter_time ON dead_letter (received_at);
 CREATE INDEX dead_letter_reason ON dead_letter (reason, received_at);

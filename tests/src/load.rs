@@ -37,49 +37,60 @@ pub async fn survives(
     let story = async {
         let memory = MemoryWatch::start(system);
         let target = system.target()?;
-        // What flows between the ops, and some more behind the last one.
-        let readings = Op::messages(ops) / u64::from(METERS) + 20;
-        let plan = Arc::new(plan(name, seed, u32::try_from(readings)?));
-        publish_under(system, &target, &plan, rate, ops).await?;
+        let plan = publish_under(system, &target, plan(name, seed), rate, ops).await?;
         system.heal().await.context("after the last op")?;
         doors_add_up(&system.target()?).await?;
         rollups_equal_a_recomputation(&target, &plan).await?;
         memory.finish().await
     };
-    story.await.with_context(|| format!("{name}, WATTLINE_FAULT_SEED={seed}, ops: {ops:?}"))
+    // A service that can't go on ends and is started again; in a story, by this.
+    let outcome = tokio::select! {
+        outcome = story => outcome,
+        () = system.supervise() => Ok(()),
+    };
+    if outcome.is_err() {
+        let logs = system.save_logs(name)?;
+        return outcome.with_context(|| {
+            format!("{name}, WATTLINE_FAULT_SEED={seed}, logs in {}, ops: {ops:?}", logs.display())
+        });
+    }
+    outcome
 }
 
 async fn publish_under(
     system: &Arc<System>,
     target: &Target,
-    plan: &Arc<Plan>,
+    endless: Plan,
     rate: f64,
     ops: &[Op],
-) -> anyhow::Result<()> {
-    let expected = plan.expected();
+) -> anyhow::Result<Arc<Plan>> {
+    let endless = Arc::new(endless);
     let before = Before::read(&target.connect().await?, &[]).await?;
     let options = LoadOptions { connections: 4, rate: Some(rate) };
-    let mut load = Load::start(plan, &target.broker, options, &Arc::new(Probes::default()));
+    let mut load = Load::start(&endless, &target.broker, options, &Arc::new(Probes::default()));
     for op in ops {
         op.apply(system, &load.progress).await.with_context(|| format!("{op:?}"))?;
     }
+    let plan = Arc::new(load.end_now(&endless));
+    let expected = plan.expected();
     load.published().await?;
     let after = settled(target, &before, &expected, PATIENCE).await?;
     // Whoever was killed or cut off gets messages again; never fewer, and nothing new by it.
     after.check(&expected, true)?;
     let client = target.connect().await?;
-    let verified = verify(&client, plan).await?;
+    let verified = verify(&client, &plan).await?;
     ensure!(
         verified.readings == expected.stored && verified.conflicts == expected.conflict,
         "{verified:?}, expected {expected:?}"
     );
-    Ok(())
+    Ok(plan)
 }
 
-fn plan(name: &str, seed: u64, readings: u32) -> Plan {
+/// Longer than any story; it is ended when the last op is done.
+fn plan(name: &str, seed: u64) -> Plan {
     let scenario = Scenario {
         meters: METERS,
-        readings,
+        readings: 20_000,
         interval_s: 20.0,
         seed,
         three_phase_percent: 25.0,

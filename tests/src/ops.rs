@@ -60,10 +60,7 @@ impl Op {
                 tokio::time::sleep(RESTART_PAUSE).await;
                 replica.process.start_again()
             }
-            Self::KillForGood(kind, ordinal) => {
-                let replica = find(system, kind, ordinal)?;
-                replica.process.kill().await
-            }
+            Self::KillForGood(kind, ordinal) => find(system, kind, ordinal)?.kill_for_good().await,
             Self::Restart(kind) => server(system, kind).restart().await,
             Self::Freeze(kind, duration) => {
                 server(system, kind).freeze().await?;
@@ -78,12 +75,6 @@ impl Op {
             }
             Self::Add(kind) => system.add(kind),
         }
-    }
-
-    /// How many messages the list lets flow.
-    #[must_use]
-    pub fn messages(ops: &[Self]) -> u64 {
-        ops.iter().map(|op| if let Self::Flow(count) = op { *count } else { 0 }).sum()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The real servers and services, started together.
 
+use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -35,6 +37,8 @@ pub struct Replica {
     pub ordinal: u16,
     /// The process.
     pub process: ServiceProcess,
+    /// It was killed, and is not to come back.
+    gone: AtomicBool,
 }
 
 // === impl Shape ===
@@ -51,6 +55,19 @@ impl Default for Shape {
                 (ServiceKind::Aggregator, "WATTLINE__MARKS__OPEN_REFRESH_MS", "1000".to_owned()),
             ],
         }
+    }
+}
+
+// === impl Replica ===
+
+impl Replica {
+    /// `kill -9`, and nobody starts it again.
+    ///
+    /// # Errors
+    /// Where it can't be killed.
+    pub async fn kill_for_good(&self) -> anyhow::Result<()> {
+        self.gone.store(true, Ordering::Relaxed);
+        self.process.kill().await
     }
 }
 
@@ -105,7 +122,7 @@ impl System {
         }
         let log = self.stack.dir().join("logs").join(format!("{kind}-{ordinal}.log"));
         let process = ServiceProcess::start(kind, &bin_dir()?, &environment, log)?;
-        replicas.push(std::sync::Arc::new(Replica { ordinal, process }));
+        replicas.push(std::sync::Arc::new(Replica { ordinal, process, gone: AtomicBool::new(false) }));
         Ok(())
     }
 
@@ -120,6 +137,19 @@ impl System {
             replicas.remove(place.with_context(|| format!("no {kind} runs"))?)
         };
         last.process.stop().await
+    }
+
+    /// Starts every replica again that has ended, as Kubernetes would; forever.
+    pub async fn supervise(&self) {
+        loop {
+            for replica in self.replicas() {
+                if replica.process.pid().is_none() && !replica.gone.load(Ordering::Relaxed) {
+                    // One that can't be started is seen by who waits for it.
+                    let _ = replica.process.start_again();
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// All replicas.
@@ -164,6 +194,7 @@ impl System {
             if replica.process.pid().is_some() {
                 replica.process.thaw().await?;
             }
+            replica.gone.store(false, Ordering::Relaxed);
             replica.process.start_again()?;
         }
         self.wait_ready().await
@@ -189,6 +220,20 @@ impl System {
                 .collect(),
             processes: processes.collect(),
         })
+    }
+
+    /// Copies all logs beside the programs, where they stay.
+    ///
+    /// # Errors
+    /// Where they can't be read or written.
+    pub fn save_logs(&self, story: &str) -> anyhow::Result<PathBuf> {
+        let folder = bin_dir()?.join("test-logs").join(story);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        for entry in fs::read_dir(self.stack.dir().join("logs")).context("reading the folder of logs")? {
+            let path = entry?.path();
+            fs::copy(&path, folder.join(path.file_name().unwrap_or_default()))?;
+        }
+        Ok(folder)
     }
 
     /// Waits for a condition, at most two minutes.

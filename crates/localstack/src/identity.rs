@@ -4,6 +4,7 @@
 //! offsets that it has never had. So each data folder holds the id of its stack, `identity.json` lists the folders that
 //! were made, and a stack whose folders differ refuses to start.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
@@ -50,7 +51,7 @@ pub(crate) struct StackFile {
     /// Names of the data folders that were made to the end.
     pub(crate) made: Vec<String>,
     /// Ports of the last run by name; used again when they are free.
-    pub(crate) ports: std::collections::BTreeMap<String, u16>,
+    pub(crate) ports: BTreeMap<String, u16>,
 }
 
 impl StackFile {
@@ -61,20 +62,24 @@ impl StackFile {
             Ok(text) => {
                 serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let new = Self {
-                    id: StackId::random(),
-                    kafka_brokers,
-                    made: Vec::new(),
-                    ports: Default::default(),
-                };
-                new.save(dir)?;
-                new
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::begin(dir, kafka_brokers, wanted)?,
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         stack.check(dir, kafka_brokers, wanted)?;
+        stack.save(dir)?;
         Ok(stack)
+    }
+
+    /// A new stack; where folders with data lie already, it must be whole and is theirs.
+    fn begin(dir: &Path, kafka_brokers: u16, wanted: &[String]) -> Result<Self> {
+        let mut new = Self { id: StackId::random(), kafka_brokers, made: Vec::new(), ports: BTreeMap::new() };
+        for name in wanted {
+            if let Some(id) = read_id(&dir.join(name))? {
+                new.id = id;
+                new.made = wanted.to_vec();
+            }
+        }
+        Ok(new)
     }
 
     /// Written aside and renamed: a killed run leaves the old or the new one.
@@ -147,5 +152,36 @@ pub(crate) fn read_id(folder: &Path) -> Result<Option<StackId>> {
         Ok(text) => Ok(Some(StackId(text.trim().to_owned()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_kafka_cluster_id() {
+        for _ in 0..1000 {
+            let id = StackId::random().0;
+            assert_eq!(id.len(), 22);
+            assert!(!id.starts_with('-') && id.ends_with(['A', 'Q', 'g', 'w']), "{id}");
+        }
+        assert_ne!(StackId::random(), StackId::random());
+    }
+
+    #[test]
+    fn folders_without_their_identity_file_are_taken_over_only_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let wanted = ["mosquitto".to_owned(), "timescale".to_owned()];
+        for name in &wanted {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let id = StackId::random();
+        write_id(&dir.path().join("timescale"), &id).unwrap();
+        let refusal = StackFile::open(dir.path(), 1, &wanted).unwrap_err().to_string();
+        assert!(refusal.contains("mosquitto is missing or empty"), "{refusal}");
+
+        write_id(&dir.path().join("mosquitto"), &id).unwrap();
+        assert_eq!(StackFile::open(dir.path(), 1, &wanted).unwrap().id, id);
     }
 }

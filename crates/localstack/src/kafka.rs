@@ -76,7 +76,16 @@ impl Kafka {
         let in_sync = replicas.min(2);
         let voters: Vec<String> =
             (1..).zip(&self.controllers).map(|(node, address)| format!("{node}@{address}")).collect();
-        // The last six: fast failover and short first rebalances in tests; production keeps the defaults.
+        // Fast failover in tests, where there is one; production keeps the defaults. A single broker that a busy machine
+        // holds up for a moment must not be taken for dead.
+        let failover = if replicas == 1 {
+            ""
+        } else {
+            "broker.heartbeat.interval.ms=500\n\
+             broker.session.timeout.ms=3000\n\
+             controller.quorum.election.timeout.ms=500\n\
+             controller.quorum.fetch.timeout.ms=1000\n"
+        };
         format!(
             "process.roles=broker,controller\n\
              node.id={node}\n\
@@ -101,10 +110,7 @@ impl Kafka {
              share.coordinator.state.topic.min.isr={in_sync}\n\
              group.initial.rebalance.delay.ms=0\n\
              group.min.session.timeout.ms=1000\n\
-             broker.heartbeat.interval.ms=500\n\
-             broker.session.timeout.ms=3000\n\
-             controller.quorum.election.timeout.ms=500\n\
-             controller.quorum.fetch.timeout.ms=1000\n",
+             {failover}",
             node = self.node,
             voters = voters.join(","),
             folder = self.folder.display(),

@@ -10,6 +10,21 @@
 //!   watcher reads a pipe whose other end only the parent holds ([`Process`]).
 //! - **No runtime is needed between calls.** Waiting for children and proxying run on threads of their own, so that
 //!   one stack can be shared by many `#[tokio::test]` functions, each with its own runtime.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use wattline_localstack::{Proxy, ServerKind, Stack, StackOptions};
+//!
+//! let stack = Stack::start(StackOptions::new().servers(&[ServerKind::Kafka, ServerKind::Timescale])).await?;
+//! let proxy = Proxy::start(stack.timescale().address()).await?;
+//! // … point a service at the proxy, then:
+//! proxy.cut();
+//! stack.kafka().kill().await?;
+//! stack.kafka().start().await?;
+//! proxy.restore();
+//! # Ok(())
+//! # }
+//! ```
 
 mod database;
 mod identity;

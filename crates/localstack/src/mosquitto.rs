@@ -32,6 +32,8 @@ pub(crate) struct Mosquitto {
     pub(crate) address: SocketAddr,
     pub(crate) executable: PathBuf,
     pub(crate) temporary: bool,
+    /// Seconds from one save of all sessions and queues to the next; what came since is lost by a kill.
+    pub(crate) save_s: u32,
 }
 
 impl Mosquitto {
@@ -71,10 +73,10 @@ impl Mosquitto {
             "{user}listener {port} 127.0.0.1\n\
              persistence true\n\
              persistence_location {folder}/data/\n\
-             autosave_interval 1\n\
+             autosave_interval {save_s}\n\
              max_queued_messages 100000000\n\
              max_inflight_messages 1000\n\
-             max_packet_size 262144\n\
+             max_packet_size 3145728\n\
              persistent_client_expiration 30d\n\
              sys_interval 1\n\
              allow_anonymous false\n\
@@ -83,7 +85,8 @@ impl Mosquitto {
              log_dest stdout\n\
              log_type error\nlog_type warning\nlog_type notice\n\
              log_timestamp_format %Y-%m-%dT%H:%M:%S\n",
-            port = self.address.port()
+            port = self.address.port(),
+            save_s = self.save_s
         );
         write_private(&self.folder.join("mosquitto.conf"), &text)
     }

@@ -24,7 +24,7 @@ pub(crate) struct Timescale {
     pub(crate) address: SocketAddr,
     pub(crate) installation: Installation,
     pub(crate) user: Option<(Uid, Gid)>,
-    /// Flush to disk at commit. A killed process loses nothing either way, a power cut does.
+    /// Flush to disk at commit, and a cache for real work. A killed process loses nothing either way, a power cut does.
     pub(crate) durable: bool,
     pub(crate) temporary: bool,
 }
@@ -76,7 +76,7 @@ impl Timescale {
             "max_connections=200".to_owned(),
             "max_locks_per_transaction=256".to_owned(),
             "max_wal_size=4GB".to_owned(),
-            format!("shared_buffers={}", if self.temporary { "64MB" } else { "512MB" }),
+            format!("shared_buffers={}", if self.durable { "512MB" } else { "64MB" }),
             format!("fsync={}", on_off(self.durable)),
         ];
         for setting in settings {

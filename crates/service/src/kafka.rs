@@ -1,6 +1,7 @@
 //! Kafka: the settings that all clients share, and a topic's identity.
 
 mod identity;
+mod revive;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use rdkafka::ClientConfig;
 use serde::Deserialize;
 
 pub use identity::{IdentityError, TopicIdentity, topic_identity};
+pub use revive::revive;
 
 /// Section `[kafka]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

@@ -44,6 +44,12 @@ impl Metrics {
         register(registry.sub_registry_with_prefix(&self.prefix))
     }
 
+    /// Lets `register` add metrics under the prefix `wattline_`: what several services may count, each its part.
+    pub fn register_shared<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        register(registry.sub_registry_with_prefix("wattline"))
+    }
+
     /// All metrics as text.
     ///
     /// # Errors

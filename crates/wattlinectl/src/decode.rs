@@ -112,11 +112,7 @@ impl Decoder {
     }
 }
 
-/// An instant as the command line gives it.
-///
-/// # Errors
-/// Where it is no RFC 3339 time.
-pub fn parse_time(text: &str) -> anyhow::Result<Timestamp> {
+fn parse_time(text: &str) -> anyhow::Result<Timestamp> {
     Timestamp::parse_rfc3339(text)
         .with_context(|| format!("{text:?} is no time: write it as 2026-11-20T10:00:00Z"))
 }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{decode, migrate, topics};
+use wattlinectl::{audit, decode, migrate, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -36,6 +37,26 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         replication_factor: i32,
     },
+    /// Recompute energy from the raw readings and compare it with what is stored; fails where they differ.
+    Audit {
+        #[command(flatten)]
+        database: DatabaseArguments,
+        /// One meter, by default from its first reading to its last; else a random day of random meters.
+        #[arg(long, value_name = "ID")]
+        meter: Option<String>,
+        /// From this time on, as in 2026-11-20T00:00:00Z.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<Timestamp>,
+        /// Up to this time.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: Option<Timestamp>,
+        /// How many random meters.
+        #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "meter")]
+        sample: u32,
+        /// How long the aggregator may take to get where the sink is now, in s.
+        #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+        wait_s: u64,
+    },
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
     /// needed.
     Decode {
@@ -46,8 +67,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         routes: Option<PathBuf>,
         /// When it arrived (RFC 3339). Without it: now.
-        #[arg(long, value_name = "TIME")]
-        at: Option<String>,
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<Timestamp>,
         /// The broker delivered it with the RETAIN flag.
         #[arg(long)]
         retained: bool,
@@ -95,7 +116,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
         }
         Command::Decode { topic, routes, at, retained, batch } => {
-            let at = at.as_deref().map_or_else(|| Ok(Timestamp::now()), decode::parse_time)?;
+            let at = at.unwrap_or_else(Timestamp::now);
             let mut decoder = decode::Decoder::new(routes.as_deref())?;
             let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
             if batch {
@@ -112,8 +133,27 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 println!("{line}");
             }
         }
+        Command::Audit { database, meter, from, to, sample, wait_s } => {
+            let wait = Duration::from_secs(wait_s);
+            let request = audit::Request { meter, from, to, sample, wait, ..audit::Request::default() };
+            let report = audit::audit(&database.into(), &request).await?;
+            for (meter, mismatch) in &report.mismatches {
+                println!("{meter}: {mismatch}");
+            }
+            println!("compared {} buckets of {} meters", report.buckets, report.meters);
+            if report.too_late {
+                bail!("the aggregator did not get where the sink was within {wait_s} s: is it running?");
+            }
+            if !report.mismatches.is_empty() {
+                bail!("{} buckets are not what their readings give", report.mismatches.len());
+            }
+        }
     }
     Ok(())
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| "write a time as in 2026-11-20T00:00:00Z".to_owned())
 }
 
 fn role_password(text: &str) -> Result<(String, PathBuf), String> {

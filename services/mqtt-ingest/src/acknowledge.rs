@@ -138,8 +138,8 @@ impl Acknowledger {
             }
             DeliveryError::Record => {
                 self.failure.say(format!(
-                    "Kafka refuses a dead letter ({code:?}): is max.message.bytes of the dead-letter topic as \
-                     `wattlinectl topics` sets it?"
+                    "Kafka refuses a dead letter ({code:?}): is the dead-letter topic as `wattlinectl topics` \
+                     makes it?"
                 ));
                 None
             }
@@ -165,6 +165,9 @@ impl Acknowledger {
     fn judge_kafka(&self) {
         let oldest = self.window.lock().oldest();
         let waiting_s = oldest.map_or(0.0, seconds_since);
+        if waiting_s > self.stalled_after.as_secs_f64() {
+            self.producer.revive();
+        }
         if !self.deliveries.brokers_reachable() {
             self.kafka.fails("no broker can be reached");
         } else if waiting_s > self.stalled_after.as_secs_f64() {
@@ -186,6 +189,9 @@ fn advice(code: RDKafkaErrorCode) -> String {
         RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::UnknownTopicOrPartition
         | RDKafkaErrorCode::UnknownPartition => "a topic is gone: create it with `wattlinectl topics`",
+        RDKafkaErrorCode::MessageSizeTooLarge => {
+            "max.message.bytes of a topic is smaller than it was: `wattlinectl topics` says what it must be"
+        }
         RDKafkaErrorCode::Fatal => "the producer can't go on, a new one takes its place",
         _ => "retrying does not cure it",
     };

@@ -52,7 +52,7 @@ pub struct MqttSettings {
     pub cert_file: PathBuf,
     /// Its key (PEM).
     pub key_file: PathBuf,
-    /// Group of the shared subscription: `$share/<group>/<filter>`.
+    /// Group of the shared subscription: `$share/<group>/<filter>`. Empty: an ordinary one, for a single replica.
     pub group: String,
     /// Filters to subscribe to. Empty: those of the routes.
     pub filters: Vec<String>,
@@ -214,8 +214,8 @@ impl MqttSettings {
             "mqtt.client_id must have 1 to 256 bytes: the broker keeps the session under it"
         );
         ensure!(
-            !self.group.is_empty() && !self.group.contains(['/', '+', '#', '\0']),
-            "mqtt.group is {:?}, must be a name without /, + and #",
+            !self.group.contains(['/', '+', '#', '\0']),
+            "mqtt.group is {:?}, must be a name without /, + and #, or empty",
             self.group
         );
         for filter in &self.filters {

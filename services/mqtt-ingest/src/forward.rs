@@ -1,7 +1,7 @@
 //! The receiving side: from the session through the decoder to Kafka, one message after the other.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rumqttc::{Publish, QoS};
@@ -18,8 +18,12 @@ use crate::produce::{Deliveries, Producer};
 use crate::session::{Event, Loss, Session};
 use crate::window::{Fate, Kept, Shed, Window};
 
-/// How often a full window is looked at again before connecting.
+/// How often the window is looked at while waiting for room in it, or for its end.
 const LOOK: Duration = Duration::from_millis(50);
+/// A connection that ends sooner than this after it was accepted was short-lived.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+/// So many short-lived connections in a row look like another client with the same id: not every broker says it.
+const SHORT_LIVES_SUSPECT: u32 = 3;
 
 /// The receiving side; outlives connections and producers.
 pub(crate) struct Receiver {
@@ -35,8 +39,10 @@ pub(crate) struct Receiver {
     pub(crate) backoff: Backoff,
     pub(crate) taken_over_wait: Duration,
     pub(crate) shutdown: CancellationToken,
-    /// A connection stands.
-    pub(crate) open: bool,
+    /// Since when a connection stands.
+    pub(crate) open: Option<Instant>,
+    /// Connections in a row that the peer ended soon after it had accepted them.
+    pub(crate) short_lives: u32,
 }
 
 /// Why the receiving side has ended.
@@ -78,24 +84,32 @@ impl Receiver {
             biased;
             () = failure.said.cancelled() => Ended::ProducerFailed,
             () = deadline => Ended::Stopped,
-            () = self.receive(producer) => Ended::Stopped,
+            () = self.receive_and_drain(producer) => Ended::Stopped,
         };
         self.close();
         ended
+    }
+
+    /// Without a connection nothing can be acknowledged any more, but Kafka shall still have what was taken.
+    async fn receive_and_drain(&mut self, producer: &Producer) {
+        self.receive(producer).await;
+        while self.window.lock().used().messages > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Until the service stops and everything is said to the broker, or there is nobody to say it to.
     async fn receive(&mut self, producer: &Producer) {
         let shutdown = self.shutdown.clone();
         loop {
-            if !self.open {
+            if self.open.is_none() {
                 let room = self.wait_for_room();
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = room => {}
                 }
             }
-            let event = if self.open {
+            let event = if self.open.is_some() {
                 self.session.next().await
             } else {
                 tokio::select! {
@@ -108,20 +122,22 @@ impl Receiver {
                     if self.take(&publish, producer) {
                         // The broker's queue is endless: others on this thread get their turn.
                         tokio::task::consume_budget().await;
-                    } else {
-                        let loss = self.overrun();
-                        self.lost(&loss).await;
+                        continue;
+                    }
+                    match self.finish_connection().await {
+                        Some(loss) => self.lost(loss).await,
+                        None => return,
                     }
                 }
                 Event::Opened => self.opened(),
                 Event::Subscribed => self.subscribed(),
-                Event::Lost(loss) => self.lost(&loss).await,
+                Event::Lost(loss) => self.lost(loss).await,
                 Event::Closed => return,
             }
         }
     }
 
-    /// One message. False: the window is full, and the connection must go so that the broker keeps the rest.
+    /// One message. False: the window has no room for it, and it is the broker's to deliver again.
     fn take(&mut self, publish: &Publish, producer: &Producer) -> bool {
         let received_at = Timestamp::now();
         let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid };
@@ -204,39 +220,64 @@ impl Receiver {
         goes_on
     }
 
-    fn overrun(&self) -> Loss {
+    /// The window is full and the broker goes on: takes nothing more of this connection, acknowledges what was
+    /// taken, and gives the connection up; on the next the broker delivers the rest again. Given up at once, the
+    /// acks would be lost with it, and the same messages would come for ever. None: the service has stopped.
+    async fn finish_connection(&mut self) -> Option<Loss> {
         let used = self.window.lock().used();
-        Loss {
-            cause: "overrun",
-            detail: format!(
-                "the window is full ({} messages, {} records, {} bytes) and the broker goes on sending: the \
-                 connection is dropped until half of it is confirmed. Nothing is lost at QoS 1",
-                used.messages, used.records, used.bytes
-            ),
+        let detail = format!(
+            "the window is full ({} messages, {} records, {} bytes) and the broker goes on sending: nothing more is \
+             taken until all of it is confirmed, then the rest comes again on a new connection",
+            used.messages, used.records, used.bytes
+        );
+        self.mqtt.fails(detail.clone());
+        let window = Arc::clone(&self.window);
+        let drained = async {
+            while window.lock().used().messages > 0 {
+                tokio::time::sleep(LOOK).await;
+            }
+            // The last acks are being written.
+            tokio::time::sleep(LOOK).await;
+        };
+        tokio::pin!(drained);
+        loop {
+            let event = tokio::select! {
+                () = &mut drained => return Some(Loss { cause: "overrun", detail }),
+                event = self.session.next() => event,
+            };
+            match event {
+                Event::Message(publish) => {
+                    self.refuse(if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid });
+                }
+                Event::Lost(loss) => return Some(loss),
+                Event::Closed => return None,
+                Event::Opened | Event::Subscribed => {}
+            }
         }
     }
 
     fn opened(&mut self) {
         self.window.lock().connection_opened();
-        self.open = true;
+        self.open = Some(Instant::now());
         self.metrics.connections.inc();
         self.mqtt.fails("the subscription is not confirmed yet");
     }
 
     fn subscribed(&mut self) {
-        self.backoff.reset();
         self.metrics.connected.set(1);
         self.mqtt.holds();
     }
 
-    /// The connection is gone: says so, and waits before the next.
-    async fn lost(&mut self, loss: &Loss) {
+    /// The connection is gone, or there was none: says so, and waits before the next.
+    async fn lost(&mut self, loss: Loss) {
+        let lived = self.open.map(|since| since.elapsed());
         self.close();
+        let loss = self.suspect(loss, lived);
         let cause = loss.cause;
         self.metrics.connections_lost.get_or_create(&CauseLabel { cause }).inc();
         self.mqtt.fails(loss.detail.clone());
         let wait = match cause {
-            "taken_over" => self.taken_over_wait,
+            "taken_over" => self.taken_over_wait.mul_f64(rand::random_range(0.75..=1.0)),
             "overrun" => Duration::ZERO,
             _ => self.backoff.next_wait(),
         };
@@ -254,13 +295,35 @@ impl Receiver {
         }
     }
 
+    /// Two processes with one client id throw each other out for ever, and Mosquitto just closes the connection:
+    /// several short-lived ones in a row are taken for that.
+    fn suspect(&mut self, loss: Loss, lived: Option<Duration>) -> Loss {
+        match lived {
+            Some(lived) if lived < SHORT_LIFE && loss.cause == "broken" => self.short_lives += 1,
+            Some(lived) if lived < SHORT_LIFE => {}
+            Some(_) => {
+                self.short_lives = 0;
+                self.backoff.reset();
+            }
+            None => self.short_lives = 0,
+        }
+        if self.short_lives < SHORT_LIVES_SUSPECT {
+            return loss;
+        }
+        self.short_lives = 0;
+        self.session.taken_over(&format!(
+            "{SHORT_LIVES_SUSPECT} times in a row, right after it was accepted: {}",
+            loss.detail
+        ))
+    }
+
     /// Ends the connection's right to acknowledge, and discards what was queued for it, in one step.
     fn close(&mut self) {
         let mut window = self.window.lock();
         window.connection_lost();
         self.session.discard();
         drop(window);
-        self.open = false;
+        self.open = None;
         self.metrics.connected.set(0);
     }
 

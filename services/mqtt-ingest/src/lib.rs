@@ -131,10 +131,12 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
         letters: Letters::new(Arc::clone(&judge)),
         values: Values::default(),
         memory: Memory::default(),
-        backoff: Backoff::default(),
+        // Soon at first: a broker may lose what is published before the group is back.
+        backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
         taken_over_wait: Duration::from_millis(config.mqtt.taken_over_wait_ms),
         shutdown: context.shutdown.clone(),
-        open: false,
+        open: None,
+        short_lives: 0,
     };
     let path = Path {
         grace: Duration::from_millis(config.service.stop_deadline_ms).saturating_sub(STOP_RESERVE),
@@ -205,7 +207,7 @@ impl Path {
             self.metrics.producers_replaced.inc();
             say_replaced(&failure.why(), abandoned);
         } else {
-            self.drain().await;
+            self.say_stopped();
         }
         acknowledging.abort();
         // Its destructor gives up what is queued and joins librdkafka's threads: not on this thread.
@@ -213,17 +215,8 @@ impl Path {
         ended
     }
 
-    /// Without a connection nothing can be acknowledged any more, but Kafka shall still have what was taken.
-    async fn drain(&self) {
-        let drained = async {
-            while self.window.lock().used().messages > 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let left = match tokio::time::timeout(STOP_RESERVE / 3, drained).await {
-            Ok(()) => 0,
-            Err(_) => self.window.lock().used().messages,
-        };
+    fn say_stopped(&self) {
+        let left = self.window.lock().used().messages;
         if left == 0 {
             info!("everything that was taken is in Kafka and acknowledged; the broker keeps the session");
         } else {

@@ -7,7 +7,7 @@ mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::statistics::Statistics;
 use tokio::sync::Notify;
 use tracing::{debug, info, warn};
@@ -66,6 +66,7 @@ pub struct Deliveries {
 pub struct Producer {
     inner: ThreadedProducer<DeliveryContext>,
     deliveries: Arc<Deliveries>,
+    revived_at: Mutex<Instant>,
 }
 
 /// What librdkafka calls back.
@@ -88,7 +89,7 @@ impl Producer {
         let context = DeliveryContext(Arc::clone(&deliveries));
         let inner = ThreadedProducer::from_config_and_context(&config, context)
             .context("cannot make the Kafka producer")?;
-        Ok(Self { inner, deliveries })
+        Ok(Self { inner, deliveries, revived_at: Mutex::new(Instant::now()) })
     }
 
     /// Gives one reading to Kafka.
@@ -101,6 +102,16 @@ impl Producer {
     pub fn send_dead_letter(&self, sequence: u64, mqtt_topic: &[u8], value: &[u8]) {
         let tag = Tag { sequence, dead_letter: true };
         self.send(DEAD_LETTERS.name, tag, mqtt_topic, value);
+    }
+
+    /// Brings a client back that has forgotten all brokers. To be called while nothing is confirmed.
+    pub fn revive(&self) {
+        let mut revived_at = self.revived_at.lock();
+        let now = Instant::now();
+        if now.saturating_duration_since(*revived_at) >= REVIVE_EVERY {
+            *revived_at = now;
+            wattline_service::kafka::revive(self.inner.client());
+        }
     }
 
     /// What librdkafka refuses at once comes back as a delivery, like what Kafka refuses later.
@@ -137,6 +148,8 @@ fn producer_config(
         .set("socket.timeout.ms", "15000")
         .set("request.timeout.ms", "10000")
         .set("retry.backoff.max.ms", "1000")
+        // The topics were there a moment ago: one that is unknown for this long is gone.
+        .set("topic.metadata.propagation.max.ms", "10000")
         .set("statistics.interval.ms", "2000")
         .set_log_level(RDKafkaLogLevel::Warning);
     Ok(config)
@@ -194,15 +207,15 @@ impl Deliveries {
 
 impl DeliveryError {
     /// The kind of an error that librdkafka reports; what it retries by itself never comes here.
+    ///
+    /// "Too large" is the topic's setting: Kafka says it of whole batches, and a reading has some hundred bytes.
+    /// Taken for the record's fault, a lowered `max.message.bytes` would fill the dead letters with good messages.
     #[must_use]
     pub const fn classify(error: RDKafkaErrorCode) -> Self {
         match error {
-            RDKafkaErrorCode::MessageSizeTooLarge
-            | RDKafkaErrorCode::InvalidMessageSize
-            | RDKafkaErrorCode::InvalidTimestamp
+            RDKafkaErrorCode::InvalidTimestamp
             | RDKafkaErrorCode::InvalidRecord
-            | RDKafkaErrorCode::InvalidDifferentRecord
-            | RDKafkaErrorCode::PolicyViolation => Self::Record,
+            | RDKafkaErrorCode::InvalidDifferentRecord => Self::Record,
             _ => Self::Configuration,
         }
     }
@@ -247,6 +260,8 @@ impl ProducerContext for DeliveryContext {
     }
 }
 
+/// librdkafka keeps each list of addresses that it is told.
+const REVIVE_EVERY: Duration = Duration::from_secs(5);
 /// How long one look at Kafka's topics may take.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -280,7 +295,7 @@ mod tests {
     #[test]
     fn only_what_is_in_the_record_makes_a_dead_letter() {
         use RDKafkaErrorCode as Code;
-        for code in [Code::MessageSizeTooLarge, Code::InvalidRecord, Code::InvalidTimestamp] {
+        for code in [Code::InvalidRecord, Code::InvalidDifferentRecord, Code::InvalidTimestamp] {
             assert_eq!(DeliveryError::classify(code), DeliveryError::Record, "{code:?}");
         }
         for code in [
@@ -290,6 +305,7 @@ mod tests {
             Code::UnknownTopicOrPartition,
             Code::Fatal,
             Code::QueueFull,
+            Code::MessageSizeTooLarge,
             Code::MessageTimedOut,
             Code::PurgeInflight,
         ] {

@@ -70,7 +70,7 @@ impl Session {
     /// Where a file can't be read or the options contradict each other.
     pub fn new(settings: &MqttSettings, filters: &[String], acks_max: usize) -> anyhow::Result<Self> {
         let options = options(settings)?;
-        let filters = filters.iter().map(|filter| shared(&settings.group, filter));
+        let filters = filters.iter().map(|filter| subscription(&settings.group, filter));
         let (client, eventloop) =
             AsyncClient::builder(options).capacity(acks_max).try_build().context("[mqtt]")?;
         Ok(Self {
@@ -165,20 +165,26 @@ impl Session {
         }
     }
 
+    /// The loss to another client with the same id; `sign` is what it is known by.
+    #[must_use]
+    pub fn taken_over(&self, sign: &str) -> Loss {
+        let (url, client_id) = (&self.url, &self.client_id);
+        Loss {
+            cause: "taken_over",
+            detail: format!(
+                "another client connects to {url} as {client_id} ({sign}). Does another process have the same \
+                 mqtt.client_id? Each needs its own"
+            ),
+        }
+    }
+
     fn explain(&self, error: &ConnectionError) -> Loss {
         let url = &self.url;
         let (cause, detail) = match error {
             ConnectionError::MqttState(StateError::ServerDisconnect {
                 reason_code: DisconnectReasonCode::SessionTakenOver,
                 ..
-            }) => (
-                "taken_over",
-                format!(
-                    "another client has connected to {url} as {}: does another replica have the same \
-                     mqtt.client_id? Each needs its own",
-                    self.client_id
-                ),
-            ),
+            }) => return self.taken_over("the broker says so"),
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => (
                 "broker",
                 format!(
@@ -272,8 +278,12 @@ fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<TlsConfiguration
     Ok(TlsConfiguration::Simple { ca: read(&settings.ca_file, "mqtt.ca_file")?, alpn: None, client_auth })
 }
 
-fn shared(group: &str, filter: &str) -> SubscribeFilter {
-    let mut filter = SubscribeFilter::new(format!("$share/{group}/{filter}"), QoS::AtLeastOnce);
+fn subscription(group: &str, filter: &str) -> SubscribeFilter {
+    let path = match group {
+        "" => filter.to_owned(),
+        group => format!("$share/{group}/{filter}"),
+    };
+    let mut filter = SubscribeFilter::new(path, QoS::AtLeastOnce);
     filter.retain_forward_rule = RetainForwardRule::OnNewSubscribe;
     filter
 }

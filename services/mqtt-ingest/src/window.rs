@@ -70,7 +70,7 @@ pub enum Fate {
 pub enum Shed {
     /// QoS 0 and the window was full: lost, as QoS 0 allows.
     Qos0WindowFull,
-    /// QoS 1 beyond the window: the connection is dropped and the broker delivers it again.
+    /// QoS 1 beyond the window: the broker delivers it again on the next connection.
     Overrun,
     /// The producer was replaced while it was in flight: the broker delivers it again if it was QoS 1.
     ProducerReplaced,

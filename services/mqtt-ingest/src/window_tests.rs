@@ -175,6 +175,17 @@ impl Model {
         }
         acks
     }
+
+    fn compare(&self, window: &Window) -> Result<(), TestCaseError> {
+        let used = window.used();
+        let in_flight = self.messages.values().filter(|message| !message.gone).count();
+        prop_assert_eq!(used.messages, in_flight);
+        prop_assert!(used.messages <= SETTINGS.messages_max);
+        prop_assert_eq!(window.account().open(), in_flight as u64, "the equation at the door");
+        prop_assert_eq!(window.account().received.iter().sum::<u64>(), self.received);
+        prop_assert_eq!(window.account().shed.iter().sum::<u64>(), self.shed);
+        Ok(())
+    }
 }
 
 fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
@@ -241,13 +252,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 model.shed += count as u64;
             }
         }
-        let used = window.used();
-        let in_flight = model.messages.values().filter(|message| !message.gone).count();
-        prop_assert_eq!(used.messages, in_flight);
-        prop_assert!(used.messages <= SETTINGS.messages_max);
-        prop_assert_eq!(window.account().open(), in_flight as u64, "the equation at the door");
-        prop_assert_eq!(window.account().received.iter().sum::<u64>(), model.received);
-        prop_assert_eq!(window.account().shed.iter().sum::<u64>(), model.shed);
+        model.compare(&window)?;
     }
     Ok(())
 }

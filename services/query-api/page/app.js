@@ -1,0 +1,269 @@
+// The live page: one meter, its power as it moves, and today's energy.
+
+import * as api from "./api.js";
+import * as format from "./format.js";
+import { EnergyChart, note } from "./energy-chart.js";
+import { LiveStream } from "./live.js";
+import { Picker } from "./picker.js";
+import { PowerChart } from "./power-chart.js";
+
+const $ = (id) => document.getElementById(id);
+const KEEP_MS = 16 * 60000;
+const ENERGY_EVERY_MS = 30000;
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+const page = { meter: null, readings: [], latest: null, stream: null, interval: "HOUR", skewMs: 0 };
+/** The server's clock: what readings are held against, whatever this device believes. */
+const now = () => Date.now() + page.skewMs;
+
+const powerChart = new PowerChart($("power-canvas"), () => page.readings, now, (text) => { $("power-probe").textContent = text; });
+const energyChart = new EnergyChart($("energy-chart"), now, (text) => { $("energy-probe").textContent = text; });
+const picker = new Picker((id) => choose(id), now);
+
+// === readings
+
+/** Takes readings in; each instant once, in order of time. */
+function take(readings) {
+  const points = new Map(page.readings.map((point) => [point.ms, point]));
+  for (const reading of readings) {
+    const ms = Date.parse(reading.ts);
+    if (!page.latest || ms >= Date.parse(page.latest.ts)) page.latest = { ...page.latest, ...present(reading) };
+    if (reading.powerW !== null) points.set(ms, { ms, w: reading.powerW });
+  }
+  const oldest = now() - KEEP_MS;
+  page.readings = [...points.values()].filter((point) => point.ms >= oldest).sort((a, b) => a.ms - b.ms);
+}
+
+/** What a reading does not know stays as it was known last. */
+const present = (reading) => Object.fromEntries(Object.entries(reading).filter(([, value]) => value !== null));
+
+function onEvent(event) {
+  switch (event.__typename) {
+    case "LiveReset":
+      page.readings = [];
+      break;
+    case "LiveSnapshot":
+      take(event.readings);
+      break;
+    case "LiveReading":
+      take([event.reading]);
+      break;
+    case "LiveLagged":
+    case "LiveHistoryChanged":
+      reload();
+      break;
+    case "LiveHeartbeat":
+      page.skewMs = Date.parse(event.at) - Date.now();
+      return;
+  }
+  showPower();
+  showMeasures();
+}
+
+/** Brings what the stream said is missing. */
+async function reload() {
+  const meter = page.meter;
+  try {
+    const readings = await api.recent(meter, now() - KEEP_MS);
+    if (meter !== page.meter) return;
+    take(readings);
+    showPower();
+  } catch { /* the next event shows the state of the connection */ }
+}
+
+// === what is seen
+
+function showPower() {
+  const last = page.readings.at(-1);
+  const watts = last ? last.w : page.latest?.powerW;
+  const known = watts !== undefined && watts !== null;
+  const { value, unit } = format.power(known ? watts : null);
+  $("power-value").textContent = value;
+  $("power-unit").textContent = unit;
+  $("power").dataset.flow = !known ? "none" : watts < 0 ? "export" : "import";
+  $("power").dataset.ts = last ? new Date(last.ms).toISOString() : "";
+  $("power-flow").textContent = !known ? "Waiting for a reading" : watts < 0 ? "Feeding into the grid" : watts > 0 ? "Taking from the grid" : "Nothing flows";
+  document.title = known ? `${value} ${unit} · ${page.meter}` : page.meter;
+  showStats();
+}
+
+function showStats() {
+  const from = now() - powerChart.minutes * 60000;
+  const seen = page.readings.filter((point) => point.ms >= from);
+  const values = seen.map((point) => point.w);
+  const text = (value) => (values.length ? format.powerText(value) : "–");
+  $("power-min").textContent = text(Math.min(...values));
+  $("power-mean").textContent = text(mean(seen));
+  $("power-max").textContent = text(Math.max(...values));
+  const range = values.length ? `, ${text(Math.min(...values))} to ${text(Math.max(...values))}` : ", no readings";
+  $("power-canvas").setAttribute("aria-label", `Power over the last ${powerChart.minutes} minutes${range}. Arrow keys go through the readings.`);
+}
+
+/** Over time, not over readings: who sends more often while it runs would weigh more. */
+function mean(points) {
+  let sum = 0;
+  let span = 0;
+  for (let i = 1; i < points.length; i += 1) {
+    const width = Math.min(points[i].ms - points[i - 1].ms, 60000);
+    sum += points[i - 1].w * width;
+    span += width;
+  }
+  return span ? sum / span : points.at(-1)?.w;
+}
+
+function showAge() {
+  const ts = page.latest ? Date.parse(page.latest.ts) : null;
+  $("power-age").textContent = ts ? `${format.ago(now() - ts)} · ${format.timeSeconds(ts)}` : "";
+  $("power").classList.toggle("stale", ts !== null && now() - ts > 120000);
+}
+
+function showMeasures() {
+  const reading = page.latest ?? {};
+  const rows = [
+    ["Voltage", reading.voltageV, format.volts],
+    ["Current", reading.currentA, format.amperes],
+    ["Power factor", reading.powerFactor, format.factor],
+    ["Frequency", reading.frequencyHz, format.hertz],
+    ["Import register", reading.energyImportWh, (wh) => `${format.register(wh)}\u00a0kWh`],
+    ["Export register", reading.energyExportWh, (wh) => `${format.register(wh)}\u00a0kWh`],
+    ...(reading.phases ?? []).map((phase, index) => [
+      `Phase L${index + 1}`,
+      phase,
+      ({ powerW, voltageV, currentA }) => [
+        powerW !== null && format.powerText(powerW), voltageV !== null && format.volts(voltageV), currentA !== null && format.amperes(currentA),
+      ].filter(Boolean).join("  "),
+    ]),
+  ];
+  $("measures").replaceChildren(...rows.filter(([, value]) => value !== undefined && value !== null).map(([name, value, text]) => {
+    const row = document.createElement("div");
+    const [term, definition] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = name;
+    definition.textContent = text(value);
+    row.append(term, definition);
+    return row;
+  }));
+}
+
+async function showEnergy() {
+  const { meter, interval } = page;
+  if (!meter) return;
+  const today = new Date(now());
+  const from = new Date(today.getFullYear(), today.getMonth(), today.getDate());
+  const to = new Date(today.getFullYear(), today.getMonth(), today.getDate() + 1);
+  $("energy-date").textContent = format.date(from);
+  try {
+    const energy = await api.energy(meter, from, to, interval, ZONE);
+    if (!energy || meter !== page.meter || interval !== page.interval) return;
+    $("energy-import").textContent = format.kwh(energy.totalImport.energyWh);
+    $("energy-export").textContent = format.kwh(energy.totalExport.energyWh);
+    const width = interval === "HOUR" ? "hour" : "quarter-hour";
+    $("energy-chart").setAttribute("aria-label", `Energy per ${width} of today: import ${format.kwh(energy.totalImport.energyWh)} kWh, export ${format.kwh(energy.totalExport.energyWh)} kWh. Arrow keys go through the bars.`);
+    energyChart.show(energy.buckets);
+    showTable(energy.buckets);
+  } catch (error) {
+    $("energy-probe").textContent = error.message;
+  }
+}
+
+function showTable(buckets) {
+  const begun = buckets.filter((bucket) => Date.parse(bucket.start) <= now());
+  $("energy-table").tBodies[0].replaceChildren(...begun.map((bucket) => {
+    const row = document.createElement("tr");
+    const cells = [
+      bucket.start.slice(11, 16), format.kwh(bucket.import.energyWh), format.kwh(bucket.export.energyWh),
+      format.percent(bucket.import.coverage), note(bucket, now()),
+    ];
+    cells.forEach((text) => { row.insertCell().textContent = text; });
+    return row;
+  }));
+}
+
+function showState(state, text) {
+  if ($("state").dataset.state !== state) $("state").dataset.state = state;
+  if ($("state-text").textContent !== text) $("state-text").textContent = text;
+  if (state === "refused") askToken(true);
+}
+
+// === choosing
+
+function choose(id) {
+  page.stream?.close();
+  Object.assign(page, { meter: id, readings: [], latest: null });
+  picker.set(id);
+  const url = new URL(location.href);
+  url.searchParams.set("meter", id);
+  history.replaceState(null, "", url);
+  $("empty").hidden = true;
+  $("readings").hidden = false;
+  showPower();
+  showMeasures();
+  energyChart.show([]);
+  page.stream = new LiveStream(id, onEvent, showState);
+  showEnergy();
+}
+
+function askToken(wrong) {
+  page.stream?.close();
+  $("token-form").hidden = false;
+  $("token-wrong").hidden = !wrong;
+  $("readings").hidden = true;
+  $("token").focus();
+}
+
+function say(title, text) {
+  $("empty").hidden = false;
+  $("empty-title").textContent = title;
+  $("empty-text").textContent = text;
+}
+
+/** Finds the first meter to show; waits for one where there is none. */
+async function begin() {
+  try {
+    page.skewMs = (await api.serverTime()) - Date.now();
+    const wanted = new URL(location.href).searchParams.get("meter");
+    const { nodes } = await api.meters("");
+    const first = wanted ?? nodes.find((meter) => meter.latest?.powerW !== null)?.id ?? nodes[0]?.id;
+    if (first) return choose(first);
+    say("No meter yet", "The first one appears here with its first reading.");
+    showState("connecting", "Waiting");
+  } catch (error) {
+    if (error.code === "TOKEN") return askToken(api.token() !== null);
+    say("No answer", error.message);
+    showState("lost", "Reconnecting");
+  }
+  setTimeout(begin, 2000);
+}
+
+function press(group, button) {
+  [...group.children].forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+}
+
+$("power-window").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  press($("power-window"), button);
+  powerChart.show(Number(button.dataset.minutes));
+  showStats();
+});
+$("energy-interval").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  press($("energy-interval"), button);
+  page.interval = button.dataset.interval;
+  showEnergy();
+});
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  api.setToken($("token").value.trim());
+  $("token-form").hidden = true;
+  begin();
+});
+
+setInterval(showAge, 500);
+setInterval(showEnergy, ENERGY_EVERY_MS);
+$("foot-zone").textContent = `Times in ${ZONE}`;
+const about = await api.about().catch(() => ({}));
+$("foot-version").textContent = about.version ? `Wattline ${about.version}` : "";
+$("foot-graphiql").hidden = !about.graphiql;
+if (about.token && !api.token()) askToken(false);
+else begin();

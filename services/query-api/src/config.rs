@@ -64,7 +64,8 @@ pub struct LimitSettings {
     pub database_connections_max: usize,
     /// Operations that run at a time on one WebSocket.
     pub operations_per_socket_max: usize,
-    /// Snapshots that live subscriptions take at a time; others wait.
+    /// Snapshots that live subscriptions take at a time; others wait. Fewer than the connections, so that queries
+    /// always find one.
     pub snapshots_at_a_time_max: usize,
 }
 
@@ -142,6 +143,13 @@ impl ServiceConfig for Config {
                 bail!("{key} is {value}, must be at least {least}");
             }
         }
+        if limits.snapshots_at_a_time_max > limits.database_connections_max {
+            bail!(
+                "limits.snapshots_at_a_time_max is {}, must be at most limits.database_connections_max ({})",
+                limits.snapshots_at_a_time_max,
+                limits.database_connections_max
+            );
+        }
         let at_least = [
             ("limits.query_timeout_ms", limits.query_timeout_ms, 100),
             ("live.backlog_readings_max", live.backlog_readings_max, 1),
@@ -184,7 +192,7 @@ impl Default for LimitSettings {
             query_timeout_ms: 10_000,
             database_connections_max: 16,
             operations_per_socket_max: 16,
-            snapshots_at_a_time_max: 32,
+            snapshots_at_a_time_max: 12,
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Metrics {
     pub tail_records: Counter,
     /// Records that are no reading.
     pub tail_undecodable: Counter,
+    /// Records whose partition is not the one that their key decides.
+    pub tail_misplaced: Counter,
     /// Times that the tail had to begin anew.
     pub tail_restarts: Counter,
     /// Records in Kafka that the tail has not read yet; -1 when Kafka does not say.
@@ -87,6 +89,11 @@ impl Metrics {
         registry.register("live_lost_readings", "Readings that slow subscribers lost", this.lost_readings);
         registry.register("tail_records", "Records read from Kafka", this.tail_records);
         registry.register("tail_undecodable", "Records that are no reading", this.tail_undecodable);
+        registry.register(
+            "tail_misplaced",
+            "Records in another partition than their key's",
+            this.tail_misplaced,
+        );
         registry.register("tail_restarts", "Times that the tail had to begin anew", this.tail_restarts);
         registry.register("tail_lag_records", "Records not read yet; -1: unknown", this.tail_lag);
         registry.register("ring_readings", "Readings in the ring", this.ring_readings);
@@ -108,6 +115,7 @@ impl Default for Metrics {
             lost_readings: Counter::default(),
             tail_records: Counter::default(),
             tail_undecodable: Counter::default(),
+            tail_misplaced: Counter::default(),
             tail_restarts: Counter::default(),
             tail_lag: Gauge::default(),
             ring_readings: Gauge::default(),

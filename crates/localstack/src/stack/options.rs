@@ -36,6 +36,7 @@ pub struct StackOptions {
     pub(super) kafka_tuning: KafkaTuning,
     pub(super) kafka_through_proxy: bool,
     pub(super) durable: Option<bool>,
+    pub(super) broker_save_s: u32,
     pub(super) told_ports: BTreeMap<String, u16>,
 }
 
@@ -48,6 +49,7 @@ impl Default for StackOptions {
             kafka_tuning: KafkaTuning::FastStart,
             kafka_through_proxy: false,
             durable: None,
+            broker_save_s: 1,
             told_ports: BTreeMap::new(),
         }
     }
@@ -95,10 +97,19 @@ impl StackOptions {
         self
     }
 
-    /// Whether the database flushes to disk at commit: by default only in a folder that is kept.
+    /// Whether the database flushes to disk at commit and has a cache for real work: by default only in a folder that
+    /// is kept. Say `true` where the figures count.
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = Some(durable);
+        self
+    }
+
+    /// Seconds from one save of the MQTT broker's sessions and queues to the next, 1 by default. Each save writes all
+    /// of them, so a load test with a queue says more; what came since the last one is lost by a kill.
+    #[must_use]
+    pub fn broker_save_s(mut self, seconds: u32) -> Self {
+        self.broker_save_s = seconds;
         self
     }
 

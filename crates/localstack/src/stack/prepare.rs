@@ -70,6 +70,7 @@ impl Stack {
                 address: self.port(name),
                 executable: installation.mosquitto(),
                 temporary,
+                save_s: options.broker_save_s,
             }),
             "timescale" => Kind::Timescale(Timescale {
                 folder,

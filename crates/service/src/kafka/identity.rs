@@ -36,7 +36,8 @@ pub enum IdentityError {
     },
 }
 
-/// Asks the cluster for a topic's identity. Blocks for at most `timeout`.
+/// Asks the cluster for a topic's identity. Blocks for at most `timeout`. Without an answer the client is
+/// [revived](super::revive()).
 ///
 /// # Errors
 /// Where the cluster doesn't answer, or has no such topic.
@@ -45,9 +46,15 @@ pub fn topic_identity<C: ClientContext>(
     topic: &str,
     timeout: Duration,
 ) -> Result<TopicIdentity, IdentityError> {
-    let cluster_id = client.fetch_cluster_id(timeout).ok_or(IdentityError::NoAnswer(timeout))?;
-    let topic_id = describe(client.native_ptr(), topic, timeout)?;
-    Ok(TopicIdentity { cluster_id, topic_id })
+    let identity = match client.fetch_cluster_id(timeout) {
+        None => Err(IdentityError::NoAnswer(timeout)),
+        Some(cluster_id) => describe(client.native_ptr(), topic, timeout)
+            .map(|topic_id| TopicIdentity { cluster_id, topic_id }),
+    };
+    if matches!(identity, Err(IdentityError::NoAnswer(_) | IdentityError::Refused { .. })) {
+        super::revive(client);
+    }
+    identity
 }
 
 /// Frees what the library allocated when it goes out of scope.

@@ -87,7 +87,7 @@ pub(super) struct LiveHeartbeat {
 pub(super) struct LiveReset {
     /// Why.
     reason: LiveResetReason,
-    /// Goes on after this event, on any replica.
+    /// The one that can't be continued: passed again it brings the snapshot again.
     cursor: String,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextRequest};
 use async_graphql::{Response, ServerError};
 use tokio::time::{Instant, timeout};
 
@@ -33,14 +33,10 @@ impl ExtensionFactory for Watch {
 
 #[async_graphql::async_trait::async_trait]
 impl Extension for Watch {
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
+    /// Around a whole query, its checks included; the events of a subscription don't pass here.
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let begun = Instant::now();
-        let response = timeout(self.timeout, next.run(ctx, operation_name)).await.unwrap_or_else(|_| {
+        let response = timeout(self.timeout, next.run(ctx)).await.unwrap_or_else(|_| {
             let text = format!(
                 "the query took longer than {} s: ask for less at a time",
                 self.timeout.as_secs_f64()

@@ -11,7 +11,7 @@ use wattline_service::TopicIdentity;
 /// topic (offsets of another topic mean nothing), the newest event time that was emitted, and the positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// Which topic of which cluster, as [`identity_hash`].
+    /// Which topic of which cluster, as a hash of both ids.
     pub identity: u64,
     /// The newest event time that the client knows, in µs; older readings are marked late.
     pub newest_us: i64,

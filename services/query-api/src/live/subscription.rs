@@ -86,8 +86,8 @@ pub struct Subscription {
     memory: Memory,
     cursor: Cursor,
     heartbeat: Interval,
-    /// What was found out together; at most three.
-    ready: VecDeque<Event>,
+    /// What was found out together, each with the cursor that goes on behind it; at most three.
+    ready: VecDeque<(Event, Cursor)>,
 }
 
 // === impl Subscription ===
@@ -127,11 +127,14 @@ impl Subscription {
             partition,
             recent,
         };
-        match after.map(|cursor| subscription.resume(&cursor)) {
-            Some(Ok(())) => {}
-            Some(Err(reason)) => subscription.begin_anew(Some(reason)).await?,
-            None => subscription.begin_anew(None).await?,
-        }
+        let refused = match after {
+            None => None,
+            Some(cursor) => match subscription.resume(&cursor) {
+                Ok(()) => return Ok(subscription),
+                Err(reason) => Some((reason, cursor)),
+            },
+        };
+        subscription.begin_anew(refused).await?;
         Ok(subscription)
     }
 
@@ -140,9 +143,9 @@ impl Subscription {
     /// # Errors
     /// Where the stream can't go on; the client may subscribe again with its cursor.
     pub async fn next(&mut self) -> Result<(Event, Cursor)> {
-        let event = loop {
-            if let Some(event) = self.ready.pop_front() {
-                break event;
+        let (event, cursor) = loop {
+            if let Some(ready) = self.ready.pop_front() {
+                break ready;
             }
             tokio::select! {
                 biased;
@@ -152,7 +155,11 @@ impl Subscription {
         };
         let kind = event.kind();
         self.live.metrics.events.get_or_create(&EventLabels { kind }).inc();
-        Ok((event, self.cursor.clone()))
+        Ok((event, cursor))
+    }
+
+    fn push(&mut self, event: Event) {
+        self.ready.push_back((event, self.cursor.clone()));
     }
 
     fn set_offset(&mut self, offset: i64) {
@@ -171,37 +178,39 @@ impl Subscription {
         Ok(())
     }
 
-    async fn begin_anew(&mut self, reason: Option<ResetReason>) -> Result<()> {
+    /// Takes a snapshot. A reset keeps the cursor that could not be used: a client that is cut off before the
+    /// snapshot has come must not go on behind it.
+    async fn begin_anew(&mut self, refused: Option<(ResetReason, Cursor)>) -> Result<()> {
         let snapshot = self.store.snapshot(&self.meter, self.partition, self.recent).await?;
         self.ready.clear();
-        self.ready.extend(reason.map(Event::Reset));
+        self.ready.extend(refused.map(|(reason, cursor)| (Event::Reset(reason), cursor)));
         self.memory = Memory::new(self.live.settings.remembered_readings_max);
         let readings: Vec<Arc<Reading>> = snapshot.readings.into_iter().map(Arc::new).collect();
         readings.iter().for_each(|reading| self.memory.remember(Arc::clone(reading)));
+        self.note_newest();
         self.cursor.identity = self.live.identity();
         let stored = snapshot
             .stored
             .filter(|(_, topic)| cursor::identity_hash(topic).max(1) == self.cursor.identity)
             .map_or(0, |(next_offset, _)| next_offset);
-        self.ready.push_back(Event::Snapshot(readings));
-        let offset = match self.follower.seek(self.partition, stored) {
-            Ok(_) => stored,
-            Err(missing) => {
-                self.ready.push_back(Event::Lagged { lost: None, reason: LagReason::StoreBehind });
-                missing.first_offset
-            }
-        };
-        self.set_offset(offset);
-        self.note_newest();
+        self.set_offset(stored);
+        self.push(Event::Snapshot(readings));
+        if let Err(missing) = self.follower.seek(self.partition, stored) {
+            self.set_offset(missing.first_offset);
+            self.push(Event::Lagged { lost: None, reason: LagReason::StoreBehind });
+        }
         Ok(())
     }
 
     async fn take(&mut self, taken: Taken) -> Result<()> {
         match taken {
-            Taken::Reset => self.begin_anew(Some(ResetReason::FeedRestarted)).await?,
+            Taken::Reset => {
+                let refused = (ResetReason::FeedRestarted, self.cursor.clone());
+                self.begin_anew(Some(refused)).await?;
+            }
             Taken::Lost(lost) => {
                 self.live.metrics.lost_readings.inc_by(lost);
-                self.ready.push_back(Event::Lagged { lost: Some(lost), reason: LagReason::SlowSubscriber });
+                self.push(Event::Lagged { lost: Some(lost), reason: LagReason::SlowSubscriber });
             }
             Taken::Reading { offset, reading } => self.take_reading(offset, reading),
         }
@@ -214,8 +223,8 @@ impl Subscription {
         self.note_newest();
         match verdict {
             Verdict::Known => {}
-            Verdict::New { late } => self.ready.push_back(Event::Reading { reading, late, merged: false }),
-            Verdict::Merged(reading) => self.ready.push_back(Event::Reading {
+            Verdict::New { late } => self.push(Event::Reading { reading, late, merged: false }),
+            Verdict::Merged(reading) => self.push(Event::Reading {
                 late: self.memory.newest().is_some_and(|newest| reading.ts < newest),
                 reading,
                 merged: true,
@@ -236,15 +245,14 @@ impl Subscription {
             self.follower.take();
             self.set_offset(offset + 1);
         }
-        self.ready.push_back(Event::HistoryChanged { from, to });
+        self.push(Event::HistoryChanged { from, to });
     }
 
     fn beat(&mut self) {
         if let Some(end) = self.follower.end(self.partition) {
             self.set_offset(end);
         }
-        self.ready
-            .push_back(Event::Heartbeat { at: Timestamp::now(), up_to_date: self.live.is_up_to_date() });
+        self.push(Event::Heartbeat { at: Timestamp::now(), up_to_date: self.live.is_up_to_date() });
     }
 
     fn note_newest(&mut self) {

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use wattline_reading::{Timestamp, topics, wire};
 use wattline_service::{Backoff, Condition, KafkaSettings, kafka};
 
-use super::{Live, cursor};
+use super::{Live, cursor, partition};
 
 /// Reads the readings topic into [`Live`].
 #[derive(Debug)]
@@ -26,16 +26,13 @@ pub struct Tail {
     caught_up: Condition,
 }
 
-/// A consumer that stands where the ring ends.
-struct Attached {
-    consumer: Arc<StreamConsumer>,
-    /// Partitions of which the end was not seen yet.
-    behind: Vec<bool>,
-}
-
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often Kafka is asked where its partitions end.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
+/// The same, until the tail has caught up.
+const PROBE_AT_START: Duration = Duration::from_millis(100);
+/// Fewer unread records than this are what comes in meanwhile.
+const CAUGHT_UP_LAG: i64 = 500;
 /// More unread records than this mean that the tail doesn't keep up.
 const LAG_MAX: i64 = 20_000;
 
@@ -72,24 +69,22 @@ impl Tail {
     }
 
     async fn attach_and_read(&self, backoff: &mut Backoff) -> anyhow::Result<()> {
-        let mut attached = self.attach().await?;
+        let consumer = self.attach().await?;
         backoff.reset();
-        let probe = probe(Arc::clone(&self.live), Arc::clone(&attached.consumer));
         tokio::select! {
-            result = self.read(&mut attached) => result,
-            result = probe => result,
+            result = self.read(&consumer) => result,
+            result = self.probe(&consumer) => result,
         }
     }
 
     /// A new consumer: where the ring ends if the topic is still the same, else some minutes back.
-    async fn attach(&self) -> anyhow::Result<Attached> {
+    async fn attach(&self) -> anyhow::Result<Arc<StreamConsumer>> {
         let mut config = self.kafka.client_config("wattline-query-api")?;
         let consumer: StreamConsumer = config
             // The library wants a name here; nothing is ever subscribed, joined or committed under it.
             .set("group.id", "wattline-query-api-tail")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
             .set("fetch.wait.max.ms", "100")
             .set("fetch.queue.backoff.ms", "20")
@@ -114,14 +109,13 @@ impl Tail {
             topics::READINGS.name,
             self.kafka.brokers
         );
-        Ok(Attached { consumer, behind: vec![true; offsets.len()] })
+        Ok(consumer)
     }
 
-    async fn read(&self, attached: &mut Attached) -> anyhow::Result<()> {
+    async fn read(&self, consumer: &StreamConsumer) -> anyhow::Result<()> {
         loop {
-            match attached.consumer.recv().await {
+            match consumer.recv().await {
                 Ok(message) => self.take(&message),
-                Err(KafkaError::PartitionEOF(partition)) => self.at_end(attached, partition),
                 Err(error) => judge(&error)?,
             }
         }
@@ -141,18 +135,51 @@ impl Tail {
                 metrics.tail_undecodable.inc();
             }
         }
+        self.check_place(message);
         self.live.ring.push(message.partition(), message.offset(), decoded);
     }
 
-    fn at_end(&self, attached: &mut Attached, partition: i32) {
-        let behind = usize::try_from(partition).ok().and_then(|partition| attached.behind.get_mut(partition));
-        if let Some(behind) = behind
-            && std::mem::take(behind)
-            && !attached.behind.contains(&true)
-        {
-            self.live.up_to_date.store(true, Ordering::Relaxed);
-            self.caught_up.holds();
-            info!("the live tail has caught up");
+    /// Streams join table and tail by the partition that the key decides: a producer that places keys in another
+    /// way would make holes, so it must be seen.
+    fn check_place(&self, message: &BorrowedMessage<'_>) {
+        let Some(key) = message.key() else { return };
+        let place = partition::of_key(key, topics::READINGS.partitions);
+        if place != message.partition() && self.live.metrics.tail_misplaced.inc() == 0 {
+            warn!(
+                partition = message.partition(),
+                offset = message.offset(),
+                "a producer does not place keys by {}: live streams of its meters may miss readings; set its partitioner",
+                topics::PARTITIONER
+            );
+        }
+    }
+
+    /// Watches how far Kafka is ahead: a consumer whose brokers are away just says nothing. Ends when the topic is
+    /// no longer the one that the ring holds.
+    async fn probe(&self, consumer: &Arc<StreamConsumer>) -> anyhow::Result<()> {
+        let live = &self.live;
+        let mut caught_up = false;
+        loop {
+            let (asked, next) = (Arc::clone(consumer), live.ring.next_offsets());
+            let lag = tokio::task::spawn_blocking(move || lag(&asked, &next)).await;
+            let lag = match lag.context("the task that asks Kafka for its ends has failed")? {
+                Some((identity, _)) if identity != live.identity() => {
+                    bail!("the topic {} was deleted and made anew", topics::READINGS.name)
+                }
+                lag => lag.map(|(_, records)| records),
+            };
+            if !caught_up && lag.is_some_and(|lag| lag < CAUGHT_UP_LAG) {
+                caught_up = true;
+                self.caught_up.holds();
+                info!("the live tail has caught up");
+            }
+            let up_to_date = caught_up && lag.is_some_and(|lag| lag < LAG_MAX);
+            live.up_to_date.store(up_to_date, Ordering::Relaxed);
+            live.metrics.tail_lag.set(lag.unwrap_or(-1));
+            let fill = live.ring.fill();
+            live.metrics.ring_readings.set(gauge(fill.readings));
+            live.metrics.ring_bytes.set(gauge(fill.bytes));
+            tokio::time::sleep(if caught_up { PROBE_EVERY } else { PROBE_AT_START }).await;
         }
     }
 }
@@ -222,30 +249,6 @@ fn begin(live: &Live, consumer: &StreamConsumer) -> anyhow::Result<Vec<i64>> {
     live.identity.store(identity, Ordering::Release);
     live.ring.begin(&offsets);
     Ok(offsets)
-}
-
-/// Watches how far Kafka is ahead: a consumer whose brokers are away just says nothing. Ends when the topic is
-/// no longer the one that the ring holds.
-async fn probe(live: Arc<Live>, consumer: Arc<StreamConsumer>) -> anyhow::Result<()> {
-    let mut caught_up = false;
-    loop {
-        tokio::time::sleep(PROBE_EVERY).await;
-        let (asked, next) = (Arc::clone(&consumer), live.ring.next_offsets());
-        let lag = tokio::task::spawn_blocking(move || lag(&asked, &next)).await;
-        let lag = match lag.context("the task that asks Kafka for its ends has failed")? {
-            Some((identity, _)) if identity != live.identity() => {
-                bail!("the topic {} was deleted and made anew", topics::READINGS.name)
-            }
-            lag => lag.map(|(_, records)| records),
-        };
-        caught_up |= live.is_up_to_date();
-        let up_to_date = caught_up && lag.is_some_and(|lag| lag < LAG_MAX);
-        live.up_to_date.store(up_to_date, Ordering::Relaxed);
-        live.metrics.tail_lag.set(lag.unwrap_or(-1));
-        let fill = live.ring.fill();
-        live.metrics.ring_readings.set(gauge(fill.readings));
-        live.metrics.ring_bytes.set(gauge(fill.bytes));
-    }
 }
 
 /// Which topic this is, and how many of its records are not read yet; `None` where Kafka does not answer. Blocks.

@@ -46,8 +46,8 @@ macro_rules! columns {
 macro_rules! in_range {
     () => {
         " FROM reading r WHERE r.meter_key = $1 \
-          AND r.ts >= coalesce($2, '-infinity') AND r.ts < coalesce($3, 'infinity') \
-          AND r.ts > coalesce($4, '-infinity') AND r.ts < coalesce($5, 'infinity')"
+          AND r.ts >= coalesce($2::timestamptz, '-infinity') AND r.ts < coalesce($3::timestamptz, 'infinity') \
+          AND r.ts > coalesce($4::timestamptz, '-infinity') AND r.ts < coalesce($5::timestamptz, 'infinity')"
     };
 }
 

@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// What Kafka's virtual machine is tuned for.
     #[arg(long, value_enum, default_value_t = Tuning::Throughput)]
     kafka_tuning: Tuning,
+    /// Seconds from one save of Mosquitto's sessions and queues to the next; each writes all of them.
+    #[arg(long, default_value_t = 1, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    broker_save_s: u32,
     /// Port of the live page and the GraphQL API; any free one unless told, as for the next three.
     #[arg(long, value_name = "PORT")]
     http_port: Option<u16>,
@@ -144,7 +147,10 @@ fn announce(running: &Running, options: &Options) {
 
 impl Options {
     fn stack(&self) -> StackOptions {
-        let mut stack = StackOptions::new().dir(&self.dir).kafka_brokers(self.kafka_brokers);
+        let mut stack = StackOptions::new()
+            .dir(&self.dir)
+            .kafka_brokers(self.kafka_brokers)
+            .broker_save_s(self.broker_save_s);
         stack = stack.kafka_tuning(match self.kafka_tuning {
             Tuning::FastStart => KafkaTuning::FastStart,
             Tuning::Throughput => KafkaTuning::Throughput,

@@ -107,7 +107,9 @@ impl Running {
             .launch(bin_dir.join("wattline-loadtest"), "street")
             .args(["street", "--mqtt", &self.stack.mqtt_url(), "--username", "meters", "--password-file"])
             .args([password_file])
-            .args(["--homes", &homes.to_string()]);
+            .args(["--homes", &homes.to_string()])
+            // The page shows today: so do meters that were away keep what they measured.
+            .args(["--history-h", "24"]);
         let street = Arc::new(Program::start("the simulated street", launch)?);
         self.street = Some(Arc::clone(&street));
         let ended = Arc::clone(&street);

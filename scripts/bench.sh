@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Measures the whole path and the sink alone on a stack of its own, and leaves the reports in loadtest/reports.
+# `scripts/bench.sh [DIR]`: DIR for the stack's data, a temporary folder without it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=${CARGO_TARGET_DIR:-target}/release
+dir=${1:-$(mktemp -d)}
+report=loadtest/reports
+json=$dir/stack.json
+
+# A save of all queues each second would take the broker's one core: see `wattline-stack up --help`.
+"$bin/wattline-stack" up --dir "$dir/stack" --services --broker-save-s 3600 --json "$json" >"$dir/up.log" 2>&1 &
+stack=$!
+cleanup() {
+    kill -TERM "$stack" 2>/dev/null || true
+    wait "$stack" 2>/dev/null || true
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+
+for _ in $(seq 180); do
+    [ -f "$json" ] && break
+    kill -0 "$stack" 2>/dev/null || { cat "$dir/up.log" >&2; exit 1; }
+    sleep 1
+done
+[ -f "$json" ] || { echo "the stack was not ready within 180 s; see below" >&2; cat "$dir/up.log" >&2; exit 1; }
+
+"$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/whole-path.toml --report "$report"
+"$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/steady.toml --report "$report"
+"$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/disturbed.toml --report "$report"
+"$bin/wattline-loadtest" sink --stack "$json" --report "$report"

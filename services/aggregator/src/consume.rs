@@ -1,0 +1,235 @@
+//! Kafka to marks: a thread of its own, for the client's calls block.
+//!
+//! Partitions begin paused. When the computing task has claimed a partition's row in the database, this thread seeks to
+//! that row's offset and lets records come. The group's own offsets are a hint for lag tools only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::config::Config;
+use crate::decode;
+use crate::marks::Now;
+use crate::metrics::Metrics;
+use crate::stream::{Partition, State, Stream};
+
+const POLL: Duration = Duration::from_millis(50);
+const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The clock is read once for so many records.
+const CLOCK_EVERY: u32 = 64;
+
+/// The group's member.
+pub type Member = BaseConsumer<Rebalances>;
+
+/// What happens when the group moves partitions.
+#[derive(Debug)]
+pub struct Rebalances {
+    stream: Arc<Stream>,
+    topic: String,
+}
+
+/// Joins the group.
+///
+/// # Errors
+/// Where the settings make no client.
+pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
+    let input = &config.input;
+    let mut client = config.kafka.client_config("wattline-aggregator")?;
+    client
+        .set("group.id", &input.group)
+        .set("session.timeout.ms", input.session_timeout_ms.to_string())
+        .set("heartbeat.interval.ms", (input.session_timeout_ms / 3).to_string())
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
+        .set("fetch.queue.backoff.ms", "20")
+        .set("fetch.wait.max.ms", "100");
+    if !config.kafka.instance_id.is_empty() {
+        client.set("group.instance.id", &config.kafka.instance_id);
+    }
+    let context = Rebalances { stream: Arc::clone(stream), topic: input.readings_topic.clone() };
+    let member: Member = client.create_with_context(context).context("cannot make the Kafka consumer")?;
+    member.subscribe(&[&input.readings_topic]).context("cannot subscribe to the readings topic")?;
+    Ok(member)
+}
+
+/// Turns records into marks until it is told to stop.
+///
+/// # Errors
+/// Where the client can't go on: another process has the same `kafka.instance_id`.
+pub fn run(
+    member: &Member,
+    stream: &Stream,
+    config: &Config,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut now = stream.now();
+    let mut clock = 0;
+    while !stop.is_cancelled() {
+        if clock == 0 {
+            now = stream.now();
+            steer(member, stream, config);
+            clock = CLOCK_EVERY;
+        }
+        clock -= 1;
+        match member.poll(POLL) {
+            Some(Ok(record)) => note(member, stream, &record, now, metrics),
+            Some(Err(error)) => {
+                if let Some((code, why)) = member.client().fatal_error() {
+                    bail!("the Kafka client can't go on: {why} ({code}); is kafka.instance_id used twice?");
+                }
+                // Else it goes on by itself; what stays is seen by the readiness of the partitions.
+                warn!(%error, "Kafka: {error}");
+                std::thread::sleep(POLL);
+            }
+            None => clock = 0,
+        }
+    }
+    Ok(())
+}
+
+/// Notes one record as changed, if it is the one that comes next.
+fn note(member: &Member, stream: &Stream, record: &BorrowedMessage<'_>, now: Now, metrics: &Metrics) {
+    let mut partitions = stream.lock();
+    let Some(partition) = partitions.get_mut(&record.partition()) else { return };
+    let offset = record.offset();
+    // Before the seek, or a second time.
+    if partition.state != State::Owned || partition.seek || offset < partition.position {
+        return;
+    }
+    if offset > partition.position && !is_hole(member, record, partition) {
+        return;
+    }
+    partition.fresh = false;
+    partition.position = offset + 1;
+    match decode::meter_and_ts(record.key(), record.payload()) {
+        Some((meter, ts_us)) => partition.marks.add(meter, ts_us, offset, now),
+        // The sink makes a dead letter of it: nothing is stored, so nothing changes.
+        None => {
+            metrics.undecodable.inc();
+        }
+    }
+    metrics.consumed.inc();
+}
+
+/// Whether the records before this one are really not there. First the client is sent back to look again; if Kafka
+/// deleted them, the partition is claimed anew, which makes up for them.
+fn is_hole(member: &Member, record: &BorrowedMessage<'_>, partition: &mut Partition) -> bool {
+    if !partition.fresh {
+        warn!(
+            "partition {} jumps from offset {} to {}: reading again from there",
+            record.partition(),
+            partition.position,
+            record.offset()
+        );
+        partition.seek = true;
+        partition.fresh = true;
+        return false;
+    }
+    match member.fetch_watermarks(record.topic(), record.partition(), SEEK_TIMEOUT) {
+        Ok((low, _)) if low <= partition.position => true,
+        // Not known, or deleted.
+        _ => {
+            partition.state = State::Assigned(0);
+            partition.seek = false;
+            false
+        }
+    }
+}
+
+/// What is to be done with one partition.
+struct Order {
+    partition: i32,
+    seek: Option<i64>,
+    wait: bool,
+}
+
+/// Seeks, pauses and resumes, as the partitions' states ask for.
+fn steer(member: &Member, stream: &Stream, config: &Config) {
+    let topic = &config.input.readings_topic;
+    for order in orders(stream, config) {
+        if let Err(error) = obey(member, topic, &order) {
+            // The client can refuse while it is still starting to fetch: the next look tries again.
+            debug!("cannot seek, pause or resume in partition {} yet: {error}", order.partition);
+            continue;
+        }
+        if let Some(partition) = stream.lock().get_mut(&order.partition) {
+            partition.paused = order.wait;
+            if order.seek == Some(partition.position) {
+                partition.seek = false;
+            }
+        }
+    }
+}
+
+fn orders(stream: &Stream, config: &Config) -> Vec<Order> {
+    let full = stream.mark_count() > config.marks.count_max + config.marks.count_max / 4;
+    let partitions = stream.lock();
+    // The clock's step is part of the bound: so many records may come before the next look.
+    let ahead_max = config.input.ahead_records_max - i64::from(CLOCK_EVERY);
+    let share = ahead_max / i64::try_from(partitions.len().max(1)).unwrap_or(i64::MAX);
+    // Shares grow and shrink with the number of partitions, so their sum is bounded too.
+    let full = full || partitions.values().map(Partition::ahead).sum::<i64>() >= ahead_max;
+    let limit = share.max(1);
+    let orders = partitions.iter().filter_map(|(id, partition)| {
+        let owned = partition.state == State::Owned;
+        let wait = !owned || full || partition.ahead() >= limit;
+        let turns = if wait { !partition.paused } else { partition.paused && partition.ahead() <= limit / 2 };
+        let seek = (owned && partition.seek).then_some(partition.position);
+        (turns || seek.is_some()).then_some(Order { partition: *id, seek, wait })
+    });
+    orders.collect()
+}
+
+/// Without the lock: a seek can take seconds.
+fn obey(member: &Member, topic: &str, order: &Order) -> Result<(), KafkaError> {
+    if let Some(position) = order.seek {
+        member.seek(topic, order.partition, Offset::Offset(position), SEEK_TIMEOUT)?;
+    }
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, order.partition);
+    if order.wait { member.pause(&list) } else { member.resume(&list) }
+}
+
+// === impl Rebalances ===
+
+impl Rebalances {
+    fn ids(&self, list: &TopicPartitionList) -> Vec<i32> {
+        list.elements_for_topic(&self.topic).iter().map(TopicPartitionListElem::partition).collect()
+    }
+}
+
+impl ClientContext for Rebalances {}
+
+impl ConsumerContext for Rebalances {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Revoke(list) = rebalance {
+            let ids = self.ids(list);
+            info!("the group takes back partitions {ids:?}");
+            ids.into_iter().for_each(|id| self.stream.revoke(id));
+        }
+    }
+
+    fn post_rebalance(&self, member: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            let ids = self.ids(list);
+            info!("the group gives partitions {ids:?}");
+            if let Err(error) = member.pause(list) {
+                // Records that come before the claim are dropped anyway.
+                debug!("cannot pause {ids:?}: {error}");
+            }
+            ids.into_iter().for_each(|id| self.stream.assign(id));
+            self.stream.set_joined();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What went wrong, and what that means.
+
+use std::error::Error as _;
+use std::fmt;
+
+use tokio_postgres::error::SqlState;
+use wattline_service::postgres::describe;
+
+/// Why a transaction was not committed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The database said no, or is away.
+    Database(tokio_postgres::Error),
+    /// These partitions' rows aren't ours any more.
+    NotOwner(Vec<i32>),
+    /// The sink's offset of this partition is below what was seen before: the database was restored.
+    SinkWentBack(i32),
+    /// Anything else.
+    Other(anyhow::Error),
+}
+
+/// What must be done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Someone else was there at the same time: at once again, from a new snapshot.
+    Again,
+    /// Wait, with a new connection.
+    Transient,
+    /// Wait, and do less at once.
+    TooLong,
+    /// A person must do something.
+    Stop,
+}
+
+/// What a transaction can end with.
+pub type Outcome<T> = Result<T, Failure>;
+
+// === impl Failure ===
+
+impl Failure {
+    /// What must be done about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Database(error) => classify(error),
+            Self::NotOwner(_) | Self::SinkWentBack(_) => Class::Again,
+            Self::Other(_) => Class::Transient,
+        }
+    }
+
+    /// A lock was not given in time.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(error) => write!(out, "{}{}", describe(error), cure(error)),
+            Self::NotOwner(partitions) => {
+                write!(out, "another aggregator owns partitions {partitions:?} now")
+            }
+            Self::SinkWentBack(partition) => {
+                write!(out, "the sink's offset of partition {partition} went back: the database was restored")
+            }
+            Self::Other(error) => write!(out, "{error:#}"),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn classify(error: &tokio_postgres::Error) -> Class {
+    let Some(state) = error.code() else {
+        let io = error.source().is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>);
+        return if error.is_closed() || io { Class::Transient } else { Class::Stop };
+    };
+    match state.code() {
+        "40001" | "40P01" => Class::Again,
+        "57014" => Class::TooLong,
+        "55P03" | "25006" => Class::Transient,
+        code if ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class)) => Class::Transient,
+        _ => Class::Stop,
+    }
+}
+
+fn cure(error: &tokio_postgres::Error) -> &'static str {
+    match error.code().map(SqlState::code) {
+        Some("42P01" | "42703") => "; run `wattlinectl migrate`",
+        Some("42501") => "; run `wattlinectl migrate`, which grants the role its rights",
+        Some("53100") => "; the database's disk is full",
+        _ => "",
+    }
+}

@@ -1,0 +1,75 @@
+//! What changed → rollups that equal a recomputation. The stream says what changed; the table says what is true.
+//!
+//! In the order of the data:
+//!
+//! 1. [`consume`]: a thread reads the readings topic and keeps only *marks*, the (meter, time range) that changed
+//!    ([`decode`], [`marks`], [`stream`]);
+//! 2. [`claim`]: an assigned partition's row in `stream_offset` becomes ours;
+//! 3. [`compute`]: one task, one connection: groups of marks first, then slices of the table `recompute`
+//!    ([`back_fill`]), each in one snapshot ([`transact`]);
+//! 4. [`mod@recompute`]: raw rows ([`load`]) → `wattline_energy` → what is other than stored ([`store`]);
+//! 5. [`audit`]: stored buckets against a recomputation, continuously at a low rate ([`spot_check`]) and on request.
+
+pub mod audit;
+pub mod back_fill;
+pub mod claim;
+pub mod compute;
+pub mod config;
+pub mod consume;
+pub mod decode;
+pub mod failure;
+pub mod key_partition;
+pub mod load;
+pub mod marks;
+pub mod metrics;
+pub mod recompute;
+pub mod spot_check;
+pub mod statements;
+pub mod store;
+pub mod stream;
+pub mod transact;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use wattline_service::Context;
+
+pub use config::Config;
+
+/// The name of our rows in `stream_offset`.
+pub const CONSUMER: &str = "aggregator";
+
+/// Runs until the context's shutdown.
+///
+/// # Errors
+/// Where the settings make no Kafka client, or the consuming thread can't be started or dies.
+pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    let metrics = metrics::Metrics::register(&context.metrics);
+    let stream = Arc::new(stream::Stream::new(config.marks.pace()));
+    let member = Arc::new(consume::join(&config, &stream)?);
+    let stop_consuming = CancellationToken::new();
+    // Also cancelled when the thread ends by itself.
+    let stop_computing = context.shutdown.child_token();
+    let consuming = {
+        let (member, stream, config) = (Arc::clone(&member), Arc::clone(&stream), config.clone());
+        let (metrics, stop) = (metrics.clone(), stop_consuming.clone());
+        let ended = stop_computing.clone().drop_guard();
+        std::thread::Builder::new()
+            .name("consume".to_owned())
+            .spawn(move || {
+                let _ended = ended;
+                consume::run(&member, &stream, &config, &metrics, &stop)
+            })
+            .context("cannot start the consuming thread")?
+    };
+    let computer = compute::Computer::new(config, stream, member, metrics, &context);
+    computer.run(&stop_computing).await;
+    // The group is left when the last handle of the member is gone.
+    stop_consuming.cancel();
+    let joined = tokio::task::spawn_blocking(move || consuming.join()).await;
+    match joined.context("waiting for the consuming thread was interrupted")? {
+        Ok(outcome) => outcome,
+        Err(_) => anyhow::bail!("the consuming thread died"),
+    }
+}

@@ -1,0 +1,141 @@
+//! The service's metrics.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+/// All of them, registered once.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Records read.
+    pub consumed: Counter,
+    /// Records whose key or value says no meter and time.
+    pub undecodable: Counter,
+    /// Transactions, by work and outcome.
+    pub transactions: Family<WorkLabels, Counter>,
+    /// How long they took.
+    pub transaction_seconds: Histogram,
+    /// Buckets written or deleted, because they were other than stored.
+    pub buckets_changed: Counter,
+    /// Buckets recomputed, changed or not.
+    pub buckets_computed: Counter,
+    /// Marks written to the table `recompute`.
+    pub spilled: Counter,
+    /// Ranges of the table `recompute` that are done.
+    pub back_filled: Counter,
+    /// Changed rows below the line, where buckets are final.
+    pub late_final: Counter,
+    /// Records that Kafka deleted before they were read.
+    pub lost: Counter,
+    /// Marks in memory.
+    pub marks: Gauge,
+    /// Partitions owned.
+    pub partitions_owned: Gauge,
+    /// Partitions that a person must look at.
+    pub partitions_stopped: Gauge,
+    /// Records read ahead of the sink.
+    pub ahead_records: Gauge,
+    /// Records between the own offset and what was read.
+    pub behind_records: Gauge,
+    /// Rows in the table `recompute`.
+    pub recompute_rows: Gauge,
+    /// Buckets compared with a recomputation.
+    pub audited: Counter,
+    /// Buckets that were not equal to their recomputation: must stay 0.
+    pub mismatches: Counter,
+}
+
+/// What a transaction was for, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WorkLabels {
+    /// `live`, `back_fill`, `advance`.
+    pub work: &'static str,
+    /// `committed`, `again`, `failed`.
+    pub outcome: &'static str,
+}
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers them.
+    #[must_use]
+    pub fn register(service: &wattline_service::Metrics) -> Self {
+        let metrics = Self {
+            consumed: Counter::default(),
+            undecodable: Counter::default(),
+            transactions: Family::default(),
+            transaction_seconds: Histogram::new([0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0]),
+            buckets_changed: Counter::default(),
+            buckets_computed: Counter::default(),
+            spilled: Counter::default(),
+            back_filled: Counter::default(),
+            late_final: Counter::default(),
+            lost: Counter::default(),
+            marks: Gauge::default(),
+            partitions_owned: Gauge::default(),
+            partitions_stopped: Gauge::default(),
+            ahead_records: Gauge::default(),
+            behind_records: Gauge::default(),
+            recompute_rows: Gauge::default(),
+            audited: Counter::default(),
+            mismatches: Counter::default(),
+        };
+        metrics.register_counters(service);
+        metrics.register_gauges(service);
+        metrics
+    }
+
+    fn register_counters(&self, service: &wattline_service::Metrics) {
+        service.register(|registry| {
+            for (name, help, counter) in [
+                ("records_consumed", "Records read", &self.consumed),
+                ("records_undecodable", "Records without meter or time", &self.undecodable),
+                ("buckets_computed", "Buckets recomputed", &self.buckets_computed),
+                ("buckets_changed", "Buckets written or deleted", &self.buckets_changed),
+                ("marks_spilled", "Marks written to the table recompute", &self.spilled),
+                ("back_filled", "Ranges of the table recompute that are done", &self.back_filled),
+                ("late_final", "Changes below the line, where buckets are final", &self.late_final),
+                ("records_lost", "Records that Kafka deleted before they were read", &self.lost),
+                ("buckets_audited", "Buckets compared with a recomputation", &self.audited),
+            ] {
+                registry.register(name, help, counter.clone());
+            }
+            registry.register("transactions", "Transactions, by work and outcome", self.transactions.clone());
+            registry.register_with_unit(
+                "transaction",
+                "Duration of transactions",
+                wattline_service::metrics::SECONDS,
+                self.transaction_seconds.clone(),
+            );
+        });
+        service.register_shared(|registry| {
+            registry.register(
+                "rollup_mismatch",
+                "Buckets that were not equal to their recomputation: must stay 0",
+                self.mismatches.clone(),
+            );
+        });
+    }
+
+    fn register_gauges(&self, service: &wattline_service::Metrics) {
+        service.register(|registry| {
+            for (name, help, gauge) in [
+                ("marks", "Marks in memory", &self.marks),
+                ("partitions_owned", "Partitions owned", &self.partitions_owned),
+                ("partitions_stopped", "Partitions that a person must look at", &self.partitions_stopped),
+                ("ahead_records", "Records read ahead of the sink", &self.ahead_records),
+                ("behind_records", "Records read whose marks are not done", &self.behind_records),
+                ("recompute_rows", "Rows in the table recompute", &self.recompute_rows),
+            ] {
+                registry.register(name, help, gauge.clone());
+            }
+        });
+    }
+
+    /// Counts a transaction.
+    pub fn count(&self, work: &'static str, outcome: &'static str) {
+        self.transactions.get_or_create(&WorkLabels { work, outcome }).inc();
+    }
+}

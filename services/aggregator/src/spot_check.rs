@@ -1,0 +1,69 @@
+//! The continuous audit: one day of one of our meters, now and then.
+
+use chrono::{DateTime, Utc};
+use rand::RngExt;
+use rand::seq::IteratorRandom;
+use wattline_energy::BucketRange;
+
+use crate::audit::{Mismatch, compare, snapshot};
+use crate::claim::Topic;
+use crate::config::Config;
+use crate::failure::Outcome;
+use crate::key_partition::key_partition;
+use crate::load::{micros, time};
+use crate::stream::{State, Stream};
+use crate::transact::Session;
+
+const DAY_US: i64 = 86_400_000_000;
+/// How far back a day is chosen.
+const DAYS: i64 = 90;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Buckets compared.
+    pub compared: usize,
+    /// Of these, not equal.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Compares a day of a random meter, if nothing of that meter is waiting: neither a mark below the sink's offset in this
+/// snapshot nor a row of the table `recompute`. The caller computes nothing meanwhile, so then all must be equal.
+///
+/// # Errors
+/// Where the database refuses or is away.
+pub async fn spot_check(
+    session: &mut Session,
+    stream: &Stream,
+    config: &Config,
+    topic: &Topic,
+) -> Outcome<Found> {
+    let Session { client, statements, keys } = session;
+    let Some((meter, meter_key)) = keys.iter().choose(&mut rand::rng()) else { return Ok(Found::default()) };
+    let partition = key_partition(meter.as_bytes(), topic.partitions);
+    let transaction = snapshot(client).await?;
+    let identity = &topic.identity;
+    let ids = vec![partition];
+    let name = &config.input.readings_topic;
+    let sink = transaction
+        .query_opt(&statements.sink, &[name, &ids, &identity.cluster_id, &identity.topic_id])
+        .await?;
+    let Some(sink) = sink.map(|row| row.get::<_, i64>(1)) else { return Ok(Found::default()) };
+    let settled = stream.lock().get(&partition).is_some_and(|entry| {
+        entry.state == State::Owned && entry.position >= sink && !entry.marks.waits(meter, sink)
+    });
+    let waits = "SELECT EXISTS (SELECT FROM recompute WHERE meter_key = $1)";
+    if !settled || transaction.query_one(waits, &[meter_key]).await?.get(0) {
+        return Ok(Found::default());
+    }
+    let now_us = stream.now().wall_us;
+    let since = time(now_us - rand::rng().random_range(0..DAYS) * DAY_US);
+    let day = "SELECT bucket FROM energy_15m WHERE meter_key = $1 AND bucket >= $2 ORDER BY bucket LIMIT 1";
+    let Some(day) = transaction.query_opt(day, &[meter_key, &since]).await? else {
+        return Ok(Found::default());
+    };
+    let from_us = micros(day.get::<_, DateTime<Utc>>(0));
+    let range = BucketRange::quarter_hours(from_us, from_us + DAY_US);
+    let (compared, mismatches) = compare(&transaction, statements, *meter_key, &range).await?;
+    Ok(Found { compared, mismatches })
+}

@@ -1,0 +1,202 @@
+//! The partitions of this process and their marks: what the consuming thread and the computing task share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+use wattline_reading::Timestamp;
+
+use crate::marks::{Marks, Now, Pace, Taken};
+
+/// Shared by the thread that consumes and the task that computes.
+#[derive(Debug)]
+pub struct Stream {
+    began: Instant,
+    pace: Pace,
+    partitions: Mutex<BTreeMap<i32, Partition>>,
+    joined: AtomicBool,
+}
+
+/// One assigned partition.
+#[derive(Debug)]
+pub struct Partition {
+    /// Where it stands.
+    pub state: State,
+    /// The next offset to read from Kafka.
+    pub position: i64,
+    /// The sink has stored everything below, as far as we know.
+    pub sink_offset: i64,
+    /// The own offset in the database.
+    pub own_offset: i64,
+    /// What changed.
+    pub marks: Marks,
+    /// Kafka is to be read from `position` again.
+    pub seek: bool,
+    /// The client was told to deliver nothing.
+    pub paused: bool,
+    /// Nothing was read since the last seek.
+    pub fresh: bool,
+}
+
+/// Where a partition stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Kafka gave it to us; the row in the database isn't ours yet. Tried again at this time, in ms.
+    Assigned(u64),
+    /// Ours.
+    Owned,
+    /// A person must do something; tried again at this time, in ms.
+    Stopped(u64, String),
+}
+
+// === impl Stream ===
+
+impl Stream {
+    /// Without partitions.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        Self { began: Instant::now(), pace, partitions: Mutex::default(), joined: AtomicBool::new(false) }
+    }
+
+    /// The present, on both clocks.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let steady_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { steady_ms, wall_us: Timestamp::now().micros() }
+    }
+
+    /// The partitions. Held for moments only, never over an `await`.
+    pub fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Partition>> {
+        self.partitions.lock()
+    }
+
+    /// Kafka gave us this one: it stays paused until the database's row is ours.
+    pub fn assign(&self, partition: i32) {
+        self.lock().insert(partition, Partition::assigned(self.pace));
+    }
+
+    /// Kafka takes it away: its marks are the next owner's, from the offset in the database on.
+    pub fn revoke(&self, partition: i32) {
+        self.lock().remove(&partition);
+    }
+
+    /// The group has given us our share, be it nothing.
+    pub fn set_joined(&self) {
+        self.joined.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the group has given us a share.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.joined.load(Ordering::Relaxed)
+    }
+
+    /// The row isn't ours any more: forget what we know, and claim it later if Kafka still says it's ours.
+    pub fn lose(&self, partitions: &[i32], retry_ms: u64) {
+        for partition in partitions {
+            if let Some(entry) = self.lock().get_mut(partition) {
+                *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
+                entry.state = State::Assigned(retry_ms);
+            }
+        }
+    }
+
+    /// Stops every partition, for a reason that a person must see.
+    pub fn stop_all(&self, retry_ms: u64, why: &str) {
+        for entry in self.lock().values_mut() {
+            *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
+            entry.state = State::Stopped(retry_ms, why.to_owned());
+        }
+    }
+
+    /// The owned ones.
+    #[must_use]
+    pub fn owned(&self) -> Vec<i32> {
+        let partitions = self.lock();
+        partitions.iter().filter(|(_, entry)| entry.state == State::Owned).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the own offsets have somewhere to go: something was read, or waits.
+    #[must_use]
+    pub fn wants_advance(&self) -> bool {
+        let partitions = self.lock();
+        let mut owned = partitions.values().filter(|entry| entry.state == State::Owned);
+        owned.any(|entry| entry.position > entry.own_offset || !entry.marks.is_empty())
+    }
+
+    /// Takes over where the sink stands. What it has once stored stays so: a lower offset waits for the next snapshot,
+    /// which finds out why.
+    pub fn see_sink(&self, offsets: impl Iterator<Item = (i32, i64)>) {
+        let mut partitions = self.lock();
+        for (id, offset) in offsets {
+            if let Some(entry) = partitions.get_mut(&id) {
+                entry.sink_offset = entry.sink_offset.max(offset);
+            }
+        }
+    }
+
+    /// Takes what can be computed, of all owned partitions.
+    #[must_use]
+    pub fn take(&self, limit: usize, now: Now) -> Vec<(i32, Taken)> {
+        let mut group = Vec::new();
+        let mut taken = Vec::new();
+        for (id, entry) in self.lock().iter_mut().filter(|(_, entry)| entry.state == State::Owned) {
+            entry.marks.take(entry.sink_offset, limit.saturating_sub(group.len()), now, &mut taken);
+            group.extend(taken.drain(..).map(|taken| (*id, taken)));
+            if group.len() >= limit {
+                break;
+            }
+        }
+        group
+    }
+
+    /// What was taken is committed.
+    pub fn clear_taken(&self, now: Now) {
+        self.lock().values_mut().for_each(|entry| entry.marks.clear_taken(now));
+    }
+
+    /// What was taken was rolled back.
+    pub fn release_taken(&self) {
+        self.lock().values_mut().for_each(|entry| entry.marks.release_taken());
+    }
+
+    /// All marks in memory.
+    #[must_use]
+    pub fn mark_count(&self) -> usize {
+        self.lock().values().map(|entry| entry.marks.len()).sum()
+    }
+}
+
+// === impl Partition ===
+
+impl Partition {
+    fn assigned(pace: Pace) -> Self {
+        Self {
+            state: State::Assigned(0),
+            position: 0,
+            sink_offset: 0,
+            own_offset: 0,
+            marks: Marks::new(pace),
+            seek: false,
+            paused: true,
+            fresh: true,
+        }
+    }
+
+    /// The database's row is ours: read on from its offset. Where the sink stands is read in the next snapshot.
+    pub fn own(&mut self, next_offset: i64) {
+        self.state = State::Owned;
+        self.position = next_offset;
+        self.own_offset = next_offset;
+        self.sink_offset = 0;
+        self.seek = true;
+        self.fresh = true;
+    }
+
+    /// How far it was read ahead of the sink. What was below the own offset once is never ahead.
+    #[must_use]
+    pub fn ahead(&self) -> i64 {
+        (self.position - self.sink_offset.max(self.own_offset)).max(0)
+    }
+}

@@ -1,0 +1,13 @@
+//! What the aggregator promises, against real servers. The tests play the sink: they insert readings and advance its
+//! offset row in one transaction.
+
+mod ahead_of_the_sink;
+mod back_fill;
+mod cost;
+mod crash;
+mod equals_recomputation;
+mod identity;
+mod mismatch;
+mod rebalance;
+mod scene;
+mod zombie;

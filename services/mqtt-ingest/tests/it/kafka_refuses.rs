@@ -1,0 +1,116 @@
+//! A topic that is gone or may not be written stops the acknowledgements; it never fills the dead letters.
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use wattline_reading::topics::{DEAD_LETTERS, READINGS, RECORD_BYTES_MAX};
+
+use crate::fixture::{Ingest, World, faulty, payload};
+
+async fn delete_readings_topic(world: &World) {
+    let deleted = admin(world).delete_topics(&[READINGS.name], &AdminOptions::new()).await.unwrap();
+    deleted[0].as_ref().unwrap();
+}
+
+async fn create_topics(world: &World) {
+    wattlinectl::topics::create(&world.stack.kafka_brokers(), 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_goes_away_stops_the_acks_until_it_is_back() {
+    const COUNT: u64 = 100;
+    let world = faulty("topic-gone").await;
+    let mut config = world.config();
+    config.produce.retry_wait_ms_max = 500;
+    let ingest = world.start(config).await;
+    let mut publisher = world.publisher().await;
+    delete_readings_topic(&world).await;
+    publisher.publish((0..COUNT).map(|meter| (world.topic(meter), payload(meter)))).await;
+    let named = || ingest.missing().contains("wattlinectl topics");
+    ingest.until("it names the cure", named).await;
+    ingest.until("the producer is given up", || ingest.sum("producers_replaced_total") == 1).await;
+    assert_eq!(ingest.sum("acknowledged_total"), 0);
+    assert_eq!(ingest.sum("dead_lettered_total"), 0);
+    ingest.assert_equation();
+
+    create_topics(&world).await;
+    world.readings_of_all(100).await;
+    ingest.until_settled(COUNT).await;
+    ingest.until("ready", || ingest.context.ready.is_ready()).await;
+    assert_eq!(ingest.sum("dead_lettered_total"), 0);
+    ingest.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_topics_it_takes_nothing_and_says_why() {
+    let world = faulty("topic-missing").await;
+    delete_readings_topic(&world).await;
+    let mut config = world.config();
+    config.produce.retry_wait_ms_max = 200;
+    let ingest = Ingest::begin(config);
+    let cure = format!("the topic {} doesn't exist: create it with `wattlinectl topics`", READINGS.name);
+    ingest.until("the missing topic is named", || ingest.missing().contains(&cure)).await;
+    assert_eq!(ingest.sum("connections_total"), 0, "no message is taken before");
+    create_topics(&world).await;
+    ingest.until("ready", || ingest.context.ready.is_ready()).await;
+    ingest.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_with_too_small_records_is_refused_at_the_start() {
+    let world = faulty("small-records").await;
+    set(&world, DEAD_LETTERS.name, "max.message.bytes", "1048588").await;
+    let mut config = world.config();
+    config.produce.retry_wait_ms_max = 200;
+    let ingest = Ingest::begin(config);
+    ingest.until("the setting is named", || ingest.missing().contains("set its max.message.bytes")).await;
+    set(&world, DEAD_LETTERS.name, "max.message.bytes", &RECORD_BYTES_MAX.to_string()).await;
+    ingest.until("ready", || ingest.context.ready.is_ready()).await;
+    ingest.stop().await.unwrap();
+}
+
+/// A message of which Kafka refuses a record for what is in it becomes a dead letter, and blocks nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_kafka_calls_invalid_is_a_dead_letter() {
+    let world = faulty("invalid").await;
+    let ingest = world.start(world.config()).await;
+    let mut publisher = world.publisher().await;
+    // No record may be older than 0 ms when it comes: each of them is.
+    set(&world, READINGS.name, "message.timestamp.before.max.ms", "0").await;
+    publisher.publish((0..10).map(|meter| (world.topic(meter), payload(meter)))).await;
+    ingest.until("all are dead letters", || ingest.sum("dead_lettered_total") == 10).await;
+    assert_eq!(ingest.sum("acknowledged_total"), 10);
+    assert_eq!(ingest.sum("producers_replaced_total"), 0);
+    let weeks = (14 * 24 * 60 * 60 * 1000_u64).to_string();
+    set(&world, READINGS.name, "message.timestamp.before.max.ms", &weeks).await;
+    publisher.publish([(world.topic("good"), payload(1))]).await;
+    ingest.until_settled(11).await;
+    ingest.stop().await.unwrap();
+    let letters = world.dead_letters(10).await;
+    assert_eq!(letters.len(), 10, "one for each message");
+    assert!(letters.iter().all(|letter| letter.reason == "kafka_refused" && !letter.payload.is_empty()));
+}
+
+/// Sets one of a topic's settings and leaves the others; Kafka's brokers learn of it a little later.
+async fn set(world: &World, topic: &str, name: &str, value: &str) {
+    let admin = admin(world);
+    let specifier = [ResourceSpecifier::Topic(topic)];
+    let described = admin.describe_configs(&specifier, &AdminOptions::new()).await.unwrap();
+    let mut altered = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let described = described[0].as_ref().unwrap();
+    let own = |entry: &&ConfigEntry| entry.source == ConfigSource::DynamicTopic && entry.name != name;
+    for entry in described.entries.iter().filter(own) {
+        altered = altered.set(&entry.name, entry.value.as_deref().unwrap());
+    }
+    let answers = admin.alter_configs(&[altered.set(name, value)], &AdminOptions::new()).await.unwrap();
+    answers[0].as_ref().unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
+
+fn admin(world: &World) -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", world.stack.kafka_brokers());
+    config.create().unwrap()
+}

@@ -1,0 +1,16 @@
+//! What mqtt-ingest promises, against real Mosquitto and Kafka. One promise per file.
+
+mod acks;
+mod bad_start;
+mod dead_letters;
+mod fixture;
+mod kafka_away;
+mod kafka_refuses;
+mod memory;
+mod publisher;
+mod qos0;
+mod readings;
+mod reconnect;
+mod shutdown;
+mod stale_ack;
+mod taken_over;

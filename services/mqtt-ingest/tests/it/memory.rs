@@ -1,0 +1,52 @@
+//! With Kafka away and a broker that goes on sending, memory stays within what `config/mqtt-ingest.toml` says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rumqttc::QoS;
+use wattline_localstack::{ServiceKind, poll_until, rss_bytes};
+
+use crate::fixture::{PATIENCE, faulty, sum};
+
+/// 60 MiB + 2 × 64 MiB + 100,000 × 0.6 KiB, with the default window.
+const RSS_BYTES_MAX: u64 = (60 + 128 + 59) * 1024 * 1024;
+
+/// QoS 0 has no flow control, and a dead letter costs its payload twice: the quickest way to fill the window.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_without_kafka_stays_within_the_stated_memory() {
+    let world = faulty("memory").await;
+    let program = Path::new(env!("CARGO_BIN_EXE_wattline-mqtt-ingest"));
+    let own = [("MQTT__GROUP", "memory"), ("MQTT__CLIENT_ID", "ingest-memory")]
+        .map(|(name, value)| (format!("WATTLINE__{name}"), value.to_owned()));
+    let process =
+        world.stack.start_service(ServiceKind::MqttIngest, 0, program.parent().unwrap(), &own).unwrap();
+    process.wait_ready().await.unwrap();
+    world.stack.kafka().freeze().await.unwrap();
+    let mut publisher = world.publisher().await;
+    let garbage = vec![b'x'; 3000];
+    let mut rss_max = 0;
+    let mut text = String::new();
+    for round in 0..40_000 {
+        publisher
+            .publish_one(format!("wattline/memory-{}/reading", round % 100), &garbage, QoS::AtMostOnce, false)
+            .await;
+        if round % 1000 == 0 {
+            rss_max = rss_max.max(rss_bytes(process.pid().unwrap()));
+            text = process.metrics().await.unwrap();
+            if sum(&text, "shed_total") > 1000 {
+                break;
+            }
+        }
+    }
+    assert!(sum(&text, "shed_total") > 1000, "the window was never full: {text}");
+    let bytes = sum(&text, "in_flight_size");
+    assert!((60_000_000..=64 * 1024 * 1024).contains(&bytes), "{bytes}");
+    assert!(rss_max <= RSS_BYTES_MAX, "{rss_max} bytes resident, at most {RSS_BYTES_MAX}");
+
+    world.stack.kafka().thaw().await.unwrap();
+    let settled = poll_until("an empty window", PATIENCE, Duration::from_millis(100), async || {
+        Ok((sum(&process.metrics().await?, "in_flight") == 0).then_some(()))
+    });
+    settled.await.unwrap();
+    process.stop().await.unwrap();
+}

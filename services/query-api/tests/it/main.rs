@@ -1,0 +1,15 @@
+//! What query-api promises, against real Kafka and TimescaleDB. One promise per file.
+
+mod access;
+mod browser;
+mod contract;
+mod energy;
+mod feed;
+mod fixture;
+mod limits;
+mod live;
+mod meters;
+mod page;
+mod readings;
+mod slow;
+mod socket;

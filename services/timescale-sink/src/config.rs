@@ -1,0 +1,215 @@
+//! The configuration; `config/timescale-sink.toml` is a sample with every setting.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use serde::Deserialize;
+use wattline_reading::topics;
+use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings};
+
+/// Configuration of timescale-sink.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// What all services have.
+    pub service: ServiceSettings,
+    /// The Kafka cluster.
+    pub kafka: KafkaSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// What is consumed, and how.
+    pub input: InputSettings,
+    /// When a batch is written.
+    pub batch: BatchSettings,
+    /// Who may be registered, and how fast.
+    pub meters: MeterSettings,
+    /// How the database is written to.
+    pub store: StoreSettings,
+}
+
+/// Section `[input]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputSettings {
+    /// The consumer group.
+    pub group: String,
+    /// The topic of readings.
+    pub readings_topic: String,
+    /// The topic of dead letters.
+    pub dead_letters_topic: String,
+    /// A member that was silent for so long loses its partitions, in ms.
+    pub session_timeout_ms: u32,
+    /// Records that the Kafka client holds ahead of a writer, in KiB.
+    pub queue_kib_max: u32,
+    /// How often the topics' identity is checked, in ms.
+    pub identity_check_ms: u64,
+}
+
+/// Section `[batch]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchSettings {
+    /// Writers in this process; each is a member of the group, with a database connection of its own.
+    pub writers: usize,
+    /// A batch is written when it has so many records,
+    pub rows_max: usize,
+    /// or so many bytes of payload,
+    pub bytes_max: usize,
+    /// or when its first record is so old, in ms.
+    pub linger_ms: u64,
+}
+
+/// Section `[meters]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeterSettings {
+    /// New meters in a minute, per process; more wait, with what is behind them in their partitions.
+    pub new_per_minute_max: u32,
+    /// File with the meter ids that may be registered, one a line. Empty: all may.
+    pub allow_file: PathBuf,
+}
+
+/// Section `[store]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSettings {
+    /// How long a writer waits for a row lock before it looks for who holds it, in ms.
+    pub lock_timeout_ms: u64,
+    /// How long one batch may take before the connection is given up, in ms.
+    pub flush_timeout_ms: u64,
+    /// When a stopped partition is tried again, in ms.
+    pub retry_stopped_ms: u64,
+    /// More refused rows than this in one batch stop the partition: then it isn't the rows that are wrong.
+    pub refused_rows_max: usize,
+}
+
+// === impl Config ===
+
+impl ServiceConfig for Config {
+    fn service(&self) -> &ServiceSettings {
+        &self.service
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        let Self { input, batch, .. } = self;
+        for (name, value) in [
+            ("input.group", &input.group),
+            ("input.readings_topic", &input.readings_topic),
+            ("input.dead_letters_topic", &input.dead_letters_topic),
+        ] {
+            ensure!(!value.is_empty(), "{name} is empty: leave it out to have its default");
+        }
+        ensure!(
+            input.readings_topic != input.dead_letters_topic,
+            "input.readings_topic and input.dead_letters_topic are both {}: they must differ",
+            input.readings_topic
+        );
+        for (name, value, low, high) in [
+            ("batch.writers", batch.writers, 1, 16),
+            ("batch.rows_max", batch.rows_max, 1, 100_000),
+            ("batch.bytes_max", batch.bytes_max, 1024, 64 * 1024 * 1024),
+            ("store.refused_rows_max", self.store.refused_rows_max, 0, 100_000),
+        ] {
+            ensure!((low..=high).contains(&value), "{name} is {value}, must be {low} to {high}");
+        }
+        for (name, value, low, high) in [
+            ("input.session_timeout_ms", u64::from(input.session_timeout_ms), 1000, 300_000),
+            ("input.queue_kib_max", u64::from(input.queue_kib_max), 1024, 1_048_576),
+            ("input.identity_check_ms", input.identity_check_ms, 100, 3_600_000),
+            ("batch.linger_ms", batch.linger_ms, 1, 60_000),
+            ("meters.new_per_minute_max", u64::from(self.meters.new_per_minute_max), 1, 100_000_000),
+            ("store.lock_timeout_ms", self.store.lock_timeout_ms, 100, 60_000),
+            ("store.flush_timeout_ms", self.store.flush_timeout_ms, 1000, 3_600_000),
+            ("store.retry_stopped_ms", self.store.retry_stopped_ms, 100, 3_600_000),
+        ] {
+            ensure!((low..=high).contains(&value), "{name} is {value}, must be {low} to {high}");
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            service: ServiceSettings::with_admin_port(9402),
+            kafka: KafkaSettings::default(),
+            database: DatabaseSettings::with_role("wattline_sink"),
+            input: InputSettings::default(),
+            batch: BatchSettings::default(),
+            meters: MeterSettings::default(),
+            store: StoreSettings::default(),
+        }
+    }
+}
+
+impl Default for InputSettings {
+    fn default() -> Self {
+        Self {
+            group: "wattline-timescale-sink".to_owned(),
+            readings_topic: topics::READINGS.name.to_owned(),
+            dead_letters_topic: topics::DEAD_LETTERS.name.to_owned(),
+            session_timeout_ms: 10_000,
+            queue_kib_max: 16_384,
+            identity_check_ms: 10_000,
+        }
+    }
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { writers: 2, rows_max: 10_000, bytes_max: 4 * 1024 * 1024, linger_ms: 200 }
+    }
+}
+
+impl Default for MeterSettings {
+    fn default() -> Self {
+        Self { new_per_minute_max: 1000, allow_file: PathBuf::new() }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            lock_timeout_ms: 5000,
+            flush_timeout_ms: 120_000,
+            retry_stopped_ms: 30_000,
+            refused_rows_max: 100,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_file_says_the_defaults() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/timescale-sink.toml");
+        let config: Config =
+            wattline_service::config::load_from(Some(std::path::Path::new(sample)), [].into()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn the_sample_file_has_every_setting() {
+        let sample = include_str!("../../../config/timescale-sink.toml");
+        let debug = format!("{:?}", Config::default());
+        let names = debug
+            .split([' ', '{'])
+            .filter_map(|word| word.strip_suffix(':'))
+            .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        for name in names {
+            let section = format!("[{name}]");
+            let key = format!("{name} = ");
+            assert!(sample.contains(&section) || sample.contains(&key), "{name} is missing in the sample");
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        let environment = [("WATTLINE__BATCH__WRITERS".to_owned(), "0".to_owned())].into();
+        let error = wattline_service::config::load_from::<Config>(None, environment).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("batch.writers is 0, must be 1 to 16"), "{error}");
+    }
+}

@@ -1,0 +1,138 @@
+//! What the process still needs to be ready, over all of its writers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parking_lot::Mutex;
+use wattline_service::{Condition, Ready};
+
+use crate::batch::Partition;
+
+/// Conditions of readiness. A writer that loses the database makes the process not ready; so does a partition that
+/// stopped.
+#[derive(Debug)]
+pub struct Health(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kafka: Condition,
+    database: Condition,
+    partitions: Condition,
+    /// Writers that have no assignment from the group yet.
+    unassigned: BTreeSet<usize>,
+    kafka_error: Option<String>,
+    database_errors: BTreeMap<usize, String>,
+    stopped: BTreeMap<Partition, String>,
+}
+
+// === impl Health ===
+
+impl Health {
+    /// Nothing holds yet.
+    #[must_use]
+    pub fn new(ready: &Ready, writers: usize) -> Self {
+        let not_connected = |writer| (writer, "not connected yet".to_owned());
+        Self(Mutex::new(Inner {
+            kafka: ready.condition("kafka", "no assignment from the consumer group yet"),
+            database: ready.condition("database", "not connected yet"),
+            partitions: ready.condition("partitions", "none is assigned yet"),
+            unassigned: (0..writers).collect(),
+            kafka_error: None,
+            database_errors: (0..writers).map(not_connected).collect(),
+            stopped: BTreeMap::new(),
+        }))
+    }
+
+    /// The group has given a writer its partitions, or none.
+    pub fn assigned(&self, writer: usize) {
+        self.update(|inner| {
+            inner.unassigned.remove(&writer);
+        });
+    }
+
+    /// Whether the cluster answers.
+    pub fn kafka(&self, error: Option<String>) {
+        self.update(|inner| inner.kafka_error = error);
+    }
+
+    /// Whether a writer's last try with the database went well.
+    pub fn database(&self, writer: usize, error: Option<String>) {
+        self.update(|inner| {
+            match error {
+                Some(error) => inner.database_errors.insert(writer, error),
+                None => inner.database_errors.remove(&writer),
+            };
+        });
+    }
+
+    /// A partition stopped.
+    pub fn stopped(&self, partition: Partition, error: String) {
+        self.update(|inner| {
+            inner.stopped.insert(partition, error);
+        });
+    }
+
+    /// A partition goes on, or is someone else's now.
+    pub fn goes_on(&self, partition: Partition) {
+        self.update(|inner| {
+            inner.stopped.remove(&partition);
+        });
+    }
+
+    /// How many partitions stopped.
+    #[must_use]
+    pub fn stopped_count(&self) -> i64 {
+        i64::try_from(self.0.lock().stopped.len()).unwrap_or(i64::MAX)
+    }
+
+    fn update(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.0.lock();
+        change(&mut inner);
+        match (&inner.kafka_error, inner.unassigned.len()) {
+            (Some(error), _) => inner.kafka.fails(error.clone()),
+            (None, 0) => inner.kafka.holds(),
+            (None, count) => {
+                inner.kafka.fails(format!("{count} writers have no assignment from the consumer group yet"));
+            }
+        }
+        match inner.database_errors.values().next() {
+            Some(error) => inner.database.fails(error.clone()),
+            None => inner.database.holds(),
+        }
+        match inner.stopped.iter().next() {
+            Some((partition, error)) => inner.partitions.fails(format!(
+                "{} stopped, the first is {:?} {}: {error}",
+                inner.stopped.len(),
+                partition.stream,
+                partition.number
+            )),
+            None => inner.partitions.holds(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Stream;
+
+    #[test]
+    fn ready_means_assigned_connected_and_nothing_stopped() {
+        let ready = Ready::default();
+        let health = Health::new(&ready, 2);
+        assert!(!ready.is_ready());
+        health.assigned(0);
+        health.database(0, None);
+        assert!(!ready.is_ready(), "the second writer isn't there yet");
+        health.assigned(1);
+        health.database(1, None);
+        assert!(ready.is_ready());
+        let partition = Partition { stream: Stream::Readings, number: 3 };
+        health.stopped(partition, "no table".to_owned());
+        assert_eq!(ready.missing(), ["partitions: 1 stopped, the first is Readings 3: no table"]);
+        health.goes_on(partition);
+        health.kafka(Some("no answer".to_owned()));
+        assert_eq!(ready.missing(), ["kafka: no answer"]);
+        health.kafka(None);
+        assert!(ready.is_ready());
+    }
+}

@@ -1,0 +1,255 @@
+//! What is put aside, in the same transaction as the rows: conflicts, refused records, and the dead letters that
+//! mqtt-ingest wrote. The place in Kafka is the key.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use wattline_reading::{Phase, Reading, Timestamp, register};
+
+use crate::failure::Failure;
+use crate::offsets::TopicNames;
+use crate::plan::{Conflict, Counts, Letter, RefusedRecord, Source};
+use crate::session::Session;
+
+const CONFLICT: &str = "INSERT INTO reading_conflict (source_topic, source_partition, source_offset, meter_key, ts, \
+        received_at, kept, refused) \
+    SELECT t, p, o, m, ts, r, kept::jsonb, refused::jsonb \
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[], \
+        $8::text[]) AS c(t, p, o, m, ts, r, kept, refused) ON CONFLICT DO NOTHING";
+const LETTER: &str = "INSERT INTO dead_letter (source_topic, source_partition, source_offset, reason, detail, \
+        mqtt_topic, route, retained, record_key, payload, received_at) \
+    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], \
+        $8::bool[], $9::bytea[], $10::bytea[], $11::timestamptz[]) ON CONFLICT DO NOTHING \
+    RETURNING source_topic, source_partition, source_offset";
+
+/// The columns of table `dead_letter`.
+#[derive(Default)]
+struct Columns<'a> {
+    topics: Vec<&'a str>,
+    partitions: Vec<i32>,
+    offsets: Vec<i64>,
+    reasons: Vec<&'a str>,
+    details: Vec<String>,
+    mqtt_topics: Vec<Option<String>>,
+    routes: Vec<Option<String>>,
+    retained: Vec<bool>,
+    record_keys: Vec<Option<&'a [u8]>>,
+    payloads: Vec<&'a [u8]>,
+    received_at: Vec<DateTime<Utc>>,
+}
+
+/// Puts records aside that contradict the row of their instant, with that row.
+///
+/// # Errors
+/// What the server says.
+pub async fn insert_conflicts(
+    session: &mut Session,
+    names: &TopicNames,
+    conflicts: &[Conflict<'_>],
+) -> Result<(), Failure> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    let statement = session.prepared(CONFLICT).await?;
+    let (topics, partitions, offsets) = sources(names, conflicts.iter().map(|conflict| conflict.source));
+    let meters: Vec<i32> = conflicts.iter().map(|conflict| conflict.meter_key).collect();
+    let times: Vec<DateTime<Utc>> =
+        conflicts.iter().map(|conflict| conflict.refused.ts.to_chrono()).collect();
+    let received: Vec<DateTime<Utc>> =
+        conflicts.iter().map(|conflict| conflict.refused.received_at.to_chrono()).collect();
+    let kept: Vec<String> = conflicts.iter().map(|conflict| document(&conflict.kept).to_string()).collect();
+    let refused: Vec<String> =
+        conflicts.iter().map(|conflict| document(conflict.refused).to_string()).collect();
+    session
+        .client()
+        .execute(&statement, &[&topics, &partitions, &offsets, &meters, &times, &received, &kept, &refused])
+        .await?;
+    Ok(())
+}
+
+/// Puts records of the readings topic aside that can't be stored. Their payload is the record's value, with its key.
+///
+/// # Errors
+/// What the server says.
+pub async fn insert_refused(
+    session: &mut Session,
+    names: &TopicNames,
+    records: &[RefusedRecord<'_>],
+) -> Result<(), Failure> {
+    let mut columns = Columns::default();
+    for record in records {
+        columns.push_source(names, record.source);
+        columns.reasons.push(record.refused.reason.as_str());
+        columns.details.push(text(&record.refused.detail));
+        columns.mqtt_topics.push(None);
+        columns.routes.push(None);
+        columns.retained.push(false);
+        columns.record_keys.push(Some(&record.refused.key));
+        columns.payloads.push(record.payload);
+        columns.received_at.push(record.received_at.unwrap_or_else(Timestamp::now).to_chrono());
+    }
+    columns.insert(session).await?;
+    Ok(())
+}
+
+/// Stores dead letters; one that is there already is a duplicate.
+///
+/// # Errors
+/// What the server says.
+pub async fn insert_letters(
+    session: &mut Session,
+    names: &TopicNames,
+    letters: &[Letter<'_>],
+    counts: &mut [Counts],
+) -> Result<(), Failure> {
+    let mut columns = Columns::default();
+    for Letter { source, letter } in letters {
+        columns.push_source(names, *source);
+        columns.reasons.push(&letter.reason);
+        columns.details.push(text(&letter.detail));
+        columns.mqtt_topics.push(Some(text(&letter.mqtt_topic)));
+        columns.routes.push(letter.route.as_deref().map(text));
+        columns.retained.push(letter.retained);
+        columns.record_keys.push(None);
+        columns.payloads.push(&letter.payload);
+        columns.received_at.push(letter.received_at.to_chrono());
+    }
+    let inserted = columns.insert(session).await?;
+    for Letter { source, .. } in letters {
+        let place = (source.partition.number, source.offset);
+        let count = &mut counts[source.set];
+        if inserted.contains(&place) {
+            count.stored += 1;
+        } else {
+            count.duplicate += 1;
+        }
+    }
+    Ok(())
+}
+
+// === impl Columns ===
+
+impl<'a> Columns<'a> {
+    fn push_source(&mut self, names: &'a TopicNames, source: Source) {
+        self.topics.push(names.of(source.partition.stream));
+        self.partitions.push(source.partition.number);
+        self.offsets.push(source.offset);
+    }
+
+    /// Gives the partitions and offsets of those that were not there.
+    async fn insert(self, session: &mut Session) -> Result<HashSet<(i32, i64)>, Failure> {
+        if self.topics.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let statement = session.prepared(LETTER).await?;
+        let rows = session
+            .client()
+            .query(
+                &statement,
+                &[
+                    &self.topics,
+                    &self.partitions,
+                    &self.offsets,
+                    &self.reasons,
+                    &self.details,
+                    &self.mqtt_topics,
+                    &self.routes,
+                    &self.retained,
+                    &self.record_keys,
+                    &self.payloads,
+                    &self.received_at,
+                ],
+            )
+            .await?;
+        let mut inserted = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            inserted.insert((row.try_get(1)?, row.try_get(2)?));
+        }
+        Ok(inserted)
+    }
+}
+
+fn sources(
+    names: &TopicNames,
+    sources: impl Iterator<Item = Source> + Clone,
+) -> (Vec<&str>, Vec<i32>, Vec<i64>) {
+    (
+        sources.clone().map(|source| names.of(source.partition.stream)).collect(),
+        sources.clone().map(|source| source.partition.number).collect(),
+        sources.map(|source| source.offset).collect(),
+    )
+}
+
+/// PostgreSQL's text has no NUL.
+fn text(from: &str) -> String {
+    from.replace('\0', "\u{fffd}")
+}
+
+/// A reading with the names and units of table `reading`; what is missing is left out.
+fn document(reading: &Reading) -> Value {
+    let measures = &reading.measures;
+    let wh = |mwh: Option<i64>| mwh.map(register::to_wh);
+    let phases = |of: fn(&Phase) -> Option<f64>| {
+        (!measures.phases.is_empty()).then(|| measures.phases.iter().map(of).collect::<Vec<_>>())
+    };
+    let mut document = json!({
+        "ts": reading.ts.to_string(),
+        "received_at": reading.received_at.to_string(),
+        "ts_source": reading.ts_source.as_str(),
+        "power_w": measures.power_w,
+        "energy_import_wh": wh(measures.energy_import_mwh),
+        "energy_export_wh": wh(measures.energy_export_mwh),
+        "voltage_v": measures.voltage_v,
+        "current_a": measures.current_a,
+        "power_factor": measures.power_factor,
+        "frequency_hz": measures.frequency_hz,
+        "phase_power_w": phases(|phase| phase.power_w),
+        "phase_voltage_v": phases(|phase| phase.voltage_v),
+        "phase_current_a": phases(|phase| phase.current_a),
+        "register_epoch": reading.register_epoch.map(|epoch| epoch.to_string()),
+    });
+    if let Value::Object(fields) = &mut document {
+        fields.retain(|_, value| !value.is_null());
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use wattline_reading::{Measures, TsSource};
+
+    use super::*;
+
+    #[test]
+    fn a_document_has_the_names_and_units_of_the_table() {
+        let reading = Reading {
+            meter_id: "m".to_owned(),
+            ts: Timestamp::from_micros(1_795_168_800_000_000),
+            received_at: Timestamp::from_micros(1_795_168_800_500_000),
+            ts_source: TsSource::Arrival,
+            measures: Measures {
+                energy_import_mwh: Some(1_234_567),
+                phases: vec![Phase { power_w: Some(2.0), ..Phase::default() }],
+                ..Measures::default()
+            },
+            register_epoch: None,
+            redelivered: false,
+        };
+        let expected = json!({
+            "ts": "2026-11-20T10:00:00Z",
+            "received_at": "2026-11-20T10:00:00.500Z",
+            "ts_source": "arrival",
+            "energy_import_wh": 1234.567,
+            "phase_power_w": [2.0],
+            "phase_voltage_v": [null],
+            "phase_current_a": [null],
+        });
+        assert_eq!(document(&reading), expected);
+    }
+
+    #[test]
+    fn text_has_no_nul() {
+        assert_eq!(text("a\0b"), "a\u{fffd}b");
+    }
+}

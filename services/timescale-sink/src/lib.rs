@@ -1,0 +1,211 @@
+//! Kafka → TimescaleDB, each reading once.
+//!
+//! In the order of the data: [`consume`] polls and [`decode`]s into a [`batch`]; the [`writer`] takes it, makes its
+//! [`meters`] known, and [`write`](mod@write)s rows and [`offsets`] in one transaction: [`stored`] says what the table has,
+//! [`plan`] and [`fold`] what becomes of each record, [`copy`] sends the rows, [`letters`] puts aside what can't be one.
+//! A [`failure`] is waited for, narrowed down by [`bisect`], or stops the partition.
+//!
+//! The offset in the database is the truth: it moves in the transaction of the rows. Kafka's own group offsets are a
+//! hint. Two processes that both believe to own a partition meet at its offset row; see [`offsets`] and [`unblock`].
+
+pub mod batch;
+pub mod bisect;
+pub mod config;
+pub mod consume;
+pub mod copy;
+pub mod decode;
+pub mod failure;
+pub mod fold;
+pub mod health;
+pub mod letters;
+pub mod meters;
+pub mod metrics;
+pub mod offsets;
+pub mod ownership;
+pub mod plan;
+pub mod session;
+pub mod stored;
+pub mod unblock;
+pub mod watch;
+pub mod write;
+pub mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context as _, anyhow};
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wattline_service::Context;
+
+pub use config::Config;
+use consume::{Consuming, KafkaConsumer, Rebalances};
+use health::Health;
+use meters::{Meters, Rules};
+use metrics::Metrics;
+use offsets::TopicNames;
+use ownership::Ownership;
+use write::Writing;
+use writer::Writer;
+
+/// Answers that may wait for a consumer's thread; above the partitions that one member can hold at once.
+const ANSWERS_MAX: usize = 256;
+
+/// What the writers of a process share.
+struct Shared {
+    config: Arc<Config>,
+    names: TopicNames,
+    metrics: Metrics,
+    health: Arc<Health>,
+    rules: Arc<Rules>,
+    identity_changes: Arc<AtomicU64>,
+    stop: CancellationToken,
+}
+
+/// Runs the sink until `context.shutdown`; then writes what it has, within the deadline.
+///
+/// # Errors
+/// Where it can't begin, or a writer or its consumer has ended.
+pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
+    let stop = context.shutdown.child_token();
+    // The threads end with this future, however it ends.
+    let _guard = stop.clone().drop_guard();
+    let writers = config.batch.writers;
+    let shared = Shared {
+        names: TopicNames {
+            readings: config.input.readings_topic.clone(),
+            dead_letters: config.input.dead_letters_topic.clone(),
+        },
+        metrics: context.metrics.register(Metrics::register),
+        health: Arc::new(Health::new(&context.ready, writers)),
+        rules: Arc::new(Rules::new(config.meters.new_per_minute_max, &config.meters.allow_file)?),
+        identity_changes: Arc::default(),
+        stop,
+        config: Arc::new(config),
+    };
+    let mut tasks = JoinSet::new();
+    let mut first_consumer = None;
+    for index in 0..writers {
+        let consumer = shared.start_writer(index, &mut tasks)?;
+        first_consumer.get_or_insert(consumer);
+    }
+    let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
+    // Ends with this future too: it holds a consumer, which must leave the group.
+    let mut watching = JoinSet::new();
+    watching.spawn(watch::watch(
+        consumer,
+        shared.names.clone(),
+        shared.config.input.identity_check_ms,
+        Arc::clone(&shared.identity_changes),
+        Arc::clone(&shared.health),
+    ));
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.map_err(|error| anyhow!("a task of the sink has failed: {error}")).flatten();
+        // The first to fail stops all; the others' ends follow from it.
+        outcome = outcome.and(ended);
+        if outcome.is_err() {
+            shared.stop.cancel();
+        }
+    }
+    outcome
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// Starts a writer and the thread that feeds it.
+    fn start_writer(
+        &self,
+        index: usize,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<Arc<KafkaConsumer>> {
+        let ownership = Arc::new(Ownership::default());
+        let consumer = Arc::new(self.consumer(index, &ownership)?);
+        // One batch waits while one is written and one is filled: that is all the memory there is for them.
+        let (work, work_queue) = mpsc::channel(1);
+        let (answers, answer_queue) = mpsc::channel(ANSWERS_MAX);
+        let writer = Writer {
+            index,
+            config: Arc::clone(&self.config),
+            consumer: Arc::clone(&consumer),
+            ownership: Arc::clone(&ownership),
+            writing: Writing {
+                names: self.names.clone(),
+                owner: Uuid::new_v4(),
+                refused_rows_max: self.config.store.refused_rows_max,
+            },
+            meters: Meters::new(Arc::clone(&self.rules)),
+            session: None,
+            blocked: false,
+            answers,
+            metrics: self.metrics.clone(),
+            health: Arc::clone(&self.health),
+            stop: self.stop.clone(),
+        };
+        let consuming = Consuming {
+            writer: index,
+            config: Arc::clone(&self.config),
+            names: self.names.clone(),
+            consumer: Arc::clone(&consumer),
+            ownership,
+            identity_changes: Arc::clone(&self.identity_changes),
+            work,
+            answers: answer_queue,
+            metrics: self.metrics.clone(),
+            health: Arc::clone(&self.health),
+            stop: self.stop.clone(),
+            runtime: Handle::current(),
+            state: consume::State::default(),
+        };
+        let (ended, end) = oneshot::channel();
+        std::thread::Builder::new()
+            .name(format!("consumer-{index}"))
+            .spawn(move || {
+                // Nobody waits for the end of a run that was dropped.
+                let _ = ended.send(consuming.run());
+            })
+            .context("cannot start a consumer's thread")?;
+        tasks.spawn(async move {
+            writer.run(work_queue).await;
+            Ok(())
+        });
+        tasks.spawn(async move { end.await.context("a consumer's thread has failed")? });
+        Ok(consumer)
+    }
+
+    /// One member of the group.
+    fn consumer(&self, index: usize, ownership: &Arc<Ownership>) -> anyhow::Result<KafkaConsumer> {
+        let Config { kafka, input, .. } = &*self.config;
+        let mut config = kafka.client_config(&format!("wattline-timescale-sink-{index}"))?;
+        config
+            .set("group.id", &input.group)
+            .set("session.timeout.ms", input.session_timeout_ms.to_string())
+            .set("heartbeat.interval.ms", (input.session_timeout_ms / 4).to_string())
+            .set("enable.auto.commit", "true")
+            .set("enable.auto.offset.store", "false")
+            // Where a partition begins is asked of the database; this is for a log that isn't the one we knew, and
+            // then the first record shows it.
+            .set("auto.offset.reset", "earliest")
+            .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
+            .set("fetch.queue.backoff.ms", "20")
+            .set("fetch.wait.max.ms", "50")
+            // The limit above counts payloads alone, before a fetch; these keep what a fetch brings, compressed and
+            // with a few hundred bytes of the client's own for each record, from being many times that.
+            .set("queued.min.messages", "10000")
+            .set("fetch.message.max.bytes", (256 * 1024).to_string())
+            .set("fetch.max.bytes", (2 * 1024 * 1024).to_string())
+            .set("topic.metadata.refresh.interval.ms", "30000")
+            .set("statistics.interval.ms", "5000")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        if !kafka.instance_id.is_empty() {
+            config.set("group.instance.id", format!("{}-{index}", kafka.instance_id));
+        }
+        let rebalances = Rebalances::new(self.names.clone(), Arc::clone(ownership), self.metrics.clone());
+        KafkaConsumer::from_config_and_context(&config, rebalances).context("cannot make the Kafka consumer")
+    }
+}

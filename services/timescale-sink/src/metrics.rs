@@ -1,0 +1,224 @@
+//! Metrics. What became of records is read from the offset rows, which the batch's own transaction wrote: nothing is
+//! counted a second time here, so a crash can't make the two differ.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use wattline_service::metrics::SECONDS;
+
+use crate::batch::{Partition, Stream};
+use crate::offsets::OffsetRow;
+use crate::write::Way;
+
+/// All metrics of timescale-sink, prefixed `wattline_timescale_sink_`.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    records: Family<OutcomeLabels, Counter>,
+    next_offset: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
+    lag: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
+    /// Batches, by how the rows got into the table.
+    pub batches: Family<WayLabels, Counter>,
+    /// Tries that failed, by what was being done and the class of the error.
+    pub errors: Family<ErrorLabels, Counter>,
+    /// Time of one committed transaction.
+    pub write_seconds: Histogram,
+    /// Records in a batch.
+    pub batch_records: Histogram,
+    /// From a batch's oldest arrival to its commit.
+    pub delay_seconds: Histogram,
+    /// Records that were read again and are stored already.
+    pub skipped: Counter,
+    /// Times that a partition's offsets were read again and its consumer moved there.
+    pub seeks: Counter,
+    /// Connections ended because they held an offset row that this writer owns.
+    pub blockers_ended: Counter,
+    /// Meters registered by this process.
+    pub meters_registered: Counter,
+    /// Meters that the last writer to look knows.
+    pub meters_known: Gauge,
+    /// Partitions that this process holds.
+    pub partitions_assigned: Gauge,
+    /// Partitions that wait for a person.
+    pub partitions_stopped: Gauge,
+}
+
+/// What the sink was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Stage {
+    Consuming,
+    Claiming,
+    Writing,
+}
+
+/// The class of an error, see `failure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum ErrorClass {
+    Transient,
+    Data,
+    Stop,
+    Fenced,
+}
+
+/// Labels of an error.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct ErrorLabels {
+    pub stage: Stage,
+    pub class: ErrorClass,
+}
+
+/// Labels of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct WayLabels {
+    pub way: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartitionLabels {
+    stream: &'static str,
+    partition: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    stream: &'static str,
+    partition: i32,
+    outcome: &'static str,
+}
+
+const OUTCOMES: [&str; 7] =
+    ["stored", "merged", "duplicate", "conflict", "dead_lettered", "lost", "possible_duplicate"];
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Registers them.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::new();
+        let m = metrics.clone();
+        registry.register("records", "Records by outcome, since the partition's first offset", m.records);
+        registry.register("next_offset", "The next record to be stored", m.next_offset);
+        registry.register("lag_records", "Records in Kafka that are not stored yet", m.lag);
+        registry.register("batches", "Batches committed, by how rows got into the table", m.batches);
+        registry.register("errors", "Failed tries, by stage and class", m.errors);
+        registry.register_with_unit("write", "Time of a committed transaction", SECONDS, m.write_seconds);
+        registry.register("batch_records", "Records in a committed batch", m.batch_records);
+        registry.register_with_unit(
+            "delay",
+            "From the oldest arrival in a batch to its commit",
+            SECONDS,
+            m.delay_seconds,
+        );
+        registry.register("skipped", "Records read again that are stored already", m.skipped);
+        registry.register("seeks", "Partitions moved to the database's offset", m.seeks);
+        registry.register(
+            "blockers_ended",
+            "Connections ended because they held an offset row of a partition that this process owns",
+            m.blockers_ended,
+        );
+        registry.register("meters_registered", "Meters registered", m.meters_registered);
+        registry.register("meters_known", "Meters that the last writer to look knows", m.meters_known);
+        registry.register("partitions_assigned", "Partitions held", m.partitions_assigned);
+        registry.register("partitions_stopped", "Partitions that wait for a person", m.partitions_stopped);
+        metrics
+    }
+
+    fn new() -> Self {
+        Self {
+            records: Family::default(),
+            next_offset: Family::default(),
+            lag: Family::default(),
+            batches: Family::default(),
+            errors: Family::default(),
+            write_seconds: Histogram::new(exponential_buckets(0.002, 2.0, 14)),
+            batch_records: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
+            delay_seconds: Histogram::new(exponential_buckets(0.05, 2.0, 16)),
+            skipped: Counter::default(),
+            seeks: Counter::default(),
+            blockers_ended: Counter::default(),
+            meters_registered: Counter::default(),
+            meters_known: Gauge::default(),
+            partitions_assigned: Gauge::default(),
+            partitions_stopped: Gauge::default(),
+        }
+    }
+
+    /// What an offset row says after a commit.
+    pub fn offset_row(&self, row: &OffsetRow) {
+        let (stream, partition) = (name(row.partition.stream), row.partition.number);
+        let counts = &row.counts;
+        let values = [
+            counts.stored,
+            counts.merged,
+            counts.duplicate,
+            counts.conflict,
+            counts.dead_lettered,
+            row.lost,
+            counts.possible_duplicate,
+        ];
+        for (outcome, value) in OUTCOMES.into_iter().zip(values) {
+            let labels = OutcomeLabels { stream, partition, outcome };
+            let value = u64::try_from(value).unwrap_or(0);
+            self.records.get_or_create(&labels).inner().store(value, Ordering::Relaxed);
+        }
+        self.next_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.next_offset);
+    }
+
+    /// Where a partition ends in Kafka.
+    pub fn high_offset(&self, partition: Partition, high: i64) {
+        let labels = labels(partition);
+        let next = self.next_offset.get_or_create(&labels).get();
+        self.lag.get_or_create(&labels).set((high - next).max(0));
+    }
+
+    /// Another process reports this partition from now on.
+    pub fn forget(&self, partition: Partition) {
+        for outcome in OUTCOMES {
+            self.records.remove(&OutcomeLabels {
+                stream: name(partition.stream),
+                partition: partition.number,
+                outcome,
+            });
+        }
+        self.next_offset.remove(&labels(partition));
+        self.lag.remove(&labels(partition));
+    }
+
+    /// One failed try.
+    pub fn error(&self, stage: Stage, class: ErrorClass) {
+        self.errors.get_or_create(&ErrorLabels { stage, class }).inc();
+    }
+}
+
+// === impl Way ===
+
+impl Way {
+    /// The label's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Upsert => "upsert",
+        }
+    }
+}
+
+fn labels(partition: Partition) -> PartitionLabels {
+    PartitionLabels { stream: name(partition.stream), partition: partition.number }
+}
+
+const fn name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Readings => "readings",
+        Stream::DeadLetters => "dead_letters",
+    }
+}

@@ -1,0 +1,14 @@
+//! What timescale-sink promises, against real Kafka and TimescaleDB. One module a promise; `world` is what they
+//! share: one stack for all, topics and a database of its own for each test.
+
+mod database_away;
+mod exactly_once;
+mod frozen_twin;
+mod lost;
+mod missing_table;
+mod outcomes;
+mod rebalance;
+mod recreated_topic;
+mod refused_rows;
+mod stop;
+mod world;

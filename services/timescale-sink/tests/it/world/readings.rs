@@ -1,0 +1,26 @@
+//! Readings for tests.
+
+use wattline_reading::{Measures, Reading, Timestamp, TsSource};
+
+/// 2026-11-20T10:00:00Z and so many seconds.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros((1_795_168_800 + seconds) * 1_000_000)
+}
+
+/// The id of a test's meter.
+pub(crate) fn meter(number: usize) -> String {
+    format!("meter-{number}")
+}
+
+/// A reading with power alone, stamped by the device.
+pub(crate) fn reading(meter_id: &str, seconds: i64, power_w: f64) -> Reading {
+    Reading {
+        meter_id: meter_id.to_owned(),
+        ts: at(seconds),
+        received_at: at(seconds + 1),
+        ts_source: TsSource::Device,
+        measures: Measures { power_w: Some(power_w), ..Measures::default() },
+        register_epoch: None,
+        redelivered: false,
+    }
+}
