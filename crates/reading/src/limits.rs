@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::register::REGISTER_MWH_MAX;
 use crate::timestamp::FIRST_PLAUSIBLE;
-use crate::{METER_ID_BYTES_MAX, Reading};
+use crate::{METER_ID_BYTES_MAX, Reading, Timestamp};
 
 /// Bounds that a reading must keep. The defaults fit a home's three-phase connection.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -61,6 +61,8 @@ pub enum Reason {
     RecordUndecodable,
     /// The meter is not in the registry and may not be added.
     MeterRefused,
+    /// A Sparkplug alias without the BIRTH that names it.
+    AliasUnknown,
 }
 
 /// A refusal: the word and what a person must know.
@@ -145,6 +147,15 @@ impl Limits {
         Ok(())
     }
 
+    /// True where a device's time is within the bounds for a message that arrived at `received_at`.
+    #[must_use]
+    pub fn is_plausible_time(&self, ts: Timestamp, received_at: Timestamp) -> bool {
+        let ahead_us = ts.micros() - received_at.micros();
+        ts >= FIRST_PLAUSIBLE
+            && ahead_us <= self.ts_ahead_s_max.saturating_mul(1_000_000)
+            && -ahead_us <= self.ts_age_s_max.saturating_mul(1_000_000)
+    }
+
     fn check_time(&self, reading: &Reading) -> Result<(), Refusal> {
         let ahead_us = reading.ts.micros() - reading.received_at.micros();
         if ahead_us > self.ts_ahead_s_max.saturating_mul(1_000_000) {
@@ -195,7 +206,7 @@ impl Limits {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::PayloadTooLarge,
         Self::NoRoute,
@@ -211,6 +222,7 @@ impl Reason {
         Self::DatabaseRefused,
         Self::RecordUndecodable,
         Self::MeterRefused,
+        Self::AliasUnknown,
     ];
 
     /// The word on the wire, in the database, in metrics and APIs.
@@ -232,6 +244,7 @@ impl Reason {
             Self::DatabaseRefused => "database_refused",
             Self::RecordUndecodable => "record_undecodable",
             Self::MeterRefused => "meter_refused",
+            Self::AliasUnknown => "alias_unknown",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The operator's commands, as a library that tests and the local stack call too.
 
 pub mod audit;
+pub mod decode;
 pub mod migrate;
 pub mod topics;

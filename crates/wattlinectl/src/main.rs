@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{audit, migrate, topics};
+use wattlinectl::{audit, decode, migrate, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -57,6 +57,26 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 180)]
         wait_s: u64,
     },
+    /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
+    /// needed.
+    Decode {
+        /// The topic it was published on.
+        #[arg(long, required_unless_present = "batch")]
+        topic: Option<String>,
+        /// Configuration file of mqtt-ingest, for its routes and limits. Without it: the defaults.
+        #[arg(long, value_name = "FILE")]
+        routes: Option<PathBuf>,
+        /// When it arrived (RFC 3339). Without it: now.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<Timestamp>,
+        /// The broker delivered it with the RETAIN flag.
+        #[arg(long)]
+        retained: bool,
+        /// Read JSON lines with `topic`, `payload` or `payload_base64`, and if wanted `at` and `retained`; answer line
+        /// by line.
+        #[arg(long, conflicts_with_all = ["topic", "retained"])]
+        batch: bool,
+    },
 }
 
 /// How to reach the database as its owner.
@@ -93,6 +113,18 @@ async fn run(command: Command) -> anyhow::Result<()> {
             match applied.as_slice() {
                 [] => println!("the schema is up to date"),
                 applied => println!("applied {} migrations: {applied:?}", applied.len()),
+            }
+        }
+        Command::Decode { topic, routes, at, retained, batch } => {
+            let at = at.unwrap_or_else(Timestamp::now);
+            let mut decoder = decode::Decoder::new(routes.as_deref())?;
+            let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+            if batch {
+                decoder.decode_batch(at, input, output)?;
+            } else {
+                let topic = topic.unwrap_or_default();
+                let message = decode::Message { topic, payload: Vec::new(), at, retained };
+                decoder.decode_one(message, input, output)?;
             }
         }
         Command::Topics { brokers, replication_factor } => {

@@ -9,8 +9,7 @@ use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
 use wattline_service::{KafkaSettings, ServiceConfig, ServiceSettings};
 
-use crate::decode::Decoder;
-use crate::route::{RouteSettings, Routes, check_filter};
+use crate::route::{RouteSettings, Routes, check_filter, overlap};
 use crate::window::WindowSettings;
 
 /// Everything that can be set.
@@ -29,7 +28,9 @@ pub struct Config {
     pub window: WindowSettings,
     /// What is plausible.
     pub limits: Limits,
-    /// Topic filter to decoder; the first that matches takes a message.
+    /// Whose default routes are on: names of families, or `all`.
+    pub families: Vec<String>,
+    /// Topic filter to decoder. They come before the default routes; no two of them may overlap.
     pub routes: Vec<RouteSettings>,
 }
 
@@ -95,11 +96,8 @@ impl Default for Config {
             produce: ProduceSettings::default(),
             window: WindowSettings::default(),
             limits: Limits::default(),
-            routes: vec![RouteSettings {
-                filter: "wattline/+/reading".to_owned(),
-                decoder: Decoder::WattlineJson,
-                meter_id: "{2}".to_owned(),
-            }],
+            families: vec!["all".to_owned()],
+            routes: Vec::new(),
         }
     }
 }
@@ -112,7 +110,19 @@ impl ServiceConfig for Config {
     fn validate(&self) -> anyhow::Result<()> {
         self.mqtt.validate()?;
         self.kafka.client_config("check")?;
-        Routes::new(&self.routes)?;
+        let routes = Routes::new(&self.routes, &self.families)?;
+        let subscribed = |filter: &str| self.mqtt.filters.iter().any(|wider| overlap(wider, filter));
+        let own = routes.all().iter().take(self.routes.len());
+        if let Some(route) =
+            own.into_iter().find(|route| !self.mqtt.filters.is_empty() && !subscribed(&route.filter))
+        {
+            bail!(
+                "routes: {:?} ({}) can never match: none of mqtt.filters {:?} brings such a topic",
+                route.filter,
+                route.decoder,
+                self.mqtt.filters
+            );
+        }
         let WindowSettings { messages_max, records_max, bytes_max } = self.window;
         let received = usize::from(self.mqtt.receive_maximum);
         ensure!(

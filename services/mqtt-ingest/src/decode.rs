@@ -1,16 +1,40 @@
 //! What a message is: readings, nothing to store, or a refusal. Pure: no I/O, no clock, no panic.
 //!
-//! Each device family is a module of its own below; [`Decoder`] names it in the configuration.
+//! Each device family is a module of its own under [`family`]; a family makes [`draft`]s, and [`resolve`] makes
+//! readings of them, the same way for all. Wattline's own JSON has a faster way of its own.
 
+pub mod answer;
+pub mod declarative;
+pub mod draft;
+pub mod family;
+mod ignored;
+pub mod json;
+pub mod memory;
+pub mod message;
 pub mod number;
+pub mod obis;
+pub mod omission;
+mod resolve;
 pub mod time;
+pub mod unit;
 mod wattline_json;
 
-use serde::Deserialize;
-use wattline_reading::limits::{LeftOut, Limits, refuse};
-use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
+#[cfg(test)]
+mod document;
 
-use crate::route::Routes;
+use wattline_reading::limits::{Limits, Refusal, refuse};
+use wattline_reading::{Reading, Reason, Timestamp};
+
+use crate::route::{Route, Routes};
+
+pub use family::{Decoder, FAMILIES, Family};
+pub use ignored::Ignored;
+pub use memory::Memory;
+pub use omission::{Omission, Omitted};
+
+use draft::Stop;
+use family::Decode;
+use message::{Message, Topic};
 
 /// One message, as a decoder sees it.
 #[derive(Clone, Copy, Debug)]
@@ -38,23 +62,6 @@ pub enum Decoded {
     Reject(Refusal),
 }
 
-/// Why a message holds nothing to store although nothing is wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ignored {
-    /// A retained message without the device's own time: it may be of any age.
-    RetainedWithoutTime,
-    /// An empty payload: how MQTT clears a retained message.
-    Empty,
-}
-
-/// The device family that a route's messages come from.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decoder {
-    /// Wattline's own JSON: one object or an array of them.
-    WattlineJson,
-}
-
 /// What is judged by: routes, plausible limits, and the largest payload.
 #[derive(Debug)]
 pub struct Judge {
@@ -69,9 +76,22 @@ pub struct Judge {
 // === impl Judge ===
 
 impl Judge {
-    /// Finds the route, decodes, and checks each reading: a message is taken whole or refused whole.
-    /// `left_out` hears of each secondary measure that was not plausible.
-    pub fn decide(&self, input: &Input<'_>, left_out: impl FnMut(LeftOut)) -> Decoded {
+    /// Finds the route, decodes, and checks each reading: a message is taken whole or refused whole. `memory` is
+    /// what families with memory know of earlier messages; `omitted` hears of each field that was left out.
+    pub fn decide(
+        &self,
+        input: &Input<'_>,
+        memory: &mut Memory,
+        mut omitted: impl FnMut(&Omission),
+    ) -> Decoded {
+        let Some(route) = self.routes.find(input.topic) else {
+            let detail = format!("no route takes the topic {:?}", input.topic);
+            return Decoded::Reject(refuse(Reason::NoRoute, detail));
+        };
+        let family = route.decoder.family();
+        if (family.is_status)(Topic(input.topic)) {
+            return Decoded::Ignore(Ignored::Status);
+        }
         if input.payload.len() > self.payload_bytes_max {
             let detail = format!(
                 "the payload has {} bytes, at most {} (mqtt.payload_bytes_max)",
@@ -80,24 +100,42 @@ impl Judge {
             );
             return Decoded::Reject(refuse(Reason::PayloadTooLarge, detail));
         }
-        let Some(route) = self.routes.find(input.topic) else {
-            let detail = format!("no route takes the topic {:?}", input.topic);
-            return Decoded::Reject(refuse(Reason::NoRoute, detail));
+        let decoded = match self.decode(route, input, memory, &mut omitted) {
+            Ok(readings) => Decoded::Readings(readings),
+            Err(Stop::Ignore(why)) => Decoded::Ignore(why),
+            Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
         };
-        let meter_id = route.meter_id(input.topic);
-        let decoded = match route.decoder {
-            Decoder::WattlineJson => wattline_json::decode(input, &meter_id),
-        };
-        self.check(decoded, left_out)
+        self.check(decoded, omitted)
     }
 
-    fn check(&self, decoded: Decoded, mut left_out: impl FnMut(LeftOut)) -> Decoded {
+    fn decode(
+        &self,
+        route: &Route,
+        input: &Input<'_>,
+        memory: &mut Memory,
+        omitted: &mut impl FnMut(&Omission),
+    ) -> Result<Vec<Reading>, Stop> {
+        let topic = Topic(input.topic);
+        let message = Message { topic, payload: input.payload, options: &route.options };
+        let drafts = match route.decoder.family().decode {
+            Decode::Direct => return wattline_json::decode(input, route, &self.limits),
+            Decode::Drafts(decode) => decode(&message)?,
+            Decode::WithMemory(decode) => decode(&message, memory)?,
+        };
+        drafts.omitted.iter().for_each(omitted);
+        resolve::readings(drafts.drafts, route, input, &self.limits)
+    }
+
+    fn check(&self, decoded: Decoded, mut omitted: impl FnMut(&Omission)) -> Decoded {
         let Decoded::Readings(mut readings) = decoded else {
             return decoded;
         };
         let several = readings.len() > 1;
         for (index, reading) in readings.iter_mut().enumerate() {
-            if let Err(mut refusal) = self.limits.check(reading, &mut left_out) {
+            let left_out = |field: wattline_reading::limits::LeftOut| {
+                omitted(&Omission { field: field.as_str().into(), reason: Omitted::Implausible });
+            };
+            if let Err(mut refusal) = self.limits.check(reading, left_out) {
                 if several {
                     refusal.detail = format!("reading {index}: {}", refusal.detail);
                 }
@@ -105,22 +143,6 @@ impl Judge {
             }
         }
         Decoded::Readings(readings)
-    }
-}
-
-// === impl Ignored ===
-
-impl Ignored {
-    /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 2] = [Self::RetainedWithoutTime, Self::Empty];
-
-    /// The word that metrics carry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RetainedWithoutTime => "retained_without_time",
-            Self::Empty => "empty",
-        }
     }
 }
 

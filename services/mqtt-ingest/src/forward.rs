@@ -12,8 +12,8 @@ use wattline_reading::{DeadLetter, Reading, Timestamp, limits::Refusal};
 use wattline_service::{Backoff, Condition};
 
 use crate::acknowledge::Failure;
-use crate::decode::{Decoded, Input, Judge};
-use crate::metrics::{CauseLabel, FieldLabel, FieldName, Metrics};
+use crate::decode::{Decoded, Input, Judge, Memory};
+use crate::metrics::{CauseLabel, LeftOutLabel, Metrics};
 use crate::produce::{Deliveries, Producer};
 use crate::session::{Event, Loss, Session};
 use crate::window::{Fate, Kept, Shed, Window};
@@ -35,6 +35,7 @@ pub(crate) struct Receiver {
     pub(crate) mqtt: Condition,
     pub(crate) letters: Letters,
     pub(crate) values: Values,
+    pub(crate) memory: Memory,
     pub(crate) backoff: Backoff,
     pub(crate) taken_over_wait: Duration,
     pub(crate) shutdown: CancellationToken,
@@ -163,9 +164,8 @@ impl Receiver {
             received_at,
         };
         let metrics = &self.metrics;
-        let decoded = self.judge.decide(&input, |field| {
-            let field = FieldName(field);
-            metrics.left_out.get_or_create(&FieldLabel { field }).inc();
+        let decoded = self.judge.decide(&input, &mut self.memory, |omission| {
+            metrics.left_out.get_or_create(&LeftOutLabel::from(omission)).inc();
         });
         match decoded {
             Decoded::Readings(readings) => self.forward(message, &readings, producer),

@@ -27,7 +27,7 @@ use wattline_service::{Backoff, Condition, Context};
 pub use config::Config;
 
 use acknowledge::{Acknowledger, Failure, say_replaced};
-use decode::Judge;
+use decode::{Judge, Memory};
 use forward::{Ended, Letters, Receiver, Values};
 use metrics::Metrics;
 use produce::{Deliveries, Producer, check_topics};
@@ -109,7 +109,7 @@ async fn data_path(config: Config, context: Context) -> anyhow::Result<()> {
 fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)> {
     let kafka = Arc::new(context.ready.condition("kafka", "not checked yet"));
     let mqtt = context.ready.condition("mqtt", "not connected yet");
-    let routes = Routes::new(&config.routes)?;
+    let routes = Routes::new(&config.routes, &config.families)?;
     let filters = if config.mqtt.filters.is_empty() { routes.filters() } else { config.mqtt.filters.clone() };
     // Room for every ack of a full window, and for the few requests beside them.
     let session = Session::new(&config.mqtt, &filters, config.window.messages_max + 64)?;
@@ -130,6 +130,7 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
         mqtt,
         letters: Letters::new(Arc::clone(&judge)),
         values: Values::default(),
+        memory: Memory::default(),
         // Soon at first: a broker may lose what is published before the group is back.
         backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
         taken_over_wait: Duration::from_millis(config.mqtt.taken_over_wait_ms),

@@ -1,24 +1,22 @@
 //! The service's metrics. Those of the account at the door are read from the window itself, under its lock: the
 //! equation received = forwarded + ignored + dead-lettered + shed + in flight holds in every scrape.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
-};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use wattline_reading::limits::LeftOut;
 use wattline_reading::{Reason, Timestamp};
 use wattline_service::metrics::SECONDS;
 
-use crate::decode::Ignored;
+use crate::decode::{Ignored, Omission, Omitted};
 use crate::window::{Account, Shed, Usage, Window};
 
 /// See the module.
@@ -36,8 +34,8 @@ pub struct Metrics {
     pub connected: Gauge,
     /// Producers that were replaced after an error of the third kind.
     pub producers_replaced: Counter,
-    /// Secondary measures that were left out of readings, by field.
-    pub left_out: Family<FieldLabel, Counter>,
+    /// Fields that were left out of readings, by reason.
+    pub left_out: Family<LeftOutLabel, Counter>,
     /// From arrival to settled; of the longest waiting in each batch.
     pub settle: Histogram,
 }
@@ -49,16 +47,15 @@ pub struct CauseLabel {
     pub cause: &'static str,
 }
 
-/// Which field.
+/// Which field, and why.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-pub struct FieldLabel {
-    /// Its name.
-    pub field: FieldName,
+pub struct LeftOutLabel {
+    /// Wattline's name of a measure that was not plausible. Empty for all else: what devices call their fields has no
+    /// bound.
+    pub field: Cow<'static, str>,
+    /// The word.
+    pub reason: &'static str,
 }
-
-/// A secondary measure's name.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct FieldName(pub LeftOut);
 
 #[derive(Debug)]
 struct Door {
@@ -105,11 +102,7 @@ impl Metrics {
             "Kafka producers given up after an error that retrying can't cure",
             self.producers_replaced.clone(),
         );
-        registry.register(
-            "left_out",
-            "Secondary measures left out of readings because they are not plausible",
-            self.left_out.clone(),
-        );
+        registry.register("left_out", "Fields left out of readings, by reason", self.left_out.clone());
         registry.register_with_unit(
             "settle",
             "From arrival until Kafka has everything, of the longest waiting in each batch",
@@ -119,11 +112,15 @@ impl Metrics {
     }
 }
 
-// === impl FieldName ===
+// === impl LeftOutLabel ===
 
-impl EncodeLabelValue for FieldName {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        self.0.as_str().encode(encoder)
+impl From<&Omission> for LeftOutLabel {
+    fn from(omission: &Omission) -> Self {
+        let field = match omission.reason {
+            Omitted::Implausible => omission.field.clone(),
+            _ => Cow::Borrowed(""),
+        };
+        Self { field, reason: omission.reason.as_str() }
     }
 }
 
@@ -199,7 +196,8 @@ mod tests {
         let window = Arc::new(Mutex::new(Window::new(WindowSettings::default())));
         let registry = wattline_service::Metrics::new("mqtt-ingest");
         let metrics = Metrics::new(&registry, &window);
-        metrics.left_out.get_or_create(&FieldLabel { field: FieldName(LeftOut::Voltage) }).inc();
+        let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
+        metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
         let message = Kept {
             topic: Bytes::new(),
             payload: Bytes::from_static(b"0123456789"),
@@ -223,7 +221,7 @@ mod tests {
             "wattline_mqtt_ingest_in_flight 1",
             "wattline_mqtt_ingest_in_flight_records 1",
             "wattline_mqtt_ingest_in_flight_size 20",
-            "wattline_mqtt_ingest_left_out_total{field=\"voltage_v\"} 1",
+            "wattline_mqtt_ingest_left_out_total{field=\"voltage_v\",reason=\"implausible\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

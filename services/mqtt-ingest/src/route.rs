@@ -1,25 +1,31 @@
-//! Which decoder takes a topic, and how the meter's id is made from the topic.
+//! Which decoder takes a topic, how the meter's id is made, and what the route says of time, sign and scale.
 
-use anyhow::{bail, ensure};
-use serde::Deserialize;
+mod filter;
+mod settings;
+mod template;
+mod timing;
+mod trie;
 
-use crate::decode::Decoder;
+use std::borrow::Cow;
 
-/// One `[[routes]]` table of the configuration.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct RouteSettings {
-    /// MQTT topic filter. The first route that matches a topic takes it.
-    pub filter: String,
-    /// The device family.
-    pub decoder: Decoder,
-    /// The meter's id: text with `{N}` for the N-th level of the topic, counted from 1.
-    pub meter_id: String,
-}
+use anyhow::{Context, bail, ensure};
 
-/// All routes, in the order of the configuration.
+pub use filter::{check_filter, covers, matches, overlap};
+pub use settings::{FamilyOptions, RouteSettings, Sign};
+pub use timing::{TimePolicy, Timing};
+
+use crate::decode::declarative::Compiled;
+use crate::decode::{Decoder, FAMILIES};
+use template::Template;
+use trie::Trie;
+
+/// All routes. Those of the configuration come before the defaults of the families.
 #[derive(Clone, Debug)]
-pub struct Routes(Vec<Route>);
+pub struct Routes {
+    routes: Vec<Route>,
+    own: Trie,
+    defaults: Trie,
+}
 
 /// One route, ready for use.
 #[derive(Clone, Debug)]
@@ -28,45 +34,125 @@ pub struct Route {
     pub filter: String,
     /// The device family.
     pub decoder: Decoder,
-    meter_id: Vec<Piece>,
+    /// The payload's meter id counts alone.
+    pub trusted: bool,
+    /// Whose time counts.
+    pub timing: Timing,
+    /// What multiplies power, current and registers: the ratio of current transformers.
+    pub multiplier: Option<Multiplier>,
+    /// Import and export are exchanged.
+    pub reversed: bool,
+    /// What the route says to its family.
+    pub options: FamilyOptions,
+    /// The least step of a register, in Wh, where the route or its family knows.
+    pub resolution_wh: Option<f64>,
+    /// The most that the device can take or give, in W, where the route or its family knows.
+    pub max_power_w: Option<f64>,
+    meter_id: Template,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    /// Index of a topic level, from 0.
-    Level(usize),
+/// A factor in decimal, so that registers stay exact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Multiplier {
+    factor: f64,
+    digits: i64,
+    /// `factor` = digits ÷ divisor.
+    divisor: i64,
 }
 
 // === impl Routes ===
 
 impl Routes {
-    /// Checks the routes of the configuration.
+    /// Checks the routes of the configuration, and adds the default routes of `families` (`all`, or their names).
     ///
     /// # Errors
-    /// Names the route and what is wrong with it.
-    pub fn new(settings: &[RouteSettings]) -> anyhow::Result<Self> {
-        ensure!(!settings.is_empty(), "routes is empty: at least one route is needed");
-        let routes = settings.iter().map(Route::new).collect::<anyhow::Result<_>>()?;
-        Ok(Self(routes))
+    /// Names the route and what is wrong with it, or both of two that overlap.
+    pub fn new(settings: &[RouteSettings], families: &[String]) -> anyhow::Result<Self> {
+        let mut routes = Self { routes: Vec::new(), own: Trie::new(), defaults: Trie::new() };
+        for settings in settings {
+            let route = Route::new(settings)?;
+            if let Some(other) = routes.routes.iter().find(|other| overlap(&other.filter, &route.filter)) {
+                bail!(
+                    "routes: {:?} ({}) and {:?} ({}) overlap: a topic that both match must have one route",
+                    other.filter,
+                    other.decoder,
+                    route.filter,
+                    route.decoder
+                );
+            }
+            routes.own.insert(&route.filter, routes.routes.len());
+            routes.routes.push(route);
+        }
+        routes.add_defaults(families)?;
+        ensure!(!routes.routes.is_empty(), "there are no routes: write [[routes]], or families = [\"all\"]");
+        Ok(routes)
     }
 
-    /// The first route that takes the topic.
+    /// The default routes, without those of which a route of the configuration leaves nothing.
+    fn add_defaults(&mut self, families: &[String]) -> anyhow::Result<()> {
+        let all = families.iter().any(|name| name == "all");
+        for name in families.iter().filter(|name| *name != "all") {
+            Decoder::named(name).with_context(|| format!("families: {name:?} is no family"))?;
+        }
+        let own = self.routes.len();
+        for family in FAMILIES.iter().filter(|family| all || families.iter().any(|name| name == family.name))
+        {
+            for (filter, meter_id) in family.routes {
+                if self.routes[..own].iter().any(|route| covers(&route.filter, filter)) {
+                    continue;
+                }
+                let settings = RouteSettings {
+                    meter_id: Some((*meter_id).to_owned()),
+                    ..RouteSettings::new(filter, Decoder::of(family))
+                };
+                self.defaults.insert(filter, self.routes.len());
+                self.routes.push(Route::new(&settings)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The route that takes the topic.
     #[must_use]
     pub fn find(&self, topic: &str) -> Option<&Route> {
-        self.0.iter().find(|route| matches(&route.filter, topic))
+        let index = self.own.find(topic).or_else(|| self.defaults.find(topic))?;
+        self.routes.get(index)
     }
 
-    /// Their filters, each once.
+    /// What to subscribe to by the group: their filters, without those that another covers and without those of
+    /// [`Routes::plain_filters`].
     #[must_use]
     pub fn filters(&self) -> Vec<String> {
+        self.subscriptions(false)
+    }
+
+    /// What one replica must subscribe to alone, because the family needs to see all messages of a device.
+    #[must_use]
+    pub fn plain_filters(&self) -> Vec<String> {
+        self.subscriptions(true)
+    }
+
+    fn subscriptions(&self, plain: bool) -> Vec<String> {
+        let wanted: Vec<&str> = self
+            .routes
+            .iter()
+            .filter(|route| route.decoder.needs_memory() == plain)
+            .map(|route| route.filter.as_str())
+            .collect();
         let mut filters: Vec<String> = Vec::new();
-        for route in &self.0 {
-            if !filters.contains(&route.filter) {
-                filters.push(route.filter.clone());
+        for filter in &wanted {
+            let covered = wanted.iter().any(|other| other != filter && covers(other, filter));
+            if !covered && !filters.iter().any(|taken| taken == filter) {
+                filters.push((*filter).to_owned());
             }
         }
         filters
+    }
+
+    /// All of them, those of the configuration first.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.routes
     }
 }
 
@@ -75,163 +161,113 @@ impl Routes {
 impl Route {
     fn new(settings: &RouteSettings) -> anyhow::Result<Self> {
         let filter = &settings.filter;
-        check_filter(filter)?;
-        let meter_id = parse_template(&settings.meter_id).map_err(|why| {
-            anyhow::anyhow!("routes: meter_id {:?} of {filter:?}: {why}", settings.meter_id)
-        })?;
-        let levels = filter.split('/').filter(|level| *level != "#").count();
-        let ends_open = filter.ends_with('#');
-        for piece in &meter_id {
-            if let Piece::Level(index) = piece {
-                ensure!(
-                    ends_open || *index < levels,
-                    "routes: meter_id {:?} of {filter:?} wants topic level {}, the filter has {levels}",
-                    settings.meter_id,
-                    index + 1
-                );
-            }
-        }
-        Ok(Self { filter: filter.clone(), decoder: settings.decoder, meter_id })
+        check_filter(filter).context("routes")?;
+        let decoder = settings.decoder;
+        let family = decoder.family();
+        let meter_id = match &settings.meter_id {
+            Some(template) => Cow::Borrowed(template.as_str()),
+            None => default_template(filter, decoder),
+        };
+        let template = Template::parse(&meter_id, filter, settings.trusted, family.one_meter)
+            .map_err(|why| anyhow::anyhow!("routes: meter_id {meter_id:?} of {filter:?}: {why}"))?;
+        let multiplier = match settings.multiplier {
+            Some(factor) => Some(Multiplier::new(factor).with_context(|| {
+                format!("routes: multiplier {factor} of {filter:?} must be above 0, with 9 digits at most")
+            })?),
+            None => None,
+        };
+        let zone = settings.zone().with_context(|| format!("routes: {filter:?}"))?;
+        ensure!(
+            decoder.name() != "declarative" || !settings.readings.is_empty(),
+            "routes: {filter:?} has the declarative decoder, and no [[routes.readings]] that says what to read"
+        );
+        ensure!(
+            decoder.name() == "declarative" || settings.readings.is_empty(),
+            "routes: {filter:?} has [[routes.readings]], which only the declarative decoder reads"
+        );
+        let declared = Compiled::all(&settings.readings).with_context(|| format!("routes: {filter:?}"))?;
+        Ok(Self {
+            filter: filter.clone(),
+            decoder,
+            trusted: settings.trusted,
+            timing: Timing { policy: settings.time, zone },
+            multiplier,
+            reversed: settings.sign == Sign::Reversed,
+            options: FamilyOptions {
+                energy_unit: settings.energy_unit,
+                channels: settings.channels.clone(),
+                declared,
+            },
+            resolution_wh: settings.resolution_wh.or(family.resolution_wh),
+            max_power_w: settings.max_power_w.or(family.max_power_w),
+            meter_id: template,
+        })
     }
 
-    /// The meter's id of a topic that this route takes.
+    /// The meter's id of a message on a topic that this route takes.
     #[must_use]
-    pub fn meter_id(&self, topic: &str) -> String {
-        let mut id = String::with_capacity(32);
-        for piece in &self.meter_id {
-            match piece {
-                Piece::Text(text) => id.push_str(text),
-                Piece::Level(index) => id.push_str(topic.split('/').nth(*index).unwrap_or_default()),
-            }
-        }
-        id
+    pub fn meter_id(&self, topic: &str, id: Option<&str>, channel: &str) -> String {
+        self.meter_id.render(topic, id, self.trusted, channel)
+    }
+
+    /// True where readings are taken as the decoder gives them.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.multiplier.is_none() && !self.reversed
     }
 }
 
-/// True where the MQTT filter matches the topic. Filters that begin with a wildcard don't match `$SYS` and the like.
-#[must_use]
-pub fn matches(filter: &str, topic: &str) -> bool {
-    if topic.starts_with('$') && !filter.starts_with('$') {
-        return false;
+/// The family's own where its default route covers the filter; else the levels for which wildcards stand; without
+/// any wildcard the whole topic.
+fn default_template(filter: &str, decoder: Decoder) -> Cow<'static, str> {
+    let known = decoder.family().routes.iter().find(|(default, _)| covers(default, filter));
+    if let Some((_, template)) = known {
+        return Cow::Borrowed(template);
     }
-    let mut levels = topic.split('/');
-    for wanted in filter.split('/') {
-        if wanted == "#" {
-            return true;
-        }
-        match levels.next() {
-            Some(level) if wanted == "+" || wanted == level => {}
-            _ => return false,
-        }
+    let levels = (1..).zip(filter.split('/'));
+    let plus: Vec<String> = levels
+        .clone()
+        .filter(|(_, level)| *level == "+")
+        .map(|(number, _)| format!("{{{number}}}"))
+        .collect();
+    if !plus.is_empty() {
+        return Cow::Owned(plus.join("/"));
     }
-    levels.next().is_none()
+    match levels.last() {
+        Some((number, "#")) => Cow::Owned(format!("{{{number}}}")),
+        _ => Cow::Borrowed("{1+}"),
+    }
 }
 
-/// Checks that a text is an MQTT topic filter that can be put into a shared subscription.
-///
-/// # Errors
-/// Names the filter and what is wrong with it.
-pub fn check_filter(filter: &str) -> anyhow::Result<()> {
-    ensure!(!filter.is_empty(), "a topic filter is empty");
-    ensure!(
-        !filter.starts_with("$share/"),
-        "the filter {filter:?} must be written without $share: mqtt.group adds it"
-    );
-    let last = filter.split('/').count() - 1;
-    for (index, level) in filter.split('/').enumerate() {
-        let alone = level.len() == 1;
-        let wildcard = level.contains(['+', '#']);
-        if (wildcard && !alone) || (level == "#" && index != last) || level.contains('\0') {
-            bail!(
-                "the filter {filter:?} is not valid in MQTT: + and # stand alone in a level, # only in the last"
-            );
-        }
-    }
-    Ok(())
-}
+// === impl Multiplier ===
 
-fn parse_template(template: &str) -> Result<Vec<Piece>, String> {
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        if open > 0 {
-            pieces.push(Piece::Text(rest[..open].to_owned()));
+impl Multiplier {
+    pub(crate) fn new(factor: f64) -> Option<Self> {
+        let text = factor.to_string();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        if !factor.is_finite() || factor <= 0.0 || whole.len() + fraction.len() > 10 {
+            return None;
         }
-        let close = rest[open..].find('}').ok_or("a { has no }")? + open;
-        match rest[open + 1..close].parse::<usize>() {
-            Ok(level) if level > 0 => pieces.push(Piece::Level(level - 1)),
-            _ => {
-                let piece = &rest[open..=close];
-                return Err(format!("{piece} is no topic level: write {{1}}, {{2}}, …"));
-            }
-        }
-        rest = &rest[close + 1..];
+        let digits = format!("{whole}{fraction}").parse().ok()?;
+        let divisor = 10_i64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        Some(Self { factor, digits, divisor })
     }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest.to_owned()));
+
+    /// A measure in floating point.
+    #[must_use]
+    pub fn value(self, value: f64) -> f64 {
+        value * self.factor
     }
-    if pieces.iter().any(|piece| matches!(piece, Piece::Level(_))) {
-        Ok(pieces)
-    } else {
-        Err("without a topic level all meters would be one".to_owned())
+
+    /// A register, half up.
+    #[must_use]
+    pub fn register_mwh(self, mwh: i64) -> i64 {
+        let product = i128::from(mwh) * i128::from(self.digits);
+        let rounded = (product + i128::from(self.divisor / 2)).div_euclid(i128::from(self.divisor));
+        i64::try_from(rounded).unwrap_or(i64::MAX)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(filter: &str, meter_id: &str) -> anyhow::Result<Routes> {
-        Routes::new(&[RouteSettings {
-            filter: filter.to_owned(),
-            decoder: Decoder::WattlineJson,
-            meter_id: meter_id.to_owned(),
-        }])
-    }
-
-    #[test]
-    fn filters_match_as_mqtt_says() {
-        for (filter, topic, expected) in [
-            ("wattline/+/reading", "wattline/m1/reading", true),
-            ("wattline/+/reading", "wattline//reading", true),
-            ("wattline/+/reading", "wattline/m1/reading/x", false),
-            ("wattline/+/reading", "wattline/m1", false),
-            ("wattline/#", "wattline", true),
-            ("wattline/#", "wattline/a/b", true),
-            ("#", "$SYS/uptime", false),
-            ("+/x", "$SYS/x", false),
-            ("$SYS/#", "$SYS/x", true),
-            ("a/b", "a/b", true),
-            ("a/b", "a/B", false),
-        ] {
-            assert_eq!(matches(filter, topic), expected, "{filter} {topic}");
-        }
-    }
-
-    #[test]
-    fn the_id_is_made_of_topic_levels() {
-        let routes = route("wattline/+/reading", "{2}").unwrap();
-        assert_eq!(routes.find("wattline/m-1/reading").unwrap().meter_id("wattline/m-1/reading"), "m-1");
-        let routes = route("site/+/shelly/+/#", "{2}/{4}-em").unwrap();
-        let topic = "site/a/shelly/b/status";
-        assert_eq!(routes.find(topic).unwrap().meter_id(topic), "a/b-em");
-        assert!(routes.find("other").is_none());
-    }
-
-    #[test]
-    fn a_wrong_route_says_what_is_wrong() {
-        for (filter, meter_id, word) in [
-            ("wattline/+/reading", "fixed", "all meters would be one"),
-            ("wattline/+/reading", "{4}", "the filter has 3"),
-            ("wattline/+/reading", "{0}", "no topic level"),
-            ("wattline/+/reading", "{2", "has no }"),
-            ("wattline/#/reading", "{2}", "only in the last"),
-            ("wattline/a+/reading", "{2}", "stand alone"),
-            ("$share/g/x/+", "{2}", "without $share"),
-            ("", "{1}", "empty"),
-        ] {
-            let error = route(filter, meter_id).unwrap_err().to_string();
-            assert!(error.contains(word), "{error}");
-        }
-    }
-}
+#[path = "route/tests.rs"]
+mod tests;

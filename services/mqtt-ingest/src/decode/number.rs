@@ -1,5 +1,6 @@
 //! Numbers as devices write them: JSON numbers, numbers in text, and the words for "no value".
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -12,12 +13,27 @@ use wattline_reading::{Reason, register};
 pub struct Number(pub Option<f64>);
 
 /// Words that firmwares write where they have no value.
-const NO_VALUE: [&str; 6] = ["", "nan", "none", "null", "unavailable", "unknown"];
+const NO_VALUE: [&str; 11] =
+    ["", "nan", "none", "null", "unavailable", "unknown", "n/a", "na", "-", "--", "undefined"];
 
 /// True for a firmware's word for "no value".
 #[must_use]
 pub fn is_no_value(text: &str) -> bool {
     NO_VALUE.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// A device's number as decimal text with a point: a comma is one where it stands alone (`12,5`). None for a word
+/// that says that there is no value.
+#[must_use]
+pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    if is_no_value(text) || text.eq_ignore_ascii_case("-nan") {
+        return None;
+    }
+    if text.bytes().filter(|byte| *byte == b',').count() == 1 && !text.contains('.') {
+        return Some(Cow::Owned(text.replace(',', ".")));
+    }
+    Some(Cow::Borrowed(text))
 }
 
 /// A register in Wh, read from its decimal text so that no digit is lost, in mWh. `name` is for the refusal.

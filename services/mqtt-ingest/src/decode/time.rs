@@ -1,11 +1,136 @@
 //! A device's time: RFC 3339, or an epoch number told apart by its size, in exact decimal arithmetic.
 
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::value::RawValue;
 use wattline_reading::limits::{Refusal, refuse};
 use wattline_reading::timestamp::FIRST_PLAUSIBLE;
 use wattline_reading::{Reason, Timestamp};
 
+use super::json::Json;
 use super::number::{is_no_value, shown};
+
+/// A device's time as its payload gives it; what becomes of it is the route's policy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum DeviceTime {
+    /// The payload has none, or says that the device has no clock: 0, 1970, a word for "no value".
+    #[default]
+    Absent,
+    /// An instant.
+    At(Timestamp),
+    /// A local time without its zone.
+    Local(NaiveDateTime),
+    /// Something is there that is no time: its beginning.
+    Unreadable(String),
+}
+
+// === impl DeviceTime ===
+
+impl DeviceTime {
+    /// From a JSON field: a number, or a text as in [`DeviceTime::from_text`].
+    #[must_use]
+    pub fn from_json(json: Option<&Json<'_>>) -> Self {
+        match json {
+            None | Some(Json::Null) => Self::Absent,
+            Some(json) => match json.scalar() {
+                Some(text) => Self::from_text(text),
+                None => Self::Unreadable("a time that is no number and no text".to_owned()),
+            },
+        }
+    }
+
+    /// An epoch number by its size, RFC 3339, or ISO 8601 without zone (with `T`, a space or `/` in the date).
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let text = text.trim();
+        if is_no_value(text) {
+            return Self::Absent;
+        }
+        let instant =
+            parse_epoch(text).or_else(|| Timestamp::parse_rfc3339(text)).or_else(|| compact_zone(text));
+        if let Some(ts) = instant {
+            return Self::instant(ts);
+        }
+        match local(text) {
+            Some(local) if local.and_utc().timestamp_micros() < FIRST_PLAUSIBLE.micros() => Self::Absent,
+            Some(local) => Self::Local(local),
+            None => Self::Unreadable(shown(text)),
+        }
+    }
+
+    /// An epoch number whose unit is 10^`exponent` s.
+    #[must_use]
+    pub fn from_epoch(text: &str, exponent: i32) -> Self {
+        let text = text.trim();
+        if is_no_value(text) {
+            return Self::Absent;
+        }
+        match parse_decimal(text) {
+            Some((digits, own)) => {
+                let micros = scale(digits, own.saturating_add(6 + exponent));
+                Self::instant(Timestamp::from_micros(clamped(micros)))
+            }
+            None => Self::Unreadable(shown(text)),
+        }
+    }
+
+    /// A meter's stamp `YYMMDDhhmmss` with the letter of its season behind or before it: `S`/`E` summer, `W`/`H`
+    /// winter time in central Europe. Without a letter it is a local time.
+    #[must_use]
+    pub fn from_meter(text: &str) -> Self {
+        let text = text.trim();
+        if text.is_empty() {
+            return Self::Absent;
+        }
+        let is_letter = |c: char| c.is_ascii_alphabetic();
+        let season = text.chars().find(|c| is_letter(*c)).map(|c| c.to_ascii_uppercase());
+        let digits = text.trim_matches(is_letter);
+        if digits.len() != 12 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Self::Unreadable(shown(text));
+        }
+        let Ok(time) = NaiveDateTime::parse_from_str(&format!("20{digits}"), "%Y%m%d%H%M%S") else {
+            // All zeros and the like: a meter whose clock was never set.
+            return if digits.starts_with("00") { Self::Absent } else { Self::Unreadable(shown(text)) };
+        };
+        let hours = match season {
+            Some('S' | 'E') => 2,
+            Some('W' | 'H') => 1,
+            None => return Self::Local(time),
+            Some(_) => return Self::Unreadable(shown(text)),
+        };
+        Self::instant(Timestamp::from_micros(time.and_utc().timestamp_micros() - hours * 3_600_000_000))
+    }
+
+    fn instant(ts: Timestamp) -> Self {
+        if ts >= FIRST_PLAUSIBLE { Self::At(ts) } else { Self::Absent }
+    }
+}
+
+/// A zone without colon, `+0100`, as C's `%z` writes it.
+fn compact_zone(text: &str) -> Option<Timestamp> {
+    let formats = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"];
+    let time = formats.iter().find_map(|format| DateTime::parse_from_str(text, format).ok())?;
+    Some(Timestamp::from_micros(time.timestamp_micros()))
+}
+
+fn local(text: &str) -> Option<NaiveDateTime> {
+    let formats = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y/%m/%d %H:%M:%S%.f",
+        "%d.%m.%Y %H:%M:%S",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ];
+    let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    // Firmwares write such dates before they know the time.
+    let never =
+        || text.starts_with("0000-00-00").then(|| NaiveDate::from_ymd_opt(1970, 1, 1)?.and_hms_opt(0, 0, 0));
+    time.or_else(|| never().flatten())
+}
+
+fn clamped(micros: i128) -> i64 {
+    i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX })
+}
 
 /// The device's time in a JSON field; none where the device has no clock: no field, no value, or an instant
 /// before 2001-09-09T01:46:40Z (0 and 1970 are what devices send before they know the time).
@@ -41,8 +166,7 @@ pub fn parse_epoch(text: &str) -> Option<Timestamp> {
         _ => -3,
     };
     let micros = scale(digits, exponent.saturating_add(to_micros));
-    let micros = i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX });
-    Some(Timestamp::from_micros(micros))
+    Some(Timestamp::from_micros(clamped(micros)))
 }
 
 /// `-12.5e3` as (-125, 2): all its digits, and the power of ten.
@@ -120,7 +244,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_devices_time_is_told_apart() {
+        let at = |text: &str| DeviceTime::At(Timestamp::parse_rfc3339(text).unwrap());
+        let local = |text: &str| DeviceTime::Local(text.parse().unwrap());
+        for (text, expected) in [
+            ("2026-11-20T11:00:00+0100", at("2026-11-20T10:00:00Z")),
+            ("2026-11-20T10:00:00Z", at("2026-11-20T10:00:00Z")),
+            ("1795168800123", at("2026-11-20T10:00:00.123Z")),
+            ("2026-11-20T11:00:00", local("2026-11-20T11:00:00")),
+            ("2026-11-20 11:00:00.5", local("2026-11-20T11:00:00.5")),
+            ("1970-01-01T00:03:12", DeviceTime::Absent),
+            ("0000-00-00T00:00:00", DeviceTime::Absent),
+            ("0", DeviceTime::Absent),
+            ("", DeviceTime::Absent),
+            ("yesterday", DeviceTime::Unreadable("`yesterday`".to_owned())),
+        ] {
+            assert_eq!(DeviceTime::from_text(text), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("261120110000W", at("2026-11-20T10:00:00Z")),
+            ("260720120000S", at("2026-07-20T10:00:00Z")),
+            ("E260720120000", at("2026-07-20T10:00:00Z")),
+            ("h261120110000", at("2026-11-20T10:00:00Z")),
+            ("261120110000", local("2026-11-20T11:00:00")),
+            ("000000000000W", DeviceTime::Absent),
+        ] {
+            assert_eq!(DeviceTime::from_meter(text), expected, "{text}");
+        }
+        assert!(matches!(DeviceTime::from_meter("2611201100"), DeviceTime::Unreadable(_)));
+        assert_eq!(DeviceTime::from_epoch("1795168800123", -3), at("2026-11-20T10:00:00.123Z"));
+    }
+
     proptest! {
+        #[test]
+        fn any_text_is_a_devices_time_without_a_panic(text in "\\PC{0,30}") {
+            let _ = (DeviceTime::from_text(&text), DeviceTime::from_meter(&text), DeviceTime::from_epoch(&text, -3));
+        }
+
         #[test]
         fn any_text_is_read_without_a_panic(text in "[-+.eE0-9]{0,60}") {
             let _ = parse_epoch(&text);

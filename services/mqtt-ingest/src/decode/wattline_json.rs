@@ -6,32 +6,32 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use wattline_reading::limits::{Refusal, refuse};
+use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, Timestamp, TsSource};
 
+use super::draft::Stop;
 use super::number::{Number, register_wh};
-use super::time::device_time;
-use super::{Decoded, Ignored, Input};
+use super::resolve::adjust;
+use super::time::{DeviceTime, device_time};
+use super::{Ignored, Input};
+use crate::route::Route;
 
-/// Decodes one message for the meter `meter_id`.
-pub(super) fn decode(input: &Input<'_>, meter_id: &str) -> Decoded {
+/// Decodes one message of a route.
+///
+/// # Errors
+/// Why there is no reading.
+pub(super) fn decode(input: &Input<'_>, route: &Route, limits: &Limits) -> Result<Vec<Reading>, Stop> {
     let payload = input.payload.trim_ascii();
     if payload.is_empty() {
-        return Decoded::Ignore(Ignored::Empty);
+        return Err(Ignored::Empty.into());
     }
-    match decode_payload(payload, input, meter_id) {
-        Ok(decoded) => decoded,
-        Err(refusal) => Decoded::Reject(refusal),
-    }
-}
-
-fn decode_payload(payload: &[u8], input: &Input<'_>, meter_id: &str) -> Result<Decoded, Refusal> {
     let objects = parse(payload)?;
+    let context = Context { input, route, limits, meter_id: route.meter_id(input.topic, None, "") };
     let several = objects.len() > 1;
     let mut readings = Vec::with_capacity(objects.len());
     let mut without_time = false;
     for (index, object) in objects.into_iter().enumerate() {
-        let decoded = decode_object(object, input, meter_id).map_err(|mut refusal| {
+        let decoded = context.decode_object(object).map_err(|mut refusal| {
             if several {
                 refusal.detail = format!("reading {index}: {}", refusal.detail);
             }
@@ -41,9 +41,9 @@ fn decode_payload(payload: &[u8], input: &Input<'_>, meter_id: &str) -> Result<D
         readings.push(decoded);
     }
     if input.retained && without_time {
-        return Ok(Decoded::Ignore(Ignored::RetainedWithoutTime));
+        return Err(Ignored::RetainedWithoutTime.into());
     }
-    Ok(Decoded::Readings(readings))
+    Ok(readings)
 }
 
 fn parse(payload: &[u8]) -> Result<Vec<Object<'_>>, Refusal> {
@@ -62,26 +62,12 @@ fn parse(payload: &[u8]) -> Result<Vec<Object<'_>>, Refusal> {
     Ok(objects)
 }
 
-fn decode_object(object: Object<'_>, input: &Input<'_>, meter_id: &str) -> Result<Reading, Refusal> {
-    let device_ts = device_time(object.ts)?;
-    Ok(Reading {
-        meter_id: meter_id.to_owned(),
-        ts: device_ts.unwrap_or(input.received_at),
-        received_at: input.received_at,
-        ts_source: device_ts.map_or(TsSource::Arrival, |_| TsSource::Device),
-        measures: Measures {
-            power_w: object.power_w.0,
-            energy_import_mwh: register_wh(object.energy_import_wh, "energy_import_wh")?,
-            energy_export_mwh: register_wh(object.energy_export_wh, "energy_export_wh")?,
-            voltage_v: object.voltage_v.0,
-            current_a: object.current_a.0,
-            power_factor: object.power_factor.0,
-            frequency_hz: object.frequency_hz.0,
-            phases: object.phases.unwrap_or_default().into_iter().map(Phase::from).collect(),
-        },
-        register_epoch: None::<Timestamp>,
-        redelivered: input.redelivered,
-    })
+/// What all objects of a message share.
+struct Context<'a> {
+    input: &'a Input<'a>,
+    route: &'a Route,
+    limits: &'a Limits,
+    meter_id: String,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +103,47 @@ struct PhaseObject {
 struct Objects<'a> {
     objects: Vec<Object<'a>>,
     count: usize,
+}
+
+// === impl Context ===
+
+impl Context<'_> {
+    fn decode_object(&self, object: Object<'_>) -> Result<Reading, Refusal> {
+        let (ts, ts_source) = self.time(object.ts)?;
+        let mut measures = Measures {
+            power_w: object.power_w.0,
+            energy_import_mwh: register_wh(object.energy_import_wh, "energy_import_wh")?,
+            energy_export_mwh: register_wh(object.energy_export_wh, "energy_export_wh")?,
+            voltage_v: object.voltage_v.0,
+            current_a: object.current_a.0,
+            power_factor: object.power_factor.0,
+            frequency_hz: object.frequency_hz.0,
+            phases: object.phases.unwrap_or_default().into_iter().map(Phase::from).collect(),
+        };
+        adjust(&mut measures, self.route);
+        Ok(Reading {
+            meter_id: self.meter_id.clone(),
+            ts,
+            received_at: self.input.received_at,
+            ts_source,
+            measures,
+            register_epoch: None,
+            redelivered: self.input.redelivered,
+        })
+    }
+
+    fn time(&self, raw: Option<&RawValue>) -> Result<(Timestamp, TsSource), Refusal> {
+        let received_at = self.input.received_at;
+        if self.route.timing.is_plain() {
+            let device_ts = device_time(raw)?;
+            return Ok(device_ts.map_or((received_at, TsSource::Arrival), |ts| (ts, TsSource::Device)));
+        }
+        let time = raw.map_or(DeviceTime::Absent, |raw| match raw.get().trim() {
+            "null" => DeviceTime::Absent,
+            text => DeviceTime::from_text(text.trim_matches('"')),
+        });
+        self.route.timing.resolve(&time, received_at, self.limits)
+    }
 }
 
 // === impl PhaseObject ===

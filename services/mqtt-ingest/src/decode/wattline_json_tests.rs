@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use wattline_reading::limits::Limits;
 
 use super::*;
-use crate::decode::{Decoder, Judge};
-use crate::route::{RouteSettings, Routes};
+use crate::decode::{Decoded, Decoder, Judge, Memory};
+use crate::route::{RouteSettings, Routes, TimePolicy};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_168_830_000_000);
 const DOCUMENTED: &str = r#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy_import_wh":1234567.0,
@@ -13,18 +13,18 @@ const DOCUMENTED: &str = r#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy
   "phases":[{"power_w":100.5,"voltage_v":229,"current_a":0.5},{},{"power_w":-1}]}"#;
 
 fn judge() -> Judge {
-    let route = RouteSettings {
-        filter: "wattline/+/reading".to_owned(),
-        decoder: Decoder::WattlineJson,
-        meter_id: "{2}".to_owned(),
-    };
-    Judge { routes: Routes::new(&[route]).unwrap(), limits: Limits::default(), payload_bytes_max: 65_536 }
+    judge_with(&RouteSettings::new("wattline/+/reading", Decoder::WATTLINE_JSON))
+}
+
+fn judge_with(route: &RouteSettings) -> Judge {
+    let routes = Routes::new(std::slice::from_ref(route), &[]).unwrap();
+    Judge { routes, limits: Limits::default(), payload_bytes_max: 65_536 }
 }
 
 fn decide_as(payload: &[u8], retained: bool) -> Decoded {
     let input =
         Input { topic: "wattline/m1/reading", payload, retained, redelivered: false, received_at: NOW };
-    judge().decide(&input, |_| {})
+    judge().decide(&input, &mut Memory::default(), |_| {})
 }
 
 fn readings(payload: &str) -> Vec<Reading> {
@@ -225,7 +225,9 @@ fn a_secondary_measure_beyond_its_bounds_is_left_out_and_told() {
         received_at: NOW,
     };
     let mut left_out = Vec::new();
-    let Decoded::Readings(readings) = judge().decide(&input, |which| left_out.push(which.as_str())) else {
+    let Decoded::Readings(readings) =
+        judge().decide(&input, &mut Memory::default(), |which| left_out.push(which.field.to_string()))
+    else {
         panic!("refused");
     };
     assert_eq!(left_out, ["frequency_hz", "voltage_v"]);
@@ -236,7 +238,7 @@ fn a_secondary_measure_beyond_its_bounds_is_left_out_and_told() {
 fn a_topic_without_a_route_and_a_large_payload_are_refused() {
     let mut input =
         Input { topic: "elsewhere", payload: b"{}", retained: false, redelivered: false, received_at: NOW };
-    let reason = |input: &Input<'_>| match judge().decide(input, |_| {}) {
+    let reason = |input: &Input<'_>| match judge().decide(input, &mut Memory::default(), |_| {}) {
         Decoded::Reject(refusal) => refusal.reason,
         other => panic!("{other:?}"),
     };
@@ -247,6 +249,32 @@ fn a_topic_without_a_route_and_a_large_payload_are_refused() {
     let large = vec![b' '; 65_537];
     input.payload = &large;
     assert_eq!(reason(&input), Reason::PayloadTooLarge);
+}
+
+#[test]
+fn the_routes_time_sign_and_multiplier_hold_here_too() {
+    let mut route = RouteSettings::new("wattline/+/reading", Decoder::WATTLINE_JSON);
+    route.time = TimePolicy::DeviceIfPlausible;
+    route.time_zone = "Europe/Berlin".to_owned();
+    route.multiplier = Some(2.0);
+    route.sign = crate::route::Sign::Reversed;
+    let judge = judge_with(&route);
+    let decide = |payload: &str| {
+        let topic = "wattline/m1/reading";
+        let payload = payload.as_bytes();
+        let input = Input { topic, payload, retained: false, redelivered: false, received_at: NOW };
+        match judge.decide(&input, &mut Memory::default(), |_| {}) {
+            Decoded::Readings(mut readings) => readings.remove(0),
+            other => panic!("{other:?}"),
+        }
+    };
+    let reading = decide(r#"{"ts":"2026-11-20T11:00:00","power_w":5,"energy_import_wh":7}"#);
+    assert_eq!(reading.ts.to_string(), "2026-11-20T10:00:00Z");
+    assert_eq!(reading.measures.power_w, Some(-10.0));
+    assert_eq!(reading.measures.energy_export_mwh, Some(14_000));
+    for ts in ["\"never\"", "null", "1", "\"2030-01-01T00:00:00Z\""] {
+        assert_eq!(decide(&format!(r#"{{"ts":{ts},"power_w":5}}"#)).ts_source, TsSource::Arrival, "{ts}");
+    }
 }
 
 fn json() -> impl Strategy<Value = String> {

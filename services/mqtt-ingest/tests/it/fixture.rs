@@ -77,11 +77,10 @@ impl World {
         config.mqtt.password_file = self.stack.mqtt_password_file("ingest");
         config.mqtt.group = self.name.to_owned();
         config.mqtt.session_expiry_s = 3600;
-        config.routes = vec![RouteSettings {
-            filter: format!("wattline/{}/+/reading", self.name),
-            decoder: Decoder::WattlineJson,
-            meter_id: "{2}-{3}".to_owned(),
-        }];
+        config.families = Vec::new();
+        let filter = format!("wattline/{}/+/reading", self.name);
+        let meter_id = Some("{2}-{3}".to_owned());
+        config.routes = vec![RouteSettings { meter_id, ..RouteSettings::new(&filter, Decoder::WATTLINE_JSON) }];
         config
     }
 

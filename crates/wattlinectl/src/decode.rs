@@ -1,0 +1,197 @@
+//! What ingest would make of a message, without any server: `wattlinectl decode`.
+
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
+use wattline_mqtt_ingest::Config;
+use wattline_mqtt_ingest::decode::answer::{Answer, answer};
+use wattline_mqtt_ingest::decode::{Input, Judge, Memory};
+use wattline_mqtt_ingest::route::Routes;
+use wattline_reading::Timestamp;
+use wattline_reading::topics::PACKET_BYTES_MAX;
+
+/// Decodes messages as ingest does with a configuration; remembers what it has decoded, as ingest does.
+#[derive(Debug)]
+pub struct Decoder {
+    judge: Judge,
+    memory: Memory,
+}
+
+/// One message to decode.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The topic it was published on.
+    pub topic: String,
+    /// Its payload.
+    pub payload: Vec<u8>,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The broker delivered it with the RETAIN flag.
+    pub retained: bool,
+}
+
+/// A line of `--batch`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    topic: String,
+    payload: Option<String>,
+    payload_base64: Option<String>,
+    at: Option<String>,
+    #[serde(default)]
+    retained: bool,
+}
+
+// === impl Decoder ===
+
+impl Decoder {
+    /// With the routes and limits of a configuration file of mqtt-ingest; without one those of its defaults.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn new(routes: Option<&Path>) -> anyhow::Result<Self> {
+        let config: Config = match routes {
+            Some(file) => wattline_service::config::load_from(Some(file), [].into())?,
+            None => Config::default(),
+        };
+        let routes = Routes::new(&config.routes, &config.families)?;
+        let judge = Judge { routes, limits: config.limits, payload_bytes_max: config.mqtt.payload_bytes_max };
+        Ok(Self { judge, memory: Memory::default() })
+    }
+
+    /// What ingest would make of a message.
+    pub fn decode(&mut self, message: &Message) -> Answer {
+        let input = Input {
+            topic: &message.topic,
+            payload: &message.payload,
+            retained: message.retained,
+            redelivered: false,
+            received_at: message.at,
+        };
+        answer(&self.judge, &input, &mut self.memory)
+    }
+
+    /// Answers one payload from `input` with one line.
+    ///
+    /// # Errors
+    /// Where `input` or `output` fails, or a payload is larger than any packet.
+    pub fn decode_one(
+        &mut self,
+        mut message: Message,
+        input: impl Read,
+        mut output: impl Write,
+    ) -> anyhow::Result<()> {
+        let most = PACKET_BYTES_MAX as u64 + 1;
+        input.take(most).read_to_end(&mut message.payload).context("cannot read the payload")?;
+        write_line(&self.decode(&message), &mut output)
+    }
+
+    /// Answers JSON lines with JSON lines.
+    ///
+    /// # Errors
+    /// Where `input` or `output` fails, or a line is no message; names the line.
+    pub fn decode_batch(
+        &mut self,
+        now: Timestamp,
+        input: impl BufRead,
+        mut output: impl Write,
+    ) -> anyhow::Result<()> {
+        for (number, line) in (1..).zip(input.lines()) {
+            let line = line.with_context(|| format!("line {number}"))?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let message = parse_line(&line, now).with_context(|| format!("line {number}"))?;
+            write_line(&self.decode(&message), &mut output)?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_time(text: &str) -> anyhow::Result<Timestamp> {
+    Timestamp::parse_rfc3339(text)
+        .with_context(|| format!("{text:?} is no time: write it as 2026-11-20T10:00:00Z"))
+}
+
+fn parse_line(line: &str, now: Timestamp) -> anyhow::Result<Message> {
+    let line: Line = serde_json::from_str(line)?;
+    let payload = match (line.payload, line.payload_base64) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => BASE64_STANDARD.decode(text).context("payload_base64")?,
+        _ => bail!("write payload or payload_base64, and not both"),
+    };
+    let at = line.at.as_deref().map_or(Ok(now), parse_time)?;
+    Ok(Message { topic: line.topic, payload, at, retained: line.retained })
+}
+
+fn write_line(answer: &Answer, mut output: impl Write) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut output, answer)?;
+    output.write_all(b"\n").context("cannot write the answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-20T10:00:30Z";
+
+    fn answers(lines: &str) -> anyhow::Result<Vec<serde_json::Value>> {
+        let mut output = Vec::new();
+        let now = parse_time(NOW)?;
+        Decoder::new(None)?.decode_batch(now, lines.as_bytes(), &mut output)?;
+        let lines = String::from_utf8(output)?;
+        Ok(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    #[test]
+    fn one_payload_gives_one_object() {
+        let message = Message {
+            topic: "wattline/m1/reading".to_owned(),
+            payload: Vec::new(),
+            at: parse_time(NOW).unwrap(),
+            retained: false,
+        };
+        let mut output = Vec::new();
+        let payload =
+            br#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy_import_wh":1.5,"frequency_hz":198}"#;
+        Decoder::new(None).unwrap().decode_one(message, &payload[..], &mut output).unwrap();
+        let expected = serde_json::json!({
+            "kind": "readings", "route": "wattline/+/reading", "decoder": "wattline-json",
+            "readings": [{"meter_id": "m1", "ts": "2026-11-20T10:00:00Z", "ts_source": "device",
+                          "power_w": 432.1, "energy_import_wh": 1.5}],
+            "left_out": [{"field": "frequency_hz", "reason": "implausible"}],
+        });
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&output).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_batch_is_answered_line_by_line() {
+        let answers = answers(
+            "{\"topic\":\"shellies/a/emeter/0/power\",\"payload_base64\":\"NS41\"}\n\n\
+             {\"topic\":\"shellies/a/emeter/0/power\",\"payload\":\"5\",\"retained\":true}\n\
+             {\"topic\":\"nobody\",\"payload\":\"\",\"at\":\"2026-11-20T10:00:00Z\"}\n",
+        )
+        .unwrap();
+        assert_eq!(answers[0]["readings"][0]["power_w"], 5.5);
+        assert_eq!(answers[0]["readings"][0]["ts"], NOW);
+        assert_eq!(answers[1]["reason"], "retained_without_time");
+        assert_eq!(answers[2]["reason"], "no_route");
+    }
+
+    #[test]
+    fn a_line_that_is_no_message_is_named() {
+        for (line, word) in [
+            ("{}", "line 1"),
+            ("{\"topic\":\"a\"}", "payload_base64"),
+            ("{\"topic\":\"a\",\"payload\":\"\",\"at\":\"soon\"}", "2026-11-20T10:00:00Z"),
+            ("{\"topic\":\"a\",\"payload_base64\":\"*\"}", "payload_base64"),
+        ] {
+            let error = format!("{:#}", answers(line).unwrap_err());
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}

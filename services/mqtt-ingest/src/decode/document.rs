@@ -1,0 +1,117 @@
+//! `docs/formats.md` is made of the code: this writes it (`WATTLINE_BLESS=1`) and compares it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use wattline_reading::Reason;
+
+use super::{FAMILIES, Ignored, Omitted};
+
+const HEAD: &str = r#"# Device formats
+
+This page is made from the code (`services/mqtt-ingest/src/decode/document.rs`); a test compares it.
+`wattlinectl decode --topic TOPIC < payload` says what ingest would make of a message, with no server.
+
+## How a message becomes readings
+1. A **route** leads the topic to a **decoder**: those of the configuration first, then the default routes of the
+   families that `families` switches on (`["all"]`, or names of decoders). Two routes of the configuration that match a
+   common topic are refused at start, with both named. Of default routes, the one that names a level goes before one
+   with `+` there.
+2. The decoder reads the payload: what is not a meter's is *left out*, with a reason; a message without anything of a
+   meter is *ignored*, with a reason; one that can't be read goes to the dead letters, whole.
+3. What is the same for all devices follows: the meter's id, whose time counts, sign, multiplier, and the limits.
+
+Numbers may be text, with a decimal point or a decimal comma; registers are read in decimal arithmetic, to the
+milliwatt-hour. `nan`, `None`, `null`, `unavailable`, `unknown`, `n/a` and an empty text mean "no value". Of two equal
+keys in a JSON object the last counts. A power factor above 1 is per cent. Power that a device gives for import and
+export apart is import less export; where only one of them is in a message and says 0, nothing is known. Tariff
+registers are summed where they are all in one message, and left out where they are not.
+
+## A route
+    [[routes]]
+    filter = "site/+/energy/SENSOR"   # MQTT topic filter
+    decoder = "tasmota"               # a name of the table below
+    meter_id = "{2}"                  # {N}: level N of the topic; {N+}: it and all behind; {id}: the payload's own id
+    trusted = false                   # true: the payload's id counts alone (a gateway); else below the topic's own
+    time = "device"                   # "device", "arrival", "device-if-plausible"
+    time_zone = "Europe/Berlin"       # for times without zone; without it they are not used, arrival is
+    sign = "usual"                    # "reversed": import and export are exchanged
+    multiplier = 40.0                 # power, current and registers: the ratio of current transformers
+    energy_unit = "kilo"              # "one" (Wh), "kilo" (kWh), …: where neither payload nor family says it
+    resolution_wh = 1.0               # the least step of the registers
+    max_power_w = 3680.0              # the most that the device can take or give
+    [routes.channels]                 # vzlogger: what its channels are
+    chn0 = "1-0:1.8.0"
+
+Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. With
+`device` a time that can't be read, or is too far ahead or too old, is a dead letter; with `device-if-plausible` the
+message is stamped on arrival. A device without a clock (0, 1970) is stamped on arrival; a retained message without a
+device's time is ignored.
+
+## The declarative decoder
+    [[routes]]
+    filter = "plant/+/all"
+    decoder = "declarative"
+    [[routes.readings]]               # one meter, or one for each item of an array
+    each = "meters"                   # path of the array; the other paths begin at its items
+    id = "no"                         # path of the meter's id
+    channel = ""                      # fixed text behind the id
+    time = { path = "t", unit = "s" } # "auto" (by size, or ISO 8601), "s", "ms", "us", "ns"
+    power_w = { path = "p[0].kw", unit = "kilo", negate = true }
+    energy_import_wh = { path = "e", scale = 1.5 }
+    voltage_v = { constant = 230.0 }
+    phases = [{ current_a = { path = "i[0]", unit = "milli" } }]
+
+A path is `a.b[0].c`, or `["a.b"]` for a key with a dot; an empty one is the payload itself. Units: `one`, `kilo`,
+`mega`, `deca`, `hecto`, `deci`, `centi`, `milli`, `watt-minute`, `joule`, `kilojoule`.
+
+## Fuzzing
+`cargo +nightly fuzz run decode -- -runs=1000000` in `fuzz/` (its README says more).
+
+"#;
+
+fn document() -> String {
+    let mut text = HEAD.to_owned();
+    let families = FAMILIES.len();
+    let _ = writeln!(text, "## Families\n{families} decoders. An id is made of the topic as shown.\n");
+    let _ =
+        writeln!(text, "| decoder | devices | default topics → id | what is read | units | sign | time |");
+    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- | --- |");
+    for family in FAMILIES {
+        let routes: Vec<_> =
+            family.routes.iter().map(|(filter, id)| format!("`{filter}` → `{id}`")).collect();
+        let routes = if routes.is_empty() { "none: write a route".to_owned() } else { routes.join("<br>") };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {routes} | {} | {} | {} | {} |",
+            family.name, family.title, family.reads, family.units, family.sign, family.time
+        );
+    }
+    let _ = writeln!(text, "\n## Documents");
+    for family in FAMILIES {
+        let _ = writeln!(text, "- `{}`: {}", family.name, family.documents.join(", "));
+    }
+    let _ = writeln!(text, "\n## Why a field is left out\n| reason | meaning |\n| --- | --- |");
+    for reason in Omitted::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), reason.meaning());
+    }
+    let _ = writeln!(text, "\n## Why a message is ignored\n| reason | meaning |\n| --- | --- |");
+    for reason in Ignored::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), reason.meaning());
+    }
+    let _ = writeln!(text, "\n## Why a message is a dead letter");
+    let reasons: Vec<_> = Reason::ALL.iter().map(|reason| format!("`{}`", reason.as_str())).collect();
+    let _ = writeln!(text, "{}.", reasons.join(", "));
+    text
+}
+
+#[test]
+fn the_page_of_formats_says_what_the_code_does() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");
+    let made = document();
+    if std::env::var_os("WATTLINE_BLESS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == made, "docs/formats.md is not what the code says: run this test with WATTLINE_BLESS=1");
+}

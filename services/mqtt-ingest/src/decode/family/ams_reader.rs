@@ -1,0 +1,81 @@
+//! amsreader (AmsToMqttBridge): Nordic and Austrian meters (Aidon, Kamstrup, Kaifa, Landis+Gyr) on the HAN port, as
+//! one JSON object. Registers belong to the meter's own instant `rtc` (ENERGY.md T4), power to `t`.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "ams-reader",
+    title: "amsreader (Aidon, Kamstrup, Kaifa)",
+    routes: &[("amsreader/+", "{2}"), ("ams/+", "{2}"), ("amsleser/+", "{2}")],
+    reads: "P, PO, tPI, tPO, U1–U3, I1–I3, PF, P1–P3 and PO1–PO3",
+    units: "W, kWh, V, A",
+    sign: "P import, PO export, both ≥ 0",
+    time: "`t`; `data.rtc` for the registers",
+    documents: &[
+        "https://github.com/UtilitechAS/amsreader-firmware/wiki/MQTT-message-formats",
+        "https://github.com/UtilitechAS/amsreader-firmware/issues/300",
+    ],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const LIVE: &[Field] = &[
+    ("P", PowerImport, One),
+    ("PO", PowerExport, One),
+    ("U1", PhaseVoltage(0), One),
+    ("U2", PhaseVoltage(1), One),
+    ("U3", PhaseVoltage(2), One),
+    ("I1", PhaseCurrent(0), One),
+    ("I2", PhaseCurrent(1), One),
+    ("I3", PhaseCurrent(2), One),
+    ("PF", PowerFactor, One),
+    ("P1", PhaseImport(0), One),
+    ("P2", PhaseImport(1), One),
+    ("P3", PhaseImport(2), One),
+    ("PO1", PhaseExport(0), One),
+    ("PO2", PhaseExport(1), One),
+    ("PO3", PhaseExport(2), One),
+    ("Q", Not(Omitted::ReactivePower), One),
+    ("QO", Not(Omitted::ReactivePower), One),
+    ("tQI", Not(Omitted::ReactivePower), One),
+    ("tQO", Not(Omitted::ReactivePower), One),
+];
+
+const REGISTERS: &[Field] = &[("tPI", Import, Kilo), ("tPO", Export, Kilo)];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let Some(data) = json.get("data") else {
+        // Prices, temperatures, the reader's own state.
+        return Err(Ignored::OtherQuantity.into());
+    };
+    let sent_at = DeviceTime::from_json(json.get("t"));
+    let mut drafts = Drafts::default();
+    let mut live = Draft::at(sent_at.clone());
+    take_exact(data, LIVE, &mut live, &mut drafts.omitted)?;
+    let rtc = DeviceTime::from_json(data.get("rtc"));
+    if rtc == DeviceTime::Absent || rtc == sent_at {
+        take_exact(data, REGISTERS, &mut live, &mut drafts.omitted)?;
+        drafts.drafts.push(live);
+    } else {
+        let mut registers = Draft::at(rtc);
+        take_exact(data, REGISTERS, &mut registers, &mut drafts.omitted)?;
+        drafts.drafts.extend([live, registers]);
+    }
+    drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// By the exact names: `P` and `p` differ here (`p` is a peak or a price).
+fn take_exact(
+    data: &Json<'_>,
+    fields: &[Field],
+    draft: &mut Draft,
+    omitted: &mut Vec<Omission>,
+) -> Result<(), Stop> {
+    for (name, quantity, unit) in fields {
+        if let Some(value) = data.get(name) {
+            set_json(draft, *quantity, value, *unit, name, omitted)?;
+        }
+    }
+    Ok(())
+}

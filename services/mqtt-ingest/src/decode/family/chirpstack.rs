@@ -1,0 +1,31 @@
+//! ChirpStack v4: `application/<id>/device/<devEui>/event/up` with what the device profile's codec made of the uplink.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "chirpstack",
+    title: "ChirpStack v4 (LoRaWAN)",
+    routes: &[("application/+/device/+/event/+", "{4}")],
+    reads: "`object` by the common names, as generic-json",
+    units: "by the names; else W, V, A; energies without unit need the route's `energy_unit`",
+    sign: "+ import",
+    time: "`time`: when the gateway received it",
+    documents: &["https://www.chirpstack.io/docs/chirpstack/integrations/events.html"],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+fn decode(message: &Message<'_>) -> Outcome {
+    if message.topic.last() != "up" {
+        return Err(Ignored::Status.into());
+    }
+    let json = message.object()?;
+    let mut draft = Draft::at(DeviceTime::from_json(json.get("time")));
+    let mut omitted = Vec::new();
+    let Some(object) = json.get("object") else {
+        // Without a codec there are only bytes.
+        return Err(Ignored::OtherQuantity.into());
+    };
+    super::generic_json::take_fields(object, message.options.energy_unit, &mut draft, &mut omitted)?;
+    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+}

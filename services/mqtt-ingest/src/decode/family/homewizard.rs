@@ -1,0 +1,76 @@
+//! HomeWizard P1 meter, kWh meters and Energy Socket: the JSON of their local API (v1 and v2), as bridges put it on
+//! MQTT.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "homewizard",
+    title: "HomeWizard (local API v1 and v2)",
+    routes: &[("homewizard/+", "{2}"), ("homewizard/+/+", "{2}")],
+    reads: "total_power_import_kwh, total_power_export_kwh, active_power_w, phases, voltage, current, power factor, \
+            frequency; v2: energy_import_kwh, energy_export_kwh, power_w",
+    units: "as the names say: kWh, W, V, A, Hz",
+    sign: "+ import",
+    time: "`timestamp` (v2, without zone); else arrival",
+    documents: &[
+        "https://api-documentation.homewizard.com/docs/v1/measurement",
+        "https://api-documentation.homewizard.com/docs/v2/measurement",
+    ],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] = &[
+    ("total_power_import_kwh", Import, Kilo),
+    ("total_power_export_kwh", Export, Kilo),
+    ("total_power_import_t1_kwh", ImportTariff(0), Kilo),
+    ("total_power_import_t2_kwh", ImportTariff(1), Kilo),
+    ("total_power_export_t1_kwh", ExportTariff(0), Kilo),
+    ("total_power_export_t2_kwh", ExportTariff(1), Kilo),
+    ("energy_import_kwh", Import, Kilo),
+    ("energy_export_kwh", Export, Kilo),
+    ("energy_import_t1_kwh", ImportTariff(0), Kilo),
+    ("energy_import_t2_kwh", ImportTariff(1), Kilo),
+    ("energy_export_t1_kwh", ExportTariff(0), Kilo),
+    ("energy_export_t2_kwh", ExportTariff(1), Kilo),
+    ("active_power_w", Power, One),
+    ("active_power_l1_w", PhasePower(0), One),
+    ("active_power_l2_w", PhasePower(1), One),
+    ("active_power_l3_w", PhasePower(2), One),
+    ("active_voltage_v", Voltage, One),
+    ("active_voltage_l1_v", PhaseVoltage(0), One),
+    ("active_voltage_l2_v", PhaseVoltage(1), One),
+    ("active_voltage_l3_v", PhaseVoltage(2), One),
+    ("active_current_a", Current, One),
+    ("active_current_l1_a", PhaseCurrent(0), One),
+    ("active_current_l2_a", PhaseCurrent(1), One),
+    ("active_current_l3_a", PhaseCurrent(2), One),
+    ("active_power_factor", PowerFactor, One),
+    ("active_frequency_hz", Frequency, One),
+    ("power_w", Power, One),
+    ("power_l1_w", PhasePower(0), One),
+    ("power_l2_w", PhasePower(1), One),
+    ("power_l3_w", PhasePower(2), One),
+    ("voltage_v", Voltage, One),
+    ("voltage_l1_v", PhaseVoltage(0), One),
+    ("voltage_l2_v", PhaseVoltage(1), One),
+    ("voltage_l3_v", PhaseVoltage(2), One),
+    ("current_a", Current, One),
+    ("current_l1_a", PhaseCurrent(0), One),
+    ("current_l2_a", PhaseCurrent(1), One),
+    ("current_l3_a", PhaseCurrent(2), One),
+    ("power_factor", PowerFactor, One),
+    ("frequency_hz", Frequency, One),
+    ("active_apparent_power_va", Not(Omitted::ApparentPower), One),
+    ("active_reactive_power_var", Not(Omitted::ReactivePower), One),
+    ("apparent_power_va", Not(Omitted::ApparentPower), One),
+    ("reactive_power_var", Not(Omitted::ReactivePower), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
+    let mut omitted = Vec::new();
+    collect(&json, FIELDS, &mut draft, &mut omitted)?;
+    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+}

@@ -1,0 +1,61 @@
+//! IoTaWatt: inputs and outputs by their names, as bridges put the result of its status or query API on MQTT.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "iotawatt",
+    title: "IoTaWatt (status API by bridges)",
+    routes: &[("iotawatt/+", "{2}"), ("iotawatt/+/+", "{2}")],
+    reads: "each of `inputs` and `outputs` a channel: Watts, Vrms, Hz, Pf; or an object of names with Watts and Wh",
+    units: "W, Wh, V, Hz",
+    sign: "+ import",
+    time: "arrival (`currenttime` of its statistics is not a reading's)",
+    documents: &["https://docs.iotawatt.com/en/master/query.html", "https://github.com/boblemaire/IoTaWatt"],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] = &[
+    ("Watts", Power, One),
+    ("Wh", Import, One),
+    ("Vrms", Voltage, One),
+    ("Volts", Voltage, One),
+    ("Amps", Current, One),
+    ("Hz", Frequency, One),
+    ("Pf", PowerFactor, One),
+    ("VA", Not(Omitted::ApparentPower), One),
+    ("VAR", Not(Omitted::ReactivePower), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let mut drafts = Drafts::default();
+    for kind in ["inputs", "outputs"] {
+        for entry in json.get(kind).map(Json::items).unwrap_or_default() {
+            let named = entry.get("name").or_else(|| entry.get("channel")).and_then(Json::scalar);
+            let channel = named.map_or_else(String::new, |name| name.trim().to_owned());
+            push(channel, entry, &mut drafts)?;
+        }
+    }
+    if drafts.drafts.is_empty() {
+        for (name, entry) in json.fields().iter().filter(|(_, entry)| entry.is_object()) {
+            push(name.to_string(), entry, &mut drafts)?;
+        }
+    }
+    drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// An output's value stands beside its unit, an input's under its own name. A voltage alone is the reference's.
+fn push(channel: String, entry: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+    let mut draft = Draft::of(channel, DeviceTime::Absent);
+    collect(entry, FIELDS, &mut draft, &mut drafts.omitted)?;
+    if let (Some(unit), Some(value)) = (entry.get("units").and_then(Json::text), entry.get("value"))
+        && let Some((name, quantity, scale)) = find(FIELDS, unit)
+    {
+        set_json(&mut draft, *quantity, value, *scale, name, &mut drafts.omitted)?;
+    }
+    if draft.measures.power_w.is_some() || draft.measures.energy_import_mwh.is_some() {
+        drafts.drafts.push(draft);
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! mbmd (and its ancestor gosdm630): `mbmd/<device>/<measurement>` of Modbus meters such as Eastron's SDM.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "mbmd",
+    title: "mbmd (Eastron SDM and other Modbus meters)",
+    routes: &[("mbmd/+/+", "{2}")],
+    reads: "Power, Import, Export, VoltageL1–3, CurrentL1–3, PowerL1–3, Cosphi, Frequency",
+    units: "W, kWh, V, A, Hz",
+    sign: "+ import",
+    time: "arrival",
+    documents: &["https://github.com/volkszaehler/mbmd (meters/measurements.go)"],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] = &[
+    ("Power", Power, One),
+    ("PowerL1", PhasePower(0), One),
+    ("PowerL2", PhasePower(1), One),
+    ("PowerL3", PhasePower(2), One),
+    ("ImportPower", PowerImport, One),
+    ("ExportPower", PowerExport, One),
+    ("Import", Import, Kilo),
+    ("Export", Export, Kilo),
+    ("Sum", Not(Omitted::Aggregate), One),
+    ("ImportL1", Not(Omitted::PartialRegister), One),
+    ("ImportL2", Not(Omitted::PartialRegister), One),
+    ("ImportL3", Not(Omitted::PartialRegister), One),
+    ("ImportT1", ImportTariff(0), Kilo),
+    ("ImportT2", ImportTariff(1), Kilo),
+    ("Voltage", Voltage, One),
+    ("VoltageL1", PhaseVoltage(0), One),
+    ("VoltageL2", PhaseVoltage(1), One),
+    ("VoltageL3", PhaseVoltage(2), One),
+    ("Current", Current, One),
+    ("CurrentL1", PhaseCurrent(0), One),
+    ("CurrentL2", PhaseCurrent(1), One),
+    ("CurrentL3", PhaseCurrent(2), One),
+    ("Cosphi", PowerFactor, One),
+    ("Frequency", Frequency, One),
+    ("ApparentPower", Not(Omitted::ApparentPower), One),
+    ("ReactivePower", Not(Omitted::ReactivePower), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let name = message.topic.last();
+    if name == "status" {
+        return Err(Ignored::Status.into());
+    }
+    message.single(Draft::default(), name, FIELDS)
+}

@@ -1,0 +1,46 @@
+//! OpenDTU: `solar/<serial>/0/<value>` is an inverter's alternating current, the other numbers its inputs, and
+//! `solar/ac/…` the sum over all inverters.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "opendtu",
+    title: "OpenDTU (Hoymiles)",
+    routes: &[("solar/+/+", "{2}"), ("solar/+/+/+", "{2}")],
+    reads: "`0/power`, `0/yieldtotal`, `0/voltage`, `0/current`, `0/powerfactor`, `0/frequency`",
+    units: "W, kWh, V, A, Hz",
+    sign: "an inverter feeds in: negative power, `yieldtotal` is export",
+    time: "arrival",
+    documents: &["https://www.opendtu.solar/firmware/mqtt_topics/"],
+    max_power_w: Some(2_300.0),
+    resolution_wh: Some(1.0),
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] = &[
+    ("power", PowerGenerated, One),
+    ("yieldtotal", Export, Kilo),
+    ("voltage", Voltage, One),
+    ("current", Current, One),
+    ("powerfactor", PowerFactor, One),
+    ("frequency", Frequency, One),
+    ("yieldday", Not(Omitted::DayCounter), One),
+    ("powerdc", Not(Omitted::DcSide), One),
+    ("reactivepower", Not(Omitted::ReactivePower), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let topic = message.topic;
+    let (device, channel) = (topic.level(2), topic.level(3));
+    if device == "dtu" || topic.count() == 3 && !matches!(device, "ac" | "dc") {
+        return Err(Ignored::Status.into());
+    }
+    match (device, channel) {
+        ("ac" | "dc" | "total", _) => Err(Ignored::NotTheMeter.into()),
+        (_, "0") => message.single(Draft::default(), topic.last(), FIELDS),
+        (_, "1" | "2" | "3" | "4" | "5" | "6") => Err(Ignored::NotTheMeter.into()),
+        (_, "cmd") => Err(Ignored::Command.into()),
+        _ => Err(Ignored::Status.into()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Tasmota: `tele/<device>/SENSOR` every TelePeriod, and `stat/<device>/STATUS8` or `STATUS10` on request.
+
+use super::prelude::*;
+use super::{tasmota_sml, teleinfo};
+
+pub(super) const FAMILY: Family = Family {
+    name: "tasmota",
+    title: "Tasmota (plugs, three-phase meters, SML, DSMR and Teleinfo readers)",
+    routes: &[
+        ("tele/+/+", "{2}"),
+        ("tele/+/+/+", "{2}/{3}"),
+        ("stat/+/+", "{2}"),
+        ("stat/+/+/+", "{2}/{3}"),
+        ("+/tele/+", "{1}"),
+        ("+/stat/+", "{1}"),
+    ],
+    reads: "`ENERGY`: Power, Total, ExportActive, Voltage, Current, Factor, Frequency, phases; the objects of smart \
+            meter scripts by the usual labels; `TIC` and `METER` of Teleinfo",
+    units: "W, kWh, V, A; `TIC` in Wh",
+    sign: "+ import",
+    time: "`Time`; without zone unless the firmware is told to send one: give the route a `time_zone`",
+    documents: &[
+        "https://tasmota.github.io/docs/Power-Monitoring-Calibration/",
+        "https://tasmota.github.io/docs/Smart-Meter-Interface/",
+        "https://tasmota.github.io/docs/Teleinfo/",
+        "https://tasmota.github.io/docs/P1-Smart-Meter/",
+    ],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+/// Labels under which smart meter scripts put the only meter of a device; another label is a channel.
+const PLAIN_LABELS: [&str; 8] = ["", "SML", "ENERGY", "METER", "P1", "DSMR", "OBIS", "POWER"];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    match message.topic.last() {
+        "SENSOR" | "STATUS8" | "STATUS10" => {}
+        _ => return Err(Ignored::Status.into()),
+    }
+    let json = message.object()?;
+    let sensor = json.get("StatusSNS").unwrap_or(&json);
+    let time = DeviceTime::from_json(sensor.get("Time"));
+    let mut drafts = Drafts::default();
+    if let Some(tic) = sensor.get("TIC") {
+        frame(sensor, tic, &time, &mut drafts)?;
+    } else {
+        for (name, object) in sensor.fields().iter().filter(|(_, object)| object.is_object()) {
+            if name == "ENERGY" {
+                energy(object, &time, &mut drafts)?;
+            } else if name == "METER" && object.get("W").is_some() {
+                linky_meter(object, &time, &mut drafts)?;
+            } else {
+                smart_meter(name, object, &time, &mut drafts)?;
+            }
+        }
+    }
+    drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// The driver's own object. Arrays hold one value for each phase, or for each of two relays.
+fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+    let mut draft = Draft::at(time.clone());
+    draft.register_epoch = DeviceTime::from_json(object.get("TotalStartTime"));
+    // The Teleinfo driver gives the subscribed power's share as Load, and apparent power as Power.
+    let apparent = object.get("Load").is_some();
+    for (name, value) in object.fields() {
+        let (quantity, unit) = match name.as_ref() {
+            "Power" if apparent => (Not(Omitted::ApparentPower), One),
+            "Power" | "ActivePower" => (Power, One),
+            "Total" | "ImportActive" => (Import, Kilo),
+            "ExportActive" => (Export, Kilo),
+            "Voltage" => (Voltage, One),
+            "Current" => (Current, One),
+            "Factor" => (PowerFactor, One),
+            "Frequency" => (Frequency, One),
+            "Today" | "Yesterday" | "Period" => (Not(Omitted::DayCounter), One),
+            "ApparentPower" => (Not(Omitted::ApparentPower), One),
+            "ReactivePower" => (Not(Omitted::ReactivePower), One),
+            _ => continue,
+        };
+        match value {
+            Json::Array(items) => several(&mut draft, quantity, items, unit, name, &mut drafts.omitted)?,
+            value => set_json(&mut draft, quantity, value, unit, name, &mut drafts.omitted)?,
+        }
+    }
+    drafts.drafts.push(draft);
+    Ok(())
+}
+
+/// One value for each of several measuring points: power and registers are summed; three are phases.
+fn several(
+    draft: &mut Draft,
+    quantity: Quantity,
+    items: &[Json<'_>],
+    unit: Unit,
+    name: &str,
+    omitted: &mut Vec<Omission>,
+) -> Result<(), Stop> {
+    if let Not(reason) = quantity {
+        omitted.push(Omission::new(name, reason));
+        return Ok(());
+    }
+    let mut one = Draft::default();
+    let (mut power_w, mut mwh) = (0.0, 0_i64);
+    for (phase, item) in (0_u8..).zip(items) {
+        set_json(&mut one, quantity, item, unit, name, omitted)?;
+        power_w += one.measures.power_w.unwrap_or_default();
+        let register = one.measures.energy_import_mwh.or(one.measures.energy_export_mwh);
+        mwh = mwh.saturating_add(register.unwrap_or_default());
+        let of_phase = match quantity {
+            Power => PhasePower(phase),
+            Voltage => PhaseVoltage(phase),
+            Current => PhaseCurrent(phase),
+            _ => continue,
+        };
+        if items.len() == 3 {
+            set_json(draft, of_phase, item, unit, name, omitted)?;
+        }
+    }
+    match quantity {
+        Power if one.measures.power_w.is_some() => draft.measures.power_w = Some(power_w),
+        Import if one.measures.energy_import_mwh.is_some() => {
+            draft.measures.energy_import_mwh = Some(mwh);
+        }
+        Export if one.measures.energy_export_mwh.is_some() => {
+            draft.measures.energy_export_mwh = Some(mwh);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Teleinfo: the frame itself is exact; the driver's Power is apparent power.
+fn frame(sensor: &Json<'_>, tic: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+    let mut draft = Draft::at(time.clone());
+    teleinfo::frame(tic, &mut draft, &mut drafts.omitted)?;
+    if sensor.get("ENERGY").and_then(|energy| energy.get("Power")).is_some() {
+        drafts.omitted.push(Omission::new("Power", Omitted::ApparentPower));
+    }
+    drafts.drafts.push(draft);
+    Ok(())
+}
+
+/// Teleinfo's measured values: `W` and `W1` active, `P` and `P1` apparent power.
+fn linky_meter(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+    const FIELDS: [Field; 15] = [
+        ("W", Power, One),
+        ("W1", PhasePower(0), One),
+        ("W2", PhasePower(1), One),
+        ("W3", PhasePower(2), One),
+        ("U1", PhaseVoltage(0), One),
+        ("U2", PhaseVoltage(1), One),
+        ("U3", PhaseVoltage(2), One),
+        ("I1", PhaseCurrent(0), One),
+        ("I2", PhaseCurrent(1), One),
+        ("I3", PhaseCurrent(2), One),
+        ("I", Current, One),
+        ("C", PowerFactor, One),
+        ("P", Not(Omitted::ApparentPower), One),
+        ("PP", Not(Omitted::ApparentPower), One),
+        ("PROD", Not(Omitted::ApparentPower), One),
+    ];
+    let mut draft = Draft::at(time.clone());
+    collect(object, &FIELDS, &mut draft, &mut drafts.omitted)?;
+    drafts.drafts.push(draft);
+    Ok(())
+}
+
+/// An object of a smart meter script. One without power and register is another sensor.
+fn smart_meter(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+    let plain = PLAIN_LABELS.contains(&name);
+    let channel = if plain { String::new() } else { name.to_owned() };
+    let mut draft = Draft::of(channel, time.clone());
+    let mut omitted = Vec::new();
+    tasmota_sml::take(object, &mut draft, &mut omitted)?;
+    if tasmota_sml::is_meter(&draft) || !omitted.is_empty() {
+        drafts.drafts.push(draft);
+        drafts.omitted.append(&mut omitted);
+    }
+    Ok(())
+}

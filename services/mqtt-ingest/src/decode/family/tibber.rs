@@ -1,0 +1,46 @@
+//! Tibber Pulse by its API's live measurements, as bridges (tibber2mqtt and others) put them on MQTT. Accumulated
+//! consumption is a day counter; `lastMeterConsumption` is the register.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "tibber",
+    title: "Tibber Pulse (live measurements)",
+    routes: &[("tibber/+", "{2}"), ("tibber/+/+", "{2}")],
+    reads: "power − powerProduction, lastMeterConsumption, lastMeterProduction, voltagePhase1–3, currentL1–3, \
+            powerFactor",
+    units: "W, kWh, V, A",
+    sign: "power import, powerProduction export",
+    time: "`timestamp`",
+    documents: &["https://developer.tibber.com/docs/reference#livemeasurement"],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] = &[
+    ("power", PowerImport, One),
+    ("powerProduction", PowerExport, One),
+    ("lastMeterConsumption", Import, Kilo),
+    ("lastMeterProduction", Export, Kilo),
+    ("voltagePhase1", PhaseVoltage(0), One),
+    ("voltagePhase2", PhaseVoltage(1), One),
+    ("voltagePhase3", PhaseVoltage(2), One),
+    ("currentL1", PhaseCurrent(0), One),
+    ("currentL2", PhaseCurrent(1), One),
+    ("currentL3", PhaseCurrent(2), One),
+    ("powerFactor", PowerFactor, One),
+    ("accumulatedConsumption", Not(Omitted::DayCounter), One),
+    ("accumulatedProduction", Not(Omitted::DayCounter), One),
+    ("powerReactive", Not(Omitted::ReactivePower), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let live =
+        json.get("data").and_then(|data| data.get("liveMeasurement")).or_else(|| json.get("liveMeasurement"));
+    let live = live.unwrap_or(&json);
+    let mut draft = Draft::at(DeviceTime::from_json(live.get("timestamp")));
+    let mut omitted = Vec::new();
+    collect(live, FIELDS, &mut draft, &mut omitted)?;
+    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+}

@@ -1,0 +1,41 @@
+//! WARP Charger (Tinkerforge): `warp/<id>/meter/values` with the wallbox's own meter.
+
+use super::prelude::*;
+
+pub(super) const FAMILY: Family = Family {
+    name: "warp",
+    title: "WARP Charger (Tinkerforge)",
+    routes: &[("warp/+/meter/+", "{2}"), ("warp2/+/meter/+", "{2}"), ("warp3/+/meter/+", "{2}")],
+    reads: "`values`: power, energy_abs; `all_values`: voltages, currents and powers of the phases",
+    units: "W, kWh, V, A",
+    sign: "+ into the car (import)",
+    time: "arrival",
+    documents: &["https://docs.warp-charger.com/docs/interfaces/mqtt_http/api_reference/meter"],
+    max_power_w: Some(22_000.0),
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const FIELDS: &[Field] =
+    &[("power", Power, One), ("energy_abs", Import, Kilo), ("energy_rel", Not(Omitted::DayCounter), One)];
+
+/// The first nine of `all_values`: U, I and P of L1 to L3.
+const ALL_VALUES: [fn(u8) -> Quantity; 3] = [PhaseVoltage, PhaseCurrent, PhasePower];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let mut draft = Draft::default();
+    let mut omitted = Vec::new();
+    match message.topic.last() {
+        "values" => collect(&message.object()?, FIELDS, &mut draft, &mut omitted)?,
+        "all_values" => {
+            let json = message.json()?;
+            for (three, of_phase) in json.items().chunks_exact(3).zip(ALL_VALUES) {
+                for (phase, value) in (0_u8..).zip(three) {
+                    set_json(&mut draft, of_phase(phase), value, One, "all_values", &mut omitted)?;
+                }
+            }
+        }
+        _ => return Err(Ignored::Status.into()),
+    }
+    Drafts::one(draft, omitted, Ignored::NoValue)
+}
