@@ -80,7 +80,8 @@ impl World {
         config.families = Vec::new();
         let filter = format!("wattline/{}/+/reading", self.name);
         let meter_id = Some("{2}-{3}".to_owned());
-        config.routes = vec![RouteSettings { meter_id, ..RouteSettings::new(&filter, Decoder::WATTLINE_JSON) }];
+        config.routes =
+            vec![RouteSettings { meter_id, ..RouteSettings::new(&filter, Decoder::WATTLINE_JSON) }];
         config
     }
 
