@@ -28,4 +28,4 @@ done
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/whole-path.toml --report "$report"
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/steady.toml --report "$report"
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/disturbed.toml --report "$report"
-"$bin/wattline-loadtest" sink --stack "$json" --report "$report"
+"$bin/wattline-loadtest" sink --stack "$json" --readings 500 --report "$report"

@@ -1,6 +1,6 @@
 //! What a message is: readings, nothing to store, or a refusal. Pure: no I/O, no clock, no panic.
 //!
-//! Each device family is a module of its own under [`family`]; a family makes [`draft`]s, and [`resolve`] makes
+//! Each device family is a module of its own under [`family`]; a family makes [`draft`]s, and `resolve` makes
 //! readings of them, the same way for all. Wattline's own JSON has a faster way of its own.
 
 pub mod answer;
