@@ -157,8 +157,10 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
     text
 }
 
-fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {
-    let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
+/// What a person can do about a connection that failed.
+#[must_use]
+pub fn cure(error: &tokio_postgres::Error) -> &'static str {
+    match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("28P01" | "28000") => {
             "check the role in database.url and the password in database.password_file"
         }
@@ -166,8 +168,11 @@ fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {
         Some("57P03" | "53300") => "the server is starting or full; it is tried again",
         Some(_) => "see the server's log",
         None => "is the server running, and is database.url right?",
-    };
-    anyhow::anyhow!("cannot connect to {place}: {}; {cure}", describe(error))
+    }
+}
+
+fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {
+    anyhow::anyhow!("cannot connect to {place}: {}; {}", describe(error), cure(error))
 }
 
 fn place(config: &Config) -> String {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Object, Pool};
 use tokio::sync::Semaphore;
+use wattline_service::postgres;
 
 use crate::error::{ApiError, Result};
 
@@ -39,7 +40,7 @@ impl Store {
     pub async fn probe(&self) -> anyhow::Result<()> {
         let client = self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => {
-                anyhow::anyhow!("{}", wattline_service::postgres::describe(&error))
+                anyhow::anyhow!("{}; {}", postgres::describe(&error), postgres::cure(&error))
             }
             error => anyhow::anyhow!("{error}"),
         })?;
@@ -50,7 +51,7 @@ impl Store {
                 Some("42501") => "; the role needs the grants of sql/roles.sql: run `wattlinectl migrate`",
                 _ => "",
             };
-            anyhow::anyhow!("{}{cure}", wattline_service::postgres::describe(&error))
+            anyhow::anyhow!("{}{cure}", postgres::describe(&error))
         })?;
         Ok(())
     }
