@@ -11,7 +11,16 @@ static SYSTEM: Mutex<Option<Arc<System>>> = Mutex::const_new(None);
 /// The system, and nobody else has it.
 pub(crate) struct Exclusive {
     pub(crate) system: Arc<System>,
-    _guard: MutexGuard<'static, Option<Arc<System>>>,
+    guard: MutexGuard<'static, Option<Arc<System>>>,
+}
+
+impl Drop for Exclusive {
+    /// What a failed story left behind, messages on their way included, is not for the next one.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.guard.take();
+        }
+    }
 }
 
 /// Two replicas of each service; whatever the story before took away is back.
@@ -30,7 +39,7 @@ pub(crate) async fn system() -> Exclusive {
         }
     };
     system.heal().await.unwrap_or_else(|error| panic!("after the story before: {error:#}"));
-    Exclusive { system, _guard: guard }
+    Exclusive { system, guard }
 }
 
 /// A story's end: the whole chain of causes on failure.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
-use wattline_localstack::{Server, ServerKind, ServiceKind};
+use wattline_localstack::{Server, ServerKind, ServiceKind, poll_until};
 
 use crate::system::{Replica, System};
 
@@ -34,15 +34,36 @@ pub enum Op {
 
 /// How long a supervisor waits before it starts a dead service again.
 const RESTART_PAUSE: Duration = Duration::from_millis(300);
-/// A transaction that a process does nothing for in this time belongs to a frozen one.
-const STANDS_STILL: Duration = Duration::from_millis(400);
-const FREEZE_ATTEMPTS: u32 = 400;
+/// How long to wait for the moment in which a process is in the middle of something.
+const MOMENT: Duration = Duration::from_secs(30);
 
-/// Backends of a role that are in the middle of something.
-const IN_COPY: &str = "SELECT pid, coalesce(query_start, now())::text FROM pg_stat_activity
-    WHERE usename = 'wattline_sink' AND state = 'active' AND query ILIKE 'COPY %' AND wait_event = 'ClientRead'";
-const IN_TRANSACTION: &str = "SELECT pid, coalesce(state_change, now())::text FROM pg_stat_activity
-    WHERE usename = 'wattline_aggregator' AND state = 'idle in transaction'";
+/// Where a process can be frozen with an open transaction.
+struct Middle {
+    kind: ServiceKind,
+    /// What its connections call themselves, up to the number of the replica.
+    application: &'static str,
+    /// The table that it is about to write.
+    table: &'static str,
+    /// The statement it is held up in.
+    statement: &'static str,
+    /// The wait of the server process for the frozen client, after it was let go.
+    left_in: &'static str,
+}
+
+const COPY: Middle = Middle {
+    kind: ServiceKind::TimescaleSink,
+    application: "wattline-timescale-sink/sink-",
+    table: "reading",
+    statement: "COPY reading %",
+    left_in: "active",
+};
+const RECOMPUTE: Middle = Middle {
+    kind: ServiceKind::Aggregator,
+    application: "wattline-aggregator/aggregator-",
+    table: "energy_15m",
+    statement: "%energy_15m%",
+    left_in: "idle in transaction",
+};
 
 // === impl Op ===
 
@@ -67,12 +88,8 @@ impl Op {
                 tokio::time::sleep(duration).await;
                 server(system, kind).thaw().await
             }
-            Self::FreezeInCopy(duration) => {
-                freeze_in(system, ServiceKind::TimescaleSink, IN_COPY, duration).await
-            }
-            Self::FreezeInRecompute(duration) => {
-                freeze_in(system, ServiceKind::Aggregator, IN_TRANSACTION, duration).await
-            }
+            Self::FreezeInCopy(duration) => freeze_in(system, &COPY, duration).await,
+            Self::FreezeInRecompute(duration) => freeze_in(system, &RECOMPUTE, duration).await,
             Self::Add(kind) => system.add(kind),
         }
     }
@@ -112,35 +129,33 @@ async fn flow(progress: &Progress, count: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Freezes a replica again and again, until it happens to be in the middle of what `in_the_middle` finds.
-async fn freeze_in(
-    system: &Arc<System>,
-    kind: ServiceKind,
-    in_the_middle: &str,
-    duration: Duration,
-) -> anyhow::Result<()> {
-    let client = system.target()?.connect().await?;
-    let replica = find(system, kind, 0)?;
-    let busy = async || -> anyhow::Result<Vec<(i32, String)>> {
-        let rows =
-            client.query(in_the_middle, &[]).await.context("asking what the replica is in the middle of")?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-    };
-    for attempt in 0..FREEZE_ATTEMPTS {
-        replica.process.freeze().await?;
-        let seen = busy().await?;
-        if !seen.is_empty() {
-            tokio::time::sleep(STANDS_STILL).await;
-            let still = busy().await?;
-            if seen.iter().any(|backend| still.contains(backend)) {
-                tokio::time::sleep(duration).await;
-                return replica.process.thaw().await;
-            }
-        }
-        replica.process.thaw().await?;
-        tokio::time::sleep(Duration::from_millis(7 + u64::from(attempt % 13))).await;
-    }
-    anyhow::bail!("{kind} was never met in the middle of its work in {FREEZE_ATTEMPTS} attempts")
+/// Freezes the first replica in the middle of its work: holds it up with a lock on the table that it writes, freezes
+/// it, and lets its server process go on, which then waits for the frozen client.
+async fn freeze_in(system: &Arc<System>, middle: &Middle, duration: Duration) -> anyhow::Result<()> {
+    let replica = find(system, middle.kind, 0)?;
+    let (mut holder, observer) = (system.target()?.connect().await?, system.target()?.connect().await?);
+    let lock = holder.transaction().await.context("beginning to hold the table")?;
+    lock.batch_execute(&format!("LOCK TABLE {} IN SHARE MODE", middle.table)).await?;
+    let application = format!("{}0%", middle.application);
+    let held_up = "SELECT pid FROM pg_stat_activity
+        WHERE application_name LIKE $1 AND wait_event_type = 'Lock' AND query ILIKE $2 LIMIT 1";
+    let pid: i32 = poll_until("work to be held up", MOMENT, Duration::from_millis(2), async || {
+        let row = observer.query_opt(held_up, &[&application, &middle.statement]).await?;
+        Ok(row.map(|row| row.get(0)))
+    })
+    .await?;
+    replica.process.freeze().await?;
+    lock.rollback().await.context("letting the table go")?;
+    let left = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = $2 AND wait_event = 'ClientRead'";
+    poll_until(
+        "a transaction that waits for the frozen process",
+        MOMENT,
+        Duration::from_millis(10),
+        async || Ok(observer.query_opt(left, &[&pid, &middle.left_in]).await?.map(|_| ())),
+    )
+    .await?;
+    tokio::time::sleep(duration).await;
+    replica.process.thaw().await
 }
 
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {

@@ -8,6 +8,9 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
+/// The advisory lock of those who close a template.
+const CLOSING: i64 = 0x7761_7474;
+
 /// A connection and the task that drives it.
 pub(crate) struct Session {
     pub(crate) client: Client,
@@ -53,13 +56,8 @@ pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Optio
         session.client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
         return Ok(());
     };
-    let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", identifier(template)?);
     let copy = format!("CREATE DATABASE {name} TEMPLATE {}", identifier(template)?);
-    session
-        .client
-        .batch_execute(&close)
-        .await
-        .with_context(|| format!("cannot use {template} as a template"))?;
+    close(&session.client, template).await.with_context(|| format!("cannot use {template} as a template"))?;
     let mut tries = 0;
     loop {
         let put_out = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1";
@@ -73,6 +71,14 @@ pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Optio
             Err(error) => return Err(error).with_context(|| format!("cannot copy {template}")),
         }
     }
+}
+
+/// Nobody connects to the template any more. One at a time: two that alter a database at once fail with "tuple
+/// concurrently updated".
+async fn close(client: &Client, template: &str) -> Result<()> {
+    let close = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", identifier(template)?);
+    client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({CLOSING}); {close}; COMMIT")).await?;
+    Ok(())
 }
 
 /// Drops a database with everything that is connected to it.

@@ -71,6 +71,17 @@ impl Default for KafkaSettings {
 }
 
 impl KafkaSettings {
+    /// What this replica of a service calls itself towards the database (`application_name`), so that one sees in
+    /// `pg_stat_activity` whose connection it is.
+    #[must_use]
+    pub fn replica_name(&self, service: &str) -> String {
+        if self.instance_id.is_empty() {
+            service.to_owned()
+        } else {
+            format!("{service}/{}", self.instance_id)
+        }
+    }
+
     /// The options of any client: addresses, security, and limits that keep a lost broker from being noticed late.
     ///
     /// # Errors

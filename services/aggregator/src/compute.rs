@@ -162,7 +162,8 @@ impl Computer {
             return Ok(());
         }
         self.session = None;
-        let client = self.config.database.connect("wattline-aggregator").await?;
+        let client =
+            self.config.database.connect(&self.config.kafka.replica_name("wattline-aggregator")).await?;
         // A process that is frozen in a transaction must not hold the database's old row versions for ever.
         client.batch_execute("SET idle_in_transaction_session_timeout = '60s'").await?;
         let statements = Statements::prepare(&client).await?;

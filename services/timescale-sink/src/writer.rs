@@ -236,7 +236,7 @@ impl Writer {
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
-        let name = format!("wattline-timescale-sink/{}", self.index);
+        let name = format!("{}/{}", self.config.kafka.replica_name("wattline-timescale-sink"), self.index);
         Session::open(&self.config.database, &name, self.config.store.lock_timeout_ms).await
     }
 
