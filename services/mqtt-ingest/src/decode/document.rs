@@ -38,8 +38,7 @@ registers are summed where they are all in one message, and left out where they 
     sign = "usual"                    # "reversed": import and export are exchanged
     multiplier = 40.0                 # power, current and registers: the ratio of current transformers
     energy_unit = "kilo"              # "one" (Wh), "kilo" (kWh), …: where neither payload nor family says it
-    resolution_wh = 1.0               # the least step of the registers
-    max_power_w = 3680.0              # the most that the device can take or give
+    max_power_w = 3680.0              # the most that the device can take or give; more is a dead letter
     [routes.channels]                 # vzlogger: what its channels are
     chn0 = "1-0:1.8.0"
 

@@ -15,7 +15,6 @@ pub(super) const FAMILY: Family = Family {
         "https://github.com/openenergymonitor/emonhub/blob/master/docs/emonhub-interfacers.md",
         "https://github.com/openenergymonitor/EmonESP",
     ],
-    max_power_w: Some(60_000.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -16,7 +16,6 @@ pub(super) const FAMILY: Family = Family {
         "https://www.netbeheernederland.nl/sites/default/files/2024-02/dsmr_5.0.2_p1_companion_standard.pdf",
         "https://github.com/matthijskooijman/arduino-dsmr",
     ],
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
