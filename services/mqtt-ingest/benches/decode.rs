@@ -162,11 +162,16 @@ fn row(name: &str, cases: &[Case], cost: &Cost) {
 fn main() {
     println!("| decoder | messages | bytes | readings | ns per message | allocations |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");
-    for family in wattline_mqtt_ingest::decode::FAMILIES {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    for family in wattline_mqtt_ingest::decode::FAMILIES.iter().filter(|family| is_wanted(family.name)) {
         let cases = cases(family.name);
         if !cases.is_empty() {
             row(&format!("`{}`", family.name), &cases, &cost(&cases));
         }
+    }
+    if !wanted.is_empty() {
+        return;
     }
     println!("\n| the same message | messages | bytes | readings | ns per message | allocations |");
     println!("| --- | ---: | ---: | ---: | ---: | ---: |");

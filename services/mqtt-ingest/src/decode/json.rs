@@ -146,6 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The first character of the next value.
+    #[inline]
     pub fn first(&mut self) -> Option<u8> {
         self.skip_space();
         self.peek()
@@ -208,6 +209,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where the value is broken.
+    #[inline]
     pub fn scalar(&mut self) -> Result<Scalar<'a>, Refusal> {
         Ok(match self.first() {
             Some(b'"') => Scalar::Text(self.string()?),
@@ -271,6 +273,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn open(&mut self, bracket: u8, what: &str) -> Result<(), Refusal> {
         self.skip_space();
         if !self.take(bracket) {
@@ -280,11 +283,13 @@ impl<'a> Reader<'a> {
         if self.depth > DEPTH_MAX { Err(self.error("nested deeper than 64 levels")) } else { Ok(()) }
     }
 
+    #[inline]
     fn closes(&mut self, bracket: u8) -> bool {
         self.skip_space();
         self.take(bracket)
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
         self.at += 1;
         let start = self.at;
@@ -313,6 +318,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `-12.5e3`; digits may be missing behind the point.
+    #[inline]
     fn number(&mut self) -> Result<&'a str, Refusal> {
         let text = self.text;
         let bytes = text.as_bytes();
@@ -363,16 +369,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;

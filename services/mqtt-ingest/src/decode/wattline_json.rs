@@ -66,7 +66,7 @@ fn reading(
     let mut measures = Measures::default();
     let mut time = DeviceTime::Absent;
     reader.object(|name, reader| {
-        match name.as_ref() {
+        match &*name {
             "ts" => time = device_time(reader, route)?,
             "power_w" => measures.power_w = number(reader, &name)?,
             "energy_import_wh" => measures.energy_import_mwh = register_wh(reader, &name)?,
@@ -105,7 +105,7 @@ fn phases(reader: &mut Reader<'_>) -> Result<Vec<Phase>, Refusal> {
     reader.array(|reader| {
         let mut phase = Phase::default();
         reader.object(|name, reader| {
-            match name.as_ref() {
+            match &*name {
                 "power_w" => phase.power_w = number(reader, &name)?,
                 "voltage_v" => phase.voltage_v = number(reader, &name)?,
                 "current_a" => phase.current_a = number(reader, &name)?,
@@ -123,6 +123,7 @@ fn phases(reader: &mut Reader<'_>) -> Result<Vec<Phase>, Refusal> {
 }
 
 /// The decimal text of a number; none for a word that says that there is no value.
+#[inline]
 fn decimal_text<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
     match reader.scalar()? {
         Scalar::Null => Ok(None),
@@ -132,6 +133,7 @@ fn decimal_text<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Cow<'a
     }
 }
 
+#[inline]
 fn number(reader: &mut Reader<'_>, name: &str) -> Result<Option<f64>, Refusal> {
     let Some(text) = decimal_text(reader, name)? else { return Ok(None) };
     match text.parse() {

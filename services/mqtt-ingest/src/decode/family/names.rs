@@ -56,7 +56,7 @@ struct Name {
 }
 
 /// Names whose meaning is kept: looking at one word by word costs more than reading the rest of the message.
-const KEPT_MAX: usize = 2_000;
+const KEPT_MAX: usize = 400;
 
 thread_local! {
     static KEPT: RefCell<HashMap<Box<str>, Option<Meaning>>> = RefCell::default();
