@@ -20,9 +20,9 @@ use crate::process::Launch;
 
 /// Who may do what. `observer` sees everything, the broker's own counters included, and is for tests and load tests.
 const USERS: &[(&str, &[&str])] = &[
-    ("ingest", &["topic read wattline/#"]),
-    ("meters", &["topic write wattline/#"]),
-    ("observer", &["topic read wattline/#", "topic read $SYS/#"]),
+    ("ingest", &["topic read #"]),
+    ("meters", &["topic write #"]),
+    ("observer", &["topic read #", "topic read $SYS/#"]),
 ];
 
 /// One broker in one folder.
