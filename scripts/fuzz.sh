@@ -38,8 +38,10 @@ fuzz() {
 mkdir -p $CARGO_TARGET_DIR/artifacts
 names=$(basename -s .txt "$formats"/*.txt | grep -vx declarative)
 case $wanted in
-    all) for name in scalars routes declarative; do fuzz "$name" "$name"; done
-         for name in $names; do fuzz decode "$name"; done ;;
+    all)
+        for name in scalars routes declarative; do fuzz "$name" "$name"; done
+        for name in $names; do fuzz decode "$name"; done
+        ;;
     scalars | routes | declarative) fuzz "$wanted" "$wanted" ;;
     *) fuzz decode "$wanted" ;;
 esac

@@ -27,19 +27,23 @@ pub fn received_at() -> Timestamp {
 pub fn judges(family: &str) -> Vec<Judge> {
     let judge = |routes| Judge { routes, limits: Limits::default(), payload_bytes_max: 65_536 };
     let plain = Routes::new(&[], &[family.to_owned()]).expect("a family with default routes");
-    let special: Vec<_> = plain.all().iter().map(|route| {
-        let settings = RouteSettings {
-            trusted: true,
-            time: TimePolicy::DeviceIfPlausible,
-            time_zone: "Europe/Berlin".to_owned(),
-            sign: Sign::Reversed,
-            multiplier: Some(40.5),
-            energy_unit: Some(Unit::Kilo),
-            max_power_w: Some(3680.0),
-            ..RouteSettings::new(&route.filter, route.decoder)
-        };
-        judge(Routes::new(&[settings], &[]).expect("a family's own filter"))
-    }).collect();
+    let special: Vec<_> = plain
+        .all()
+        .iter()
+        .map(|route| {
+            let settings = RouteSettings {
+                trusted: true,
+                time: TimePolicy::DeviceIfPlausible,
+                time_zone: "Europe/Berlin".to_owned(),
+                sign: Sign::Reversed,
+                multiplier: Some(40.5),
+                energy_unit: Some(Unit::Kilo),
+                max_power_w: Some(3680.0),
+                ..RouteSettings::new(&route.filter, route.decoder)
+            };
+            judge(Routes::new(&[settings], &[]).expect("a family's own filter"))
+        })
+        .collect();
     std::iter::once(judge(plain)).chain(special).collect()
 }
 
@@ -85,11 +89,14 @@ impl<'a> Given<'a> {
         let routes = judge.routes.all();
         let filter = &routes[usize::from(self.flags) % routes.len()].filter;
         let mut levels = self.topic.split('/');
-        let topic: Vec<&str> = filter.split('/').map(|level| match level {
-            "+" => levels.next().unwrap_or("0"),
-            "#" => self.topic.as_str(),
-            level => level,
-        }).collect();
+        let topic: Vec<&str> = filter
+            .split('/')
+            .map(|level| match level {
+                "+" => levels.next().unwrap_or("0"),
+                "#" => self.topic.as_str(),
+                level => level,
+            })
+            .collect();
         self.topic = topic.join("/");
     }
 

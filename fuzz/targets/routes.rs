@@ -27,7 +27,8 @@ fuzz_target!(|data: &str| {
             assert!(matches(one, topic), "{one:?} covers {other:?}, which matches {topic:?}");
         }
     }
-    let Ok(routes) = within_proportion(data.len(), || Routes::new(&settings, &[])) else { return };
+    // A level of one character is a node with its table. Whoever writes routes is no enemy; linear is enough.
+    let Ok(routes) = within_proportion(8 * data.len(), || Routes::new(&settings, &[])) else { return };
     let found = routes.find(topic);
     let expected = settings.iter().find(|route| matches(&route.filter, topic));
     assert_eq!(found.map(|route| &route.filter), expected.map(|route| &route.filter));

@@ -6,18 +6,27 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use wattline_fuzz::{received_at, within_proportion};
+use wattline_mqtt_ingest::decode::Decoder;
 use wattline_mqtt_ingest::decode::json::Json;
 use wattline_mqtt_ingest::decode::time::{DeviceTime, parse_epoch};
 use wattline_mqtt_ingest::decode::unit::Unit;
 use wattline_mqtt_ingest::decode::{number, obis};
-use wattline_mqtt_ingest::decode::Decoder;
 use wattline_mqtt_ingest::route::{RouteSettings, Routes, TimePolicy};
 use wattline_reading::register::{REGISTER_MWH_MAX, parse_wh};
 use wattline_reading::{Limits, Timestamp};
 
 const UNITS: [Unit; 11] = [
-    Unit::One, Unit::Kilo, Unit::Mega, Unit::Deca, Unit::Hecto, Unit::Deci, Unit::Centi, Unit::Milli,
-    Unit::WattMinute, Unit::Joule, Unit::Kilojoule,
+    Unit::One,
+    Unit::Kilo,
+    Unit::Mega,
+    Unit::Deca,
+    Unit::Hecto,
+    Unit::Deci,
+    Unit::Centi,
+    Unit::Milli,
+    Unit::WattMinute,
+    Unit::Joule,
+    Unit::Kilojoule,
 ];
 
 /// One route for each policy and each kind of zone.
@@ -25,11 +34,14 @@ static ROUTES: LazyLock<Vec<Routes>> = LazyLock::new(|| {
     let policies = [TimePolicy::Device, TimePolicy::Arrival, TimePolicy::DeviceIfPlausible];
     let zones = ["", "Europe/Berlin", "Australia/Lord_Howe"];
     let pairs = policies.into_iter().flat_map(|policy| zones.map(|zone| (policy, zone)));
-    pairs.map(|(time, zone)| {
-        let time_zone = zone.to_owned();
-        let settings = RouteSettings { time, time_zone, ..RouteSettings::new("a/+", Decoder::WATTLINE_JSON) };
-        Routes::new(&[settings], &[]).expect("a route")
-    }).collect()
+    pairs
+        .map(|(time, zone)| {
+            let time_zone = zone.to_owned();
+            let settings =
+                RouteSettings { time, time_zone, ..RouteSettings::new("a/+", Decoder::WATTLINE_JSON) };
+            Routes::new(&[settings], &[]).expect("a route")
+        })
+        .collect()
 });
 
 fuzz_target!(|data: &[u8]| {

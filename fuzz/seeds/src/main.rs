@@ -17,7 +17,8 @@ fn main() {
     };
     let corpus = PathBuf::from(corpus);
     fs::create_dir_all(&corpus).expect("the corpus");
-    let text = fs::read_to_string(PathBuf::from(formats).join(format!("{family}.txt"))).expect("the payloads");
+    let text =
+        fs::read_to_string(PathBuf::from(formats).join(format!("{family}.txt"))).expect("the payloads");
     let cases = text.split("\n\n").filter(|block| !block.trim().is_empty()).map(Case::read);
     for (number, case) in cases.enumerate() {
         for (kind, seed) in seeds(target, &case).into_iter().enumerate() {
@@ -29,7 +30,9 @@ fn main() {
 fn seeds(target: &str, case: &Case) -> Vec<Vec<u8>> {
     let lines = |head: &[u8]| [head, b"\n", &case.payload].concat();
     match target {
-        "decode" => [0_u8, 1, 4, 8, 12].map(|flags| lines(&[&[flags], case.topic.as_bytes()].concat())).to_vec(),
+        "decode" => {
+            [0_u8, 1, 4, 8, 12].map(|flags| lines(&[&[flags], case.topic.as_bytes()].concat())).to_vec()
+        }
         "declarative" => {
             let declared = case.route.as_ref().and_then(|route| route.get("readings"));
             declared.map(|readings| lines(readings.to_string().as_bytes())).into_iter().collect()
@@ -37,7 +40,9 @@ fn seeds(target: &str, case: &Case) -> Vec<Vec<u8>> {
         "routes" => {
             let levels: Vec<&str> = case.topic.split('/').collect();
             let plus = |at: usize| {
-                let level = |(index, level): (usize, &&str)| if index == at { "+".to_owned() } else { (*level).to_owned() };
+                let level = |(index, level): (usize, &&str)| {
+                    if index == at { "+".to_owned() } else { (*level).to_owned() }
+                };
                 levels.iter().enumerate().map(level).collect::<Vec<_>>().join("/")
             };
             let filters = format!("{}\n{} {{2}}/x\n{}/#", plus(1), plus(0), levels[0]);
@@ -54,7 +59,9 @@ impl Case {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let payload = match (field("payload"), field("payload-json"), field("payload-hex")) {
             (Some(text), ..) => text.as_bytes().to_vec(),
-            (None, Some(text), _) => serde_json::from_str::<String>(text).expect("a text in JSON").into_bytes(),
+            (None, Some(text), _) => {
+                serde_json::from_str::<String>(text).expect("a text in JSON").into_bytes()
+            }
             (None, None, hex) => {
                 let hex = hex.unwrap_or_default();
                 let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("a byte");

@@ -89,25 +89,27 @@ fn cases(family: &str) -> Vec<Case> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("test_data/formats/{family}.txt"));
     let text = fs::read_to_string(path).unwrap();
     let blocks = text.split("\n\n").filter(|block| block.contains("\"kind\":\"readings\""));
-    blocks.map(|block| {
-        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
-        let payload = match (field("payload: "), field("payload-json: "), field("payload-hex: ")) {
-            (Some(text), ..) => text.as_bytes().to_vec(),
-            (None, Some(text), _) => serde_json::from_str::<String>(text).unwrap().into_bytes(),
-            (None, None, hex) => {
-                let hex = hex.unwrap();
-                let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-                (0..hex.len()).step_by(2).map(byte).collect()
+    blocks
+        .map(|block| {
+            let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name));
+            let payload = match (field("payload: "), field("payload-json: "), field("payload-hex: ")) {
+                (Some(text), ..) => text.as_bytes().to_vec(),
+                (None, Some(text), _) => serde_json::from_str::<String>(text).unwrap().into_bytes(),
+                (None, None, hex) => {
+                    let hex = hex.unwrap();
+                    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+                    (0..hex.len()).step_by(2).map(byte).collect()
+                }
+            };
+            let at = field("at: ").unwrap_or("2026-11-20T10:00:30Z");
+            Case {
+                judge: judge(field("route: ")),
+                topic: field("topic: ").unwrap().to_owned(),
+                payload,
+                at: Timestamp::parse_rfc3339(at).unwrap(),
             }
-        };
-        let at = field("at: ").unwrap_or("2026-11-20T10:00:30Z");
-        Case {
-            judge: judge(field("route: ")),
-            topic: field("topic: ").unwrap().to_owned(),
-            payload,
-            at: Timestamp::parse_rfc3339(at).unwrap(),
-        }
-    }).collect()
+        })
+        .collect()
 }
 
 /// All default routes, as in service; or the route alone that a case needs.
@@ -125,8 +127,7 @@ fn cost(cases: &[Case]) -> Cost {
         for _ in 0..repeats {
             for case in cases {
                 let Case { topic, payload, at, .. } = case;
-                let input =
-                    Input { topic, payload, retained: false, redelivered: false, received_at: *at };
+                let input = Input { topic, payload, retained: false, redelivered: false, received_at: *at };
                 let decoded = case.judge.decide(black_box(&input), &mut memory, |_| {});
                 if let Decoded::Readings(made) = black_box(decoded) {
                     readings += made.len();

@@ -114,7 +114,7 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
     // Room for every ack of a full window, and for the few requests beside them.
     let session = Session::new(&config.mqtt, &filters, config.window.messages_max + 64)?;
     let window = Arc::new(Mutex::new(Window::new(config.window)));
-    let metrics = Metrics::new(&context.metrics, &window);
+    let metrics = Metrics::new(&context.metrics, &window, routes.all());
     let judge = Arc::new(Judge {
         routes,
         limits: config.limits.clone(),

@@ -17,6 +17,7 @@ use wattline_reading::{Reason, Timestamp};
 use wattline_service::metrics::SECONDS;
 
 use crate::decode::{Ignored, Omission, Omitted};
+use crate::route::{Clocks, Route};
 use crate::window::{Account, Shed, Usage, Window};
 
 /// See the module.
@@ -57,6 +58,10 @@ pub struct LeftOutLabel {
     pub reason: &'static str,
 }
 
+/// Each route's filter and whose time its readings have.
+#[derive(Debug)]
+struct RouteClocks(Vec<(String, Arc<Clocks>)>);
+
 #[derive(Debug)]
 struct Door {
     window: Arc<Mutex<Window>>,
@@ -67,7 +72,7 @@ struct Door {
 impl Metrics {
     /// Registers all metrics of the service.
     #[must_use]
-    pub fn new(registry: &wattline_service::Metrics, window: &Arc<Mutex<Window>>) -> Self {
+    pub fn new(registry: &wattline_service::Metrics, window: &Arc<Mutex<Window>>, routes: &[Route]) -> Self {
         let metrics = Self {
             acknowledged: Counter::default(),
             readings_confirmed: Counter::default(),
@@ -79,6 +84,8 @@ impl Metrics {
             settle: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
         };
         registry.register(|registry| metrics.register(registry, window));
+        let clocks = routes.iter().map(|route| (route.filter.clone(), Arc::clone(&route.clocks))).collect();
+        registry.register(|registry| registry.register_collector(Box::new(RouteClocks(clocks))));
         metrics
     }
 
@@ -143,6 +150,20 @@ impl Collector for Door {
     }
 }
 
+impl Collector for RouteClocks {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Readings by whose time they have and why, and those refused for it";
+        let mut family = encoder.encode_descriptor("clock", help, None, MetricType::Counter)?;
+        for (route, clocks) in &self.0 {
+            for (clock, count) in clocks.counts() {
+                let labels = [("route", route.as_str()), ("clock", clock.as_str())];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn encode_account(account: &Account, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let received = ["0", "1"].into_iter().zip(account.received);
     encode_family(encoder, "received", "Messages received", "qos", received)?;
@@ -187,15 +208,23 @@ fn encode_family(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use wattline_reading::Limits;
 
     use super::*;
+    use crate::decode::Decoder;
+    use crate::decode::time::DeviceTime;
+    use crate::route::{RouteSettings, Routes};
     use crate::window::{Fate, Kept, WindowSettings};
 
     #[test]
     fn the_equation_is_in_every_scrape() {
         let window = Arc::new(Mutex::new(Window::new(WindowSettings::default())));
         let registry = wattline_service::Metrics::new("mqtt-ingest");
-        let metrics = Metrics::new(&registry, &window);
+        let settings = RouteSettings::new("a/+", Decoder::WATTLINE_JSON);
+        let routes = Routes::new(&[settings], &[]).unwrap();
+        let metrics = Metrics::new(&registry, &window, routes.all());
+        let (time, now) = (DeviceTime::from_text("0"), Timestamp::now());
+        assert!(routes.all()[0].event_time(&time, now, &Limits::default()).is_ok());
         let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
         metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
         let message = Kept {
@@ -221,6 +250,7 @@ mod tests {
             "wattline_mqtt_ingest_in_flight 1",
             "wattline_mqtt_ingest_in_flight_records 1",
             "wattline_mqtt_ingest_in_flight_size 20",
+            "wattline_mqtt_ingest_clock_total{route=\"a/+\",clock=\"arrival_unset\"} 1",
             "wattline_mqtt_ingest_left_out_total{field=\"voltage_v\",reason=\"implausible\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

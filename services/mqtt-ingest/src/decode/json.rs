@@ -327,7 +327,8 @@ impl<'a> Reader<'a> {
             self.at += word.len();
             return Ok(&rest[..word.len()]);
         }
-        let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits =
+            |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let byte = |at: usize| bytes.get(at).copied();
         let start = self.at;
         let whole = start + usize::from(byte(start) == Some(b'-'));

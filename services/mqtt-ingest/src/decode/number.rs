@@ -7,8 +7,7 @@ const NO_VALUE: [&str; 11] =
     ["", "nan", "none", "null", "unavailable", "unknown", "n/a", "na", "-", "--", "undefined"];
 
 /// True for a firmware's word for "no value".
-#[must_use]
-pub fn is_no_value(text: &str) -> bool {
+fn is_no_value(text: &str) -> bool {
     // Nearly always it is a number.
     if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) {
         return false;
@@ -30,6 +29,12 @@ pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
         }
         _ => Some(Cow::Borrowed(text)),
     }
+}
+
+/// A device's number; none where it says that there is none, or is no number.
+#[must_use]
+pub fn number(text: &str) -> Option<f64> {
+    decimal(text)?.parse().ok()
 }
 
 /// The beginning of a text, for a person.

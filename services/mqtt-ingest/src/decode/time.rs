@@ -5,7 +5,7 @@ use wattline_reading::Timestamp;
 use wattline_reading::timestamp::FIRST_PLAUSIBLE;
 
 use super::json::Json;
-use super::number::{is_no_value, shown};
+use super::number::{decimal, shown};
 
 /// A device's time as its payload gives it; what becomes of it is the route's policy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,12 +42,10 @@ impl DeviceTime {
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let text = text.trim();
-        if is_no_value(text) {
-            return Self::Absent;
-        }
+        let Some(number) = decimal(text) else { return Self::Absent };
         let (local, zone_s) = match iso(text) {
             Some((time, zone_s)) => (Some(time), zone_s),
-            None => match parse_epoch(text).or_else(|| Timestamp::parse_rfc3339(text)) {
+            None => match parse_epoch(&number).or_else(|| Timestamp::parse_rfc3339(text)) {
                 Some(ts) => return Self::instant(ts),
                 None => (local(text), None),
             },
@@ -67,10 +65,8 @@ impl DeviceTime {
     #[must_use]
     pub fn from_epoch(text: &str, exponent: i32) -> Self {
         let text = text.trim();
-        if is_no_value(text) {
-            return Self::Absent;
-        }
-        match parse_decimal(text) {
+        let Some(number) = decimal(text) else { return Self::Absent };
+        match parse_decimal(&number) {
             Some((digits, own)) => {
                 let micros = scale(digits, own.saturating_add(6 + exponent));
                 Self::instant(Timestamp::from_micros(clamped(micros)))
@@ -117,7 +113,8 @@ fn iso(text: &str) -> Option<(NaiveDateTime, Option<i64>)> {
     let bytes = text.as_bytes();
     let number = |from: usize, length: usize| {
         let digits = bytes.get(from..from + length)?;
-        let value = |value: u32, digit: &u8| digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'));
+        let value =
+            |value: u32, digit: &u8| digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'));
         digits.iter().try_fold(0, value)
     };
     let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));

@@ -86,12 +86,16 @@ fn the_case_decides_the_readings_time_and_is_counted_on_its_route() {
     let an_hour_ahead = "2026-11-20T11:00:00Z";
     assert_eq!(resolve(&strict, "0"), arrival);
     assert_eq!(resolve(&strict, "2026-11-20T11:00:00"), arrival);
-    assert_eq!(resolve(&strict, "1795168800123"), Ok(("2026-11-20T10:00:00.123Z".to_owned(), TsSource::Device)));
+    assert_eq!(
+        resolve(&strict, "1795168800123"),
+        Ok(("2026-11-20T10:00:00.123Z".to_owned(), TsSource::Device))
+    );
     // The check of the limits refuses it, and says by how much.
     assert_eq!(resolve(&strict, an_hour_ahead), Ok((an_hour_ahead.to_owned(), TsSource::Device)));
     assert_eq!(resolve(&strict, "yesterday"), Err(Reason::TsUnreadable));
     let counts: Vec<_> = strict.clocks.counts().collect();
-    let expected = [Clock::Device, Clock::Unset, Clock::NoZone, Clock::RefusedUnreadable, Clock::RefusedAhead];
+    let expected =
+        [Clock::Device, Clock::Unset, Clock::NoZone, Clock::RefusedUnreadable, Clock::RefusedAhead];
     assert_eq!(counts, expected.map(|clock| (clock, 1)));
 
     let lenient = route(TimePolicy::DeviceIfPlausible);

@@ -23,7 +23,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let mut drafts = Drafts::default();
     if !text.starts_with('{') {
-        take(message.topic.last(), &Json::Text(text.into()), &DeviceTime::Absent, &mut drafts)?;
+        let value = Json::Text(message.value()?.into());
+        take(message.topic.last(), &value, &DeviceTime::Absent, &mut drafts)?;
         return drafts.or_ignore(Ignored::OtherQuantity);
     }
     let json = message.json()?;
