@@ -308,7 +308,7 @@ mod tests {
         ) {
             let time = Timestamp::from_micros(micros).to_chrono();
             let zone = chrono::FixedOffset::east_opt(zone * 60).unwrap();
-            let text = time.with_timezone(&zone).format(&format!("%Y-%m-%dT%H:%M:%S")).to_string();
+            let text = time.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S").to_string();
             let fraction = if digits == 0 { String::new() } else { format!(".{:0digits$}", 7) };
             let text = format!("{text}{fraction}{zone}");
             let expected = Timestamp::parse_rfc3339(&text).unwrap();
