@@ -35,7 +35,7 @@ check: install ## Formatting, lints, documentation
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items --quiet
 
 faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
-	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh -p wattline-tests faults
+	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults
 
 bench: build ## Measure the whole path and the sink alone, and write a report
 	@scripts/bench.sh

@@ -38,8 +38,10 @@ struct Street {
     at_ms: i64,
 }
 
-/// Buffered readings are one a minute, as data loggers keep them.
+/// Buffered readings are one a minute, as data loggers keep them; the last ones are as close as live ones, so that a
+/// chart of the last minutes is whole from the beginning.
 const HISTORY_STEP_MS: i64 = 60_000;
+const HISTORY_FINE_MS: i64 = 16 * 60_000;
 /// A message of buffered readings is closed at this size: ingest takes 64 KiB.
 const BUFFER_BYTES: usize = 40 * 1024;
 /// What is later than this (a machine that slept) is simulated, and not sent.
@@ -109,7 +111,7 @@ impl Street {
         }
     }
 
-    /// Everything up to now, one reading a minute, in arrays.
+    /// Everything up to now, one reading a minute and at the end all, in arrays.
     fn history(&mut self, now: Timestamp) -> Vec<Message> {
         let now_ms = now.micros() / 1000;
         let mut full = Vec::new();
@@ -119,8 +121,8 @@ impl Street {
             self.step(|topic, sample| {
                 let buffer = &mut buffers[number];
                 number += 1;
-                let minute = sample.ts.micros() / 1000 % HISTORY_STEP_MS;
-                if minute != 0 {
+                let ts_ms = sample.ts.micros() / 1000;
+                if ts_ms % HISTORY_STEP_MS != 0 && ts_ms < now_ms - HISTORY_FINE_MS {
                     return;
                 }
                 buffer.push(if buffer.is_empty() { b'[' } else { b',' });

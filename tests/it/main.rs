@@ -4,8 +4,11 @@
 //! not ready while a server is away, one that says why it can't go on and is started again (Kafka may fence a static member
 //! when it restarts), and time: nothing here measures speed.
 
+mod bad_database;
 mod bad_input;
+mod devices;
 mod end_to_end;
 mod faults;
 mod fixture;
+mod stray;
 mod tidy;

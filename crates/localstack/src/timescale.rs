@@ -26,6 +26,8 @@ pub(crate) struct Timescale {
     pub(crate) user: Option<(Uid, Gid)>,
     /// Flush to disk at commit, and a cache for real work. A killed process loses nothing either way, a power cut does.
     pub(crate) durable: bool,
+    /// `name=value`; the last one of a name counts.
+    pub(crate) settings: Vec<String>,
     pub(crate) temporary: bool,
 }
 
@@ -79,7 +81,7 @@ impl Timescale {
             format!("shared_buffers={}", if self.durable { "512MB" } else { "64MB" }),
             format!("fsync={}", on_off(self.durable)),
         ];
-        for setting in settings {
+        for setting in settings.into_iter().chain(self.settings.iter().cloned()) {
             arguments.extend(["-c".into(), setting.into()]);
         }
         let mut launch = Launch::new(self.installation.postgres("postgres"), log_file).args(arguments);

@@ -1,5 +1,6 @@
 //! Kafka: the settings that all clients share, and a topic's identity.
 
+mod ended;
 mod identity;
 mod revive;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, bail};
 use rdkafka::ClientConfig;
 use serde::Deserialize;
 
+pub use ended::{ClientEnded, Clients};
 pub use identity::{IdentityError, TopicIdentity, topic_identity};
 pub use revive::revive;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -14,6 +14,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
+use wattline_service::kafka::ClientEnded;
 
 use crate::config::Config;
 use crate::decode;
@@ -67,7 +68,7 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
 /// Turns records into marks until it is told to stop.
 ///
 /// # Errors
-/// Where the client can't go on: another process has the same `kafka.instance_id`.
+/// [`ClientEnded`]: a new client must take its place.
 pub fn run(
     member: &Member,
     stream: &Stream,
@@ -87,8 +88,8 @@ pub fn run(
         match member.poll(POLL) {
             Some(Ok(record)) => note(member, stream, &record, now, metrics),
             Some(Err(error)) => {
-                if let Some((code, why)) = member.client().fatal_error() {
-                    bail!("the Kafka client can't go on: {why} ({code}); is kafka.instance_id used twice?");
+                if let Some((code, _)) = member.client().fatal_error() {
+                    return Err(ClientEnded(code).into());
                 }
                 // Else it goes on by itself; what stays is seen by the readiness of the partitions.
                 warn!(%error, "Kafka: {error}");

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use wattline_service::Context;
+use wattline_service::kafka::Clients;
 
 pub use config::Config;
 
@@ -46,6 +47,22 @@ pub const CONSUMER: &str = "aggregator";
 /// Where the settings make no Kafka client, or the consuming thread can't be started or dies.
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let metrics = metrics::Metrics::register(&context.metrics);
+    let client = context.ready.condition("client", "not made yet");
+    let mut clients = Clients::begin();
+    loop {
+        client.holds();
+        let outcome = round(config.clone(), &context, metrics.clone()).await;
+        let Some(ended) = clients.mendable(outcome, &context.shutdown)? else { return Ok(()) };
+        metrics.clients_ended.inc();
+        client.fails(ended.to_string());
+        if !clients.next(&context.shutdown).await {
+            return Ok(());
+        }
+    }
+}
+
+/// With one member of the group, until the shutdown or its end.
+async fn round(config: Config, context: &Context, metrics: metrics::Metrics) -> anyhow::Result<()> {
     let stream = Arc::new(stream::Stream::new(config.marks.pace()));
     let member = Arc::new(consume::join(&config, &stream)?);
     let stop_consuming = CancellationToken::new();
@@ -63,7 +80,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
             })
             .context("cannot start the consuming thread")?
     };
-    let computer = compute::Computer::new(config, stream, member, metrics, &context);
+    let computer = compute::Computer::new(config, stream, member, metrics, context);
     computer.run(&stop_computing).await;
     // The group is left when the last handle of the member is gone.
     stop_consuming.cancel();

@@ -29,6 +29,8 @@ pub struct Metrics {
     pub late_final: Counter,
     /// Records that Kafka deleted before they were read.
     pub lost: Counter,
+    /// Kafka clients that ended for good and were replaced.
+    pub clients_ended: Counter,
     /// Marks in memory.
     pub marks: Gauge,
     /// Partitions owned.
@@ -73,6 +75,7 @@ impl Metrics {
             back_filled: Counter::default(),
             late_final: Counter::default(),
             lost: Counter::default(),
+            clients_ended: Counter::default(),
             marks: Gauge::default(),
             partitions_owned: Gauge::default(),
             partitions_stopped: Gauge::default(),
@@ -98,6 +101,7 @@ impl Metrics {
                 ("back_filled", "Ranges of the table recompute that are done", &self.back_filled),
                 ("late_final", "Changes below the line, where buckets are final", &self.late_final),
                 ("records_lost", "Records that Kafka deleted before they were read", &self.lost),
+                ("clients_ended", "Kafka clients that ended for good and were replaced", &self.clients_ended),
                 ("buckets_audited", "Buckets compared with a recomputation", &self.audited),
             ] {
                 registry.register(name, help, counter.clone());

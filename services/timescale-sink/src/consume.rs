@@ -19,8 +19,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
+use wattline_service::kafka::ClientEnded;
 
-use crate::ClientEnded;
 use crate::batch::{Batch, Partition};
 use crate::config::Config;
 use crate::decode::decode;

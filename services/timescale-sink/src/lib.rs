@@ -32,18 +32,16 @@ pub mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::types::RDKafkaErrorCode;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 use uuid::Uuid;
-use wattline_service::{Backoff, Context};
+use wattline_service::Context;
+use wattline_service::kafka::Clients;
 
 pub use config::Config;
 use consume::{Consuming, KafkaConsumer, Rebalances};
@@ -69,16 +67,6 @@ struct Shared {
     stop: CancellationToken,
 }
 
-/// The client library has given up for good, which only a new client mends.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the Kafka client can't go on: {0}. Kafka says so after a restart of its own, and where another process runs with the same kafka.instance_id"
-)]
-pub struct ClientEnded(pub RDKafkaErrorCode);
-
-/// A client that worked for so long was not thrown out by a namesake.
-const CLIENT_WORKED: Duration = Duration::from_secs(60);
-
 /// Runs the sink until `context.shutdown`; then writes what it has, within the deadline.
 ///
 /// # Errors
@@ -97,23 +85,15 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         stop: context.shutdown.child_token(),
         config: Arc::new(config),
     };
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    let mut clients = Clients::begin();
     loop {
-        let begun = Instant::now();
-        let Err(error) = shared.round().await else { return Ok(()) };
-        if context.shutdown.is_cancelled() || !error.is::<ClientEnded>() {
-            return Err(error);
-        }
-        error!("{error:#}. What it had taken and not written is read again by a new client");
+        let outcome = shared.round().await;
+        let Some(ended) = clients.mendable(outcome, &context.shutdown)? else { return Ok(()) };
         shared.metrics.error(Stage::Consuming, ErrorClass::Fenced);
         shared.metrics.partitions_assigned.set(0);
-        shared.health.begin_anew(writers, error.to_string());
-        if Instant::now().saturating_duration_since(begun) > CLIENT_WORKED {
-            backoff.reset();
-        }
-        tokio::select! {
-            () = context.shutdown.cancelled() => return Ok(()),
-            () = backoff.wait() => {}
+        shared.health.begin_anew(writers, ended.to_string());
+        if !clients.next(&context.shutdown).await {
+            return Ok(());
         }
         shared.stop = context.shutdown.child_token();
     }

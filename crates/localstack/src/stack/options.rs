@@ -36,6 +36,7 @@ pub struct StackOptions {
     pub(super) kafka_tuning: KafkaTuning,
     pub(super) kafka_through_proxy: bool,
     pub(super) durable: Option<bool>,
+    pub(super) database_settings: Vec<String>,
     pub(super) broker_save_s: u32,
     pub(super) told_ports: BTreeMap<String, u16>,
 }
@@ -49,6 +50,7 @@ impl Default for StackOptions {
             kafka_tuning: KafkaTuning::FastStart,
             kafka_through_proxy: false,
             durable: None,
+            database_settings: Vec::new(),
             broker_save_s: 1,
             told_ports: BTreeMap::new(),
         }
@@ -102,6 +104,13 @@ impl StackOptions {
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = Some(durable);
+        self
+    }
+
+    /// One setting of PostgreSQL that differs from what a stack has, such as a missing `shared_preload_libraries`.
+    #[must_use]
+    pub fn database_setting(mut self, name: &str, value: &str) -> Self {
+        self.database_settings.push(format!("{name}={value}"));
         self
     }
 

@@ -78,6 +78,7 @@ impl Stack {
                 installation: installation.clone(),
                 user: database_user()?,
                 durable: options.durable.unwrap_or(!temporary),
+                settings: options.database_settings.clone(),
                 temporary,
             }),
             _ => Kind::Kafka(Box::new(self.kafka_node(name, folder, options, installation)?)),

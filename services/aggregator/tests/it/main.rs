@@ -10,4 +10,5 @@ mod identity;
 mod mismatch;
 mod rebalance;
 mod scene;
+mod thrown_out;
 mod zombie;
