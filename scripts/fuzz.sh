@@ -15,9 +15,9 @@ flags="-Cpasses=sancov-module"
 for flag in level=4 inline-8bit-counters pc-table trace-compares; do
     flags="$flags -Cllvm-args=-sanitizer-coverage-$flag"
 done
-RUSTFLAGS="$flags" nice -n 10 cargo build --release --manifest-path fuzz/Cargo.toml --target "$host" \
+RUSTFLAGS="$flags" nice -n 10 cargo build --release --locked --manifest-path fuzz/Cargo.toml --target "$host" \
     --bin decode --bin declarative --bin routes --bin scalars
-nice -n 10 cargo build --release --manifest-path fuzz/seeds/Cargo.toml
+nice -n 10 cargo build --release --locked --manifest-path fuzz/seeds/Cargo.toml
 bin=$CARGO_TARGET_DIR/$host/release
 
 # fuzz TARGET NAME: seeds the corpus and runs. The fuzzer's own limits come beside those of fuzz/src/memory.rs.
