@@ -26,6 +26,16 @@ done
 [ -f "$json" ] || { echo "the stack was not ready within 180 s; see below" >&2; cat "$dir/up.log" >&2; exit 1; }
 
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/whole-path.toml --report "$report"
+"$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/mixed.toml --report "$report"
+# Messages per second until all was stored: devices of all families against Wattline's own JSON, on the same stack.
+per_s() {
+    awk -F'[:,]' '/"rates"/ { in_rates = 1 } in_rates && /"count"/ && !count { count = $2 }
+        in_rates && /"stored_s"/ && !seconds { seconds = $2 } END { printf "%.0f", count / seconds }' \
+        "$(ls -t "$report"/*-run-"$1".json | head -n 1)"
+}
+own=$(per_s whole-path) mixed=$(per_s mixed)
+echo "mixed traffic: $mixed messages/s, own JSON: $own; ratio $(awk "BEGIN { printf \"%.2f\", $mixed / $own }")"
+
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/steady.toml --report "$report"
 "$bin/wattline-loadtest" run --stack "$json" --scenario loadtest/scenarios/disturbed.toml --report "$report"
 "$bin/wattline-loadtest" sink --stack "$json" --readings 500 --report "$report"

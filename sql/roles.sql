@@ -2,7 +2,8 @@
 DO $$
 DECLARE role_name text;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['wattline_sink', 'wattline_aggregator', 'wattline_api', 'wattline_grafana'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['wattline_sink', 'wattline_aggregator', 'wattline_api', 'wattline_grafana',
+                                    'wattline_operator'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN
             EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE', role_name);
         END IF;
@@ -10,7 +11,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO wattline_sink, wattline_aggregator, wattline_api, wattline_grafana;
+GRANT USAGE ON SCHEMA public
+    TO wattline_sink, wattline_aggregator, wattline_api, wattline_grafana, wattline_operator;
 
 GRANT SELECT, INSERT, UPDATE ON meter TO wattline_sink;
 GRANT SELECT, INSERT, UPDATE ON reading TO wattline_sink;
@@ -27,9 +29,18 @@ GRANT SELECT ON meter, reading, reading_conflict, stream_offset, retention_borde
     TO wattline_api, wattline_grafana;
 GRANT SELECT ON dead_letter TO wattline_grafana;
 
+-- `wattlinectl dead-letters` and `wattlinectl audit`. What a letter said, where it came from and when, stays as it is.
+GRANT SELECT, DELETE ON dead_letter TO wattline_operator;
+GRANT UPDATE (reason, detail, route, state, state_at, attempts, attempted_at, first_reason, state_detail, readings)
+    ON dead_letter TO wattline_operator;
+GRANT SELECT ON meter, reading, stream_offset, retention_border, energy_15m, recompute TO wattline_operator;
+
 ALTER ROLE wattline_sink SET statement_timeout = '60s';
 ALTER ROLE wattline_aggregator SET statement_timeout = '60s';
 ALTER ROLE wattline_api SET statement_timeout = '10s';
 ALTER ROLE wattline_api SET default_transaction_read_only = on;
 ALTER ROLE wattline_grafana SET statement_timeout = '30s';
 ALTER ROLE wattline_grafana SET default_transaction_read_only = on;
+ALTER ROLE wattline_operator SET statement_timeout = '300s';
+-- A replay that is frozen holds its page of letters no longer than this.
+ALTER ROLE wattline_operator SET idle_in_transaction_session_timeout = '300s';

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use wattline_reading::Timestamp;
 
+use crate::dialect::{Dialect, Line};
 use crate::physics::Home;
 use crate::physics::weather::Weather;
 use crate::plan::{Disturbance, Plan};
@@ -44,6 +45,8 @@ pub struct Fleet {
     place: usize,
     weather: Weather,
     ready: VecDeque<Message>,
+    /// What a device of a mixed load says, before it is made messages of.
+    lines: Vec<Line>,
     /// Messages held back, by index; the front is due before the next one.
     held: VecDeque<Vec<Message>>,
     end: Arc<End>,
@@ -107,6 +110,7 @@ impl Fleet {
             index: 0,
             place: 0,
             ready: VecDeque::new(),
+            lines: Vec::new(),
             held: VecDeque::new(),
             over: !end.begin(0),
             end,
@@ -129,6 +133,12 @@ impl Fleet {
         };
         let ts = self.plan.ts(meter.number, self.index);
         let sample = meter.home.step(ts, self.plan.interval_ms, &self.weather);
+        if self.plan.mixed {
+            Dialect::of(meter.number).say(&meter.id, &sample, &mut self.lines);
+            self.ready.extend(self.lines.drain(..).map(Message::from));
+            self.place += 1;
+            return;
+        }
         let whole = meter.message(&sample, Part::Whole);
         match self.plan.disturbance(meter.number, self.index) {
             Disturbance::None => self.ready.push_back(whole),
@@ -176,6 +186,12 @@ impl Iterator for Fleet {
             }
             self.advance();
         }
+    }
+}
+
+impl From<Line> for Message {
+    fn from(line: Line) -> Self {
+        Self { topic: line.topic, payload: line.payload, first_of: None }
     }
 }
 

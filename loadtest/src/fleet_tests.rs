@@ -12,6 +12,7 @@ fn plan() -> Arc<Plan> {
         interval_ms: 10_000,
         start: Timestamp::from_micros(1_795_168_800_000_000),
         three_phase_share: 0.3,
+        mixed: false,
         disturbances: Disturbances::USUAL,
     })
 }

@@ -6,9 +6,11 @@
 //! for. Nothing is remembered in between but the plan, so a million messages cost no more memory than ten.
 
 pub mod books;
+pub mod dialect;
 pub mod fill;
 pub mod fleet;
 pub mod load;
+pub mod mixed;
 pub mod mqtt;
 pub mod pace;
 pub mod physics;

@@ -199,8 +199,7 @@ async fn look(target: &Target, client: &Client, before: &Before) -> anyhow::Resu
 impl After {
     fn has(&self, expected: &Expected) -> bool {
         let at_least = |count: i64, wanted: u64| u64::try_from(count).is_ok_and(|count| count >= wanted);
-        at_least(self.readings.stored, expected.stored)
-            && at_least(self.readings.merged, expected.merged)
+        at_least(self.readings.stored + self.readings.merged, expected.stored + expected.merged)
             && at_least(self.readings.duplicate, expected.duplicate)
             && at_least(self.readings.conflict, expected.conflict)
             && at_least(self.dead_letters.records, expected.dead_letters)

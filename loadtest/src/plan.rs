@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use wattline_reading::{Reason, Timestamp};
 
+use crate::mixed;
 use crate::physics::noise;
 
 /// What tells one use of the noise from another.
@@ -30,6 +31,8 @@ pub struct Plan {
     pub three_phase_share: f32,
     /// What is done to the stream.
     pub disturbances: Disturbances,
+    /// The meters speak as the devices of all families do ([`crate::dialect`]), and nothing disturbs them.
+    pub mixed: bool,
 }
 
 /// How many of the readings meet which disturbance, in percent. A reading meets at most one.
@@ -98,6 +101,8 @@ pub struct Expected {
     pub duplicate: u64,
     /// Records that contradicted the table.
     pub conflict: u64,
+    /// Messages with nothing to store.
+    pub ignored: u64,
 }
 
 // === impl Plan ===
@@ -158,6 +163,9 @@ impl Plan {
     /// Every outcome of this plan, counted.
     #[must_use]
     pub fn expected(&self) -> Expected {
+        if self.mixed {
+            return mixed::expected(self);
+        }
         let mut expected = Expected::default();
         for meter in 0..self.meters {
             for index in 0..self.readings {

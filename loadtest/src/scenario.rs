@@ -29,6 +29,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Homes with three phases, whose telegrams are twice as long.
     pub three_phase_percent: f32,
+    /// The meters speak as the devices of all families do.
+    pub mixed: bool,
     /// What is done to the stream.
     pub disturbances: Disturbances,
 }
@@ -46,6 +48,7 @@ impl Default for Scenario {
             connections: 4,
             seed: 1,
             three_phase_percent: 0.0,
+            mixed: false,
             disturbances: Disturbances::default(),
         }
     }
@@ -90,6 +93,7 @@ impl Scenario {
             + shares.garbage_percent
             + shares.conflict_percent
             + shares.split_percent;
+        ensure!(!self.mixed || sum == 0.0, "mixed: what devices say is not disturbed");
         ensure!((0.0..=100.0).contains(&sum), "the disturbances add up to {sum} %");
         Ok(())
     }
@@ -109,6 +113,7 @@ impl Scenario {
             start: Timestamp::from_micros((now.micros() / 1000 - span_ms) * 1000),
             three_phase_share: self.three_phase_percent / 100.0,
             disturbances: self.disturbances,
+            mixed: self.mixed,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio_postgres::{Client, NoTls};
 use tracing::warn;
 
+use crate::mixed;
 use crate::plan::Plan;
 use crate::publish::Broker;
 
@@ -125,7 +126,11 @@ impl Target {
 /// # Errors
 /// Where the database refuses it.
 pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()> {
-    let ids: Vec<String> = (0..plan.meters).map(|meter| plan.meter_id(meter)).collect();
+    let ids: Vec<String> = if plan.mixed {
+        mixed::meter_ids(plan)
+    } else {
+        (0..plan.meters).map(|meter| plan.meter_id(meter)).collect()
+    };
     let sql = "INSERT INTO meter (meter_id) SELECT unnest($1::text[]) ON CONFLICT (meter_id) DO NOTHING";
     client.execute(sql, &[&ids]).await.context("registering the meters")?;
     Ok(())

@@ -46,6 +46,7 @@ mod watch;
 pub use identity::StackId;
 pub use installation::Installation;
 pub use kafka::KafkaTuning;
+pub use mosquitto::{Authority, CertificateUse};
 pub use ports::{Port, is_free};
 pub use process::{Launch, Process, cpu_time, descendants, rss_bytes};
 pub use program::Program;

@@ -1,4 +1,6 @@
-//! Eclipse Mosquitto: persistent sessions, passwords, one listener.
+//! Eclipse Mosquitto: persistent sessions, passwords, one listener, and two with TLS where they are asked for.
+
+mod authority;
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -18,9 +20,11 @@ use tokio::net::TcpStream;
 use crate::installation::Installation;
 use crate::process::Launch;
 
+pub use authority::{Authority, CertificateUse};
+
 /// Who may do what. `observer` sees everything, the broker's own counters included, and is for tests and load tests.
 const USERS: &[(&str, &[&str])] = &[
-    ("ingest", &["topic read #"]),
+    ("ingest", &["topic read #", "topic readwrite wattline-canary/#"]),
     ("meters", &["topic write #"]),
     ("observer", &["topic read #", "topic read $SYS/#"]),
 ];
@@ -36,6 +40,16 @@ pub(crate) struct Mosquitto {
     pub(crate) temporary: bool,
     /// Seconds from one save of all sessions and queues to the next; what came since is lost by a kill.
     pub(crate) save_s: u32,
+    pub(crate) tls: Option<TlsAddresses>,
+}
+
+/// Two listeners with the certificate `server` of the authority in `tls/`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TlsAddresses {
+    /// Clients have a user and a password.
+    pub(crate) password: SocketAddr,
+    /// Clients have a certificate, whose name is the user.
+    pub(crate) certificate: SocketAddr,
 }
 
 impl Mosquitto {
@@ -65,6 +79,30 @@ impl Mosquitto {
         write_private(&self.folder.join("acl"), &access)
     }
 
+    fn tls_listeners(&self) -> Result<String> {
+        let Some(TlsAddresses { password, certificate }) = self.tls else {
+            return Ok(String::new());
+        };
+        let authority = Authority::open(&tls_folder(&self.folder))?;
+        if !authority.cert_file("server").exists() {
+            authority.sign("server", CertificateUse::Server, &["127.0.0.1"])?;
+            authority.sign("ingest", CertificateUse::Client, &["ingest"])?;
+        }
+        let files = format!(
+            "certfile {}\nkeyfile {}\n",
+            authority.cert_file("server").display(),
+            authority.key_file("server").display()
+        );
+        Ok(format!(
+            "listener {} 127.0.0.1\n{files}\
+             listener {} 127.0.0.1\n{files}cafile {}\n\
+             require_certificate true\nuse_identity_as_username true\n",
+            password.port(),
+            certificate.port(),
+            authority.ca_file().display()
+        ))
+    }
+
     /// Writes the configuration for today's port.
     pub(crate) fn configure(&self) -> Result<()> {
         let folder = self.folder.display();
@@ -86,7 +124,9 @@ impl Mosquitto {
              acl_file {folder}/acl\n\
              log_dest stdout\n\
              log_type error\nlog_type warning\nlog_type notice\n\
-             log_timestamp_format %Y-%m-%dT%H:%M:%S\n",
+             log_timestamp_format %Y-%m-%dT%H:%M:%S\n\
+             {tls}",
+            tls = self.tls_listeners()?,
             port = self.address.port(),
             save_s = self.save_s
         );
@@ -109,6 +149,11 @@ impl Mosquitto {
             .await
             .context("no CONNACK in 2 s")?
     }
+}
+
+/// Where the broker's authority and its certificates lie.
+pub(crate) fn tls_folder(folder: &Path) -> PathBuf {
+    folder.join("tls")
 }
 
 /// Where the password of a broker user lies.

@@ -59,7 +59,9 @@ impl Admin {
 async fn readyz(State(context): State<Context>) -> Response {
     let missing = context.ready.missing();
     if missing.is_empty() {
-        return "ready\n".into_response();
+        let reduced: String =
+            context.ready.reduced().iter().map(|what| format!("without {what}\n")).collect();
+        return format!("ready\n{reduced}").into_response();
     }
     let body = format!("not ready\n{}\n", missing.join("\n"));
     (StatusCode::SERVICE_UNAVAILABLE, body).into_response()

@@ -21,6 +21,22 @@ pub trait ServiceConfig: DeserializeOwned {
     fn validate(&self) -> anyhow::Result<()> {
         Ok(())
     }
+
+    /// Tries each connection once, for `--check`; each is in the result, good or not.
+    fn check_connections(&self) -> impl Future<Output = Vec<ConnectionCheck>> {
+        std::future::ready(Vec::new())
+    }
+}
+
+/// What a try of one connection has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionCheck {
+    /// Which one.
+    pub connection: String,
+    /// Whether it can be used.
+    pub good: bool,
+    /// What was found, and what to do, for a person.
+    pub words: String,
 }
 
 /// Section `[service]`.
@@ -96,6 +112,19 @@ pub fn load_from<C: ServiceConfig>(
     }
     config.validate().context("bad configuration")?;
     Ok(config)
+}
+
+// === impl ConnectionCheck ===
+
+impl ConnectionCheck {
+    /// Good words, or an error.
+    #[must_use]
+    pub fn of(connection: String, outcome: anyhow::Result<String>) -> Self {
+        match outcome {
+            Ok(words) => Self { connection, good: true, words },
+            Err(error) => Self { connection, good: false, words: format!("{error:#}") },
+        }
+    }
 }
 
 // === impl ServiceSettings ===

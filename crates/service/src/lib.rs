@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 pub use backoff::Backoff;
-pub use config::{ServiceConfig, ServiceSettings};
+pub use config::{ConnectionCheck, ServiceConfig, ServiceSettings};
 pub use kafka::{KafkaSettings, TopicIdentity};
 pub use metrics::Metrics;
 pub use postgres::DatabaseSettings;
@@ -51,9 +51,18 @@ struct Arguments {
     /// Configuration file (TOML). The environment goes before it: `WATTLINE__KAFKA__BROKERS` is `brokers` of `[kafka]`.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Check the configuration, say what is wrong with it, and stop.
-    #[arg(long)]
-    check: bool,
+    /// Check the configuration, try each connection once where the service can do that, say what is wrong, and stop.
+    /// `--check=offline` connects to nothing.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "connections")]
+    check: Option<Check>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Check {
+    /// The configuration and each connection.
+    Connections,
+    /// The configuration alone.
+    Offline,
 }
 
 /// Runs a service from its command line to its end: reads the configuration, starts logs, metrics and the
@@ -69,8 +78,8 @@ where
         Ok(config) => config,
         Err(error) => return refuse(name, &error),
     };
-    if arguments.check {
-        return say(&format!("{name}: the configuration is valid"));
+    if let Some(how) = arguments.check {
+        return check(name, &config, how);
     }
     let settings = config.service().clone();
     if let Err(error) = logs::start(&settings) {
@@ -97,6 +106,26 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line for each connection; success only if all are good.
+fn check<C: ServiceConfig>(name: &str, config: &C, how: Check) -> ExitCode {
+    say(&format!("{name}: the configuration is valid"));
+    if how == Check::Offline {
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(name, &error.into()),
+    };
+    let checks = runtime.block_on(config.check_connections());
+    // A blocking call of a client library must not hold the exit up.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    for ConnectionCheck { connection, good, words } in &checks {
+        let verdict = if *good { "good" } else { "FAILED" };
+        say(&format!("{name}: {connection}: {verdict}: {words}"));
+    }
+    if checks.iter().all(|check| check.good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn serve<C, F, R>(
@@ -170,9 +199,8 @@ fn refuse(name: &str, error: &anyhow::Error) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
-fn say(text: &str) -> ExitCode {
+fn say(text: &str) {
     println!("{text}");
-    ExitCode::SUCCESS
 }
 
 // === impl Context ===

@@ -5,7 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// All conditions of a service.
 #[derive(Clone, Debug, Default)]
-pub struct Ready(Arc<Mutex<BTreeMap<&'static str, Option<String>>>>);
+pub struct Ready(Arc<Mutex<BTreeMap<&'static str, State>>>);
+
+#[derive(Clone, Debug)]
+enum State {
+    Holds,
+    /// Work can be accepted and finished, but not all of it.
+    HoldsWithout(String),
+    Fails(String),
+}
 
 /// One thing that must hold before work can be accepted and finished. Dropped: it no longer counts.
 #[derive(Debug)]
@@ -20,7 +28,7 @@ impl Ready {
     /// Adds a condition that doesn't hold yet.
     #[must_use]
     pub fn condition(&self, name: &'static str, why_not: impl Into<String>) -> Condition {
-        self.set(name, Some(why_not.into()));
+        self.set(name, State::Fails(why_not.into()));
         Condition { name, ready: self.clone() }
     }
 
@@ -32,9 +40,22 @@ impl Ready {
         if conditions.is_empty() {
             return vec!["start: not begun".to_owned()];
         }
-        let missing =
-            conditions.iter().filter_map(|(name, why)| why.as_ref().map(|why| format!("{name}: {why}")));
+        let missing = conditions.iter().filter_map(|(name, state)| match state {
+            State::Fails(why) => Some(format!("{name}: {why}")),
+            State::Holds | State::HoldsWithout(_) => None,
+        });
         missing.collect()
+    }
+
+    /// What is missing although the service is ready, as `name: what`.
+    #[must_use]
+    pub fn reduced(&self) -> Vec<String> {
+        let conditions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reduced = conditions.iter().filter_map(|(name, state)| match state {
+            State::HoldsWithout(what) => Some(format!("{name}: {what}")),
+            State::Holds | State::Fails(_) => None,
+        });
+        reduced.collect()
     }
 
     /// True when nothing is missing.
@@ -43,8 +64,8 @@ impl Ready {
         self.missing().is_empty()
     }
 
-    fn set(&self, name: &'static str, why_not: Option<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, why_not);
+    fn set(&self, name: &'static str, state: State) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, state);
     }
 }
 
@@ -53,12 +74,17 @@ impl Ready {
 impl Condition {
     /// It holds.
     pub fn holds(&self) {
-        self.ready.set(self.name, None);
+        self.ready.set(self.name, State::Holds);
+    }
+
+    /// It holds for a part of the work; `what` is missing for the rest.
+    pub fn holds_without(&self, what: impl Into<String>) {
+        self.ready.set(self.name, State::HoldsWithout(what.into()));
     }
 
     /// It doesn't hold, and why.
     pub fn fails(&self, why: impl Into<String>) {
-        self.ready.set(self.name, Some(why.into()));
+        self.ready.set(self.name, State::Fails(why.into()));
     }
 }
 
@@ -82,6 +108,9 @@ mod tests {
         assert_eq!(ready.missing(), ["database: not connected yet"]);
         database.holds();
         assert!(ready.is_ready());
+        kafka.holds_without("one broker");
+        assert!(ready.is_ready());
+        assert_eq!(ready.reduced(), ["kafka: one broker"]);
         kafka.fails("topic is missing");
         assert_eq!(ready.missing(), ["kafka: topic is missing"]);
         drop(kafka);

@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use wattline_mqtt_ingest::Config;
 use wattline_mqtt_ingest::decode::answer::{Answer, answer};
-use wattline_mqtt_ingest::decode::{Input, Judge, Memory};
+use wattline_mqtt_ingest::decode::{Decoded, Input, Judge, Memory};
 use wattline_mqtt_ingest::route::Routes;
 use wattline_reading::Timestamp;
 use wattline_reading::topics::PACKET_BYTES_MAX;
@@ -63,16 +63,20 @@ impl Decoder {
         Ok(Self { judge, memory: Memory::default() })
     }
 
-    /// What ingest would make of a message.
+    /// What ingest would make of a message, to be printed.
     pub fn decode(&mut self, message: &Message) -> Answer {
-        let input = Input {
-            topic: &message.topic,
-            payload: &message.payload,
-            retained: message.retained,
-            redelivered: false,
-            received_at: message.at,
-        };
-        answer(&self.judge, &input, &mut self.memory)
+        answer(&self.judge, &message.input(), &mut self.memory)
+    }
+
+    /// What ingest would make of a message, as ingest itself decides it.
+    pub fn decide(&mut self, message: &Message) -> Decoded {
+        self.judge.decide(&message.input(), &mut self.memory, |_| {})
+    }
+
+    /// The filter of the route that takes a topic.
+    #[must_use]
+    pub fn route(&self, topic: &str) -> Option<String> {
+        self.judge.routes.find(topic).map(|route| route.filter.clone())
     }
 
     /// Answers one payload from `input` with one line.
@@ -109,6 +113,20 @@ impl Decoder {
             write_line(&self.decode(&message), &mut output)?;
         }
         Ok(())
+    }
+}
+
+// === impl Message ===
+
+impl Message {
+    fn input(&self) -> Input<'_> {
+        Input {
+            topic: &self.topic,
+            payload: &self.payload,
+            retained: self.retained,
+            redelivered: false,
+            received_at: self.at,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operator's commands, as a library that tests and the local stack call too.
 
 pub mod audit;
+pub mod dead_letters;
 pub mod decode;
 pub mod migrate;
 pub mod topics;

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{audit, decode, migrate, topics};
+use wattlinectl::{audit, dead_letters, decode, migrate, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -57,6 +57,10 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 180)]
         wait_s: u64,
     },
+    /// Messages that could not become readings: find, repair and replay them. docs/dead-letters.md says how.
+    ///
+    /// Connect as wattline_operator, or as the owner.
+    DeadLetters(dead_letters::command::Arguments),
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
     /// needed.
     Decode {
@@ -126,6 +130,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 let message = decode::Message { topic, payload: Vec::new(), at, retained };
                 decoder.decode_one(message, input, output)?;
             }
+        }
+        Command::DeadLetters(arguments) => {
+            let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
+            dead_letters::command::run(arguments, environment_kafka()?, output, notes).await?;
         }
         Command::Topics { brokers, replication_factor } => {
             let settings = KafkaSettings { brokers, ..environment_kafka()? };

@@ -40,6 +40,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(2, "0002_readings"),
     migration!(3, "0003_streams"),
     migration!(4, "0004_energy"),
+    migration!(5, "0005_dead_letter_replay"),
+    migration!(6, "0006_meter_clock"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.

@@ -1,6 +1,6 @@
 //! Kafka topics: created where they are missing, checked where they exist.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -10,6 +10,7 @@ use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, Topic};
 use wattline_service::KafkaSettings;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Creates all topics on `brokers`, without security.
 ///
@@ -60,8 +61,7 @@ async fn create_one(
 
 async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyhow::Result<String> {
     let name = topic.name;
-    let metadata = admin.inner().fetch_metadata(Some(name), TIMEOUT).context("cannot read the topic")?;
-    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    let partitions = partitions(admin, name).await?;
     if i32::try_from(partitions) != Ok(topic.partitions) {
         bail!(
             "topic {name} has {partitions} partitions, must have {}: its keys would move; delete it if it is \
@@ -82,5 +82,18 @@ async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyho
             "topic {name} takes records up to {bytes} bytes only: set its max.message.bytes to {RECORD_BYTES_MAX}"
         ),
         _ => Ok(format!("topic {name} exists, with {partitions} partitions")),
+    }
+}
+
+/// A broker may not know yet of a topic that another made a moment ago.
+async fn partitions(admin: &AdminClient<DefaultClientContext>, name: &str) -> anyhow::Result<usize> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let metadata = admin.inner().fetch_metadata(Some(name), TIMEOUT).context("cannot read the topic")?;
+        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        if partitions > 0 || Instant::now() > deadline {
+            return Ok(partitions);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

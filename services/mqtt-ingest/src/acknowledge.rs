@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wattline_reading::limits::refuse;
 use wattline_reading::{Reason, Timestamp, limits::Refusal};
-use wattline_service::Condition;
 
 use crate::forward::Letters;
-use crate::metrics::Metrics;
+use crate::metrics::BrokerMetrics;
 use crate::produce::{Deliveries, Delivery, DeliveryError, Producer};
+use crate::readiness::Part;
 use crate::window::{Kept, Window};
 
 /// How often the state of Kafka is looked at without any delivery.
@@ -32,8 +32,8 @@ pub(crate) struct Acknowledger {
     pub(crate) client: AsyncClient,
     pub(crate) producer: Arc<Producer>,
     pub(crate) letters: Letters,
-    pub(crate) metrics: Metrics,
-    pub(crate) kafka: Arc<Condition>,
+    pub(crate) metrics: BrokerMetrics,
+    pub(crate) kafka: Arc<Part>,
     pub(crate) stalled_after: Duration,
     /// Cancelled when the service shall stop.
     pub(crate) shutdown: CancellationToken,

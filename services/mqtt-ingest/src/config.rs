@@ -1,16 +1,21 @@
 //! Configuration: `config/mqtt-ingest.toml` shows every setting.
 
-use std::path::PathBuf;
+mod broker;
+mod mqtt;
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
-use url::Url;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
-use wattline_service::{KafkaSettings, ServiceConfig, ServiceSettings};
+use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings};
 
-use crate::route::{RouteSettings, Routes, check_filter, overlap};
+use crate::clock::ClockSettings;
+use crate::route::{RouteSettings, Routes, overlap};
 use crate::window::WindowSettings;
+
+pub use broker::{Broker, BrokerSettings};
+pub use mqtt::{MemoryRoutes, MqttSettings};
+pub(crate) use mqtt::{given, unshared};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -18,10 +23,14 @@ use crate::window::WindowSettings;
 pub struct Config {
     /// What all services have.
     pub service: ServiceSettings,
-    /// The broker that messages come from.
+    /// The broker that messages come from; with [`Config::broker`], what all of those share.
     pub mqtt: MqttSettings,
+    /// Several brokers, each with what differs from `mqtt`.
+    pub broker: Vec<BrokerSettings>,
     /// The cluster that readings go to.
     pub kafka: KafkaSettings,
+    /// How this host's clock is watched.
+    pub clock: ClockSettings,
     /// How records are produced.
     pub produce: ProduceSettings,
     /// What may be in flight.
@@ -32,43 +41,6 @@ pub struct Config {
     pub families: Vec<String>,
     /// Topic filter to decoder. They come before the default routes; no two of them may overlap.
     pub routes: Vec<RouteSettings>,
-}
-
-/// Section `[mqtt]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(default, deny_unknown_fields)]
-pub struct MqttSettings {
-    /// `mqtt://host:port` or `mqtts://host:port`.
-    pub url: String,
-    /// Stable over restarts and never shared by two processes: the broker keeps the session under it.
-    pub client_id: String,
-    /// User; empty: none.
-    pub username: String,
-    /// File that holds the password; empty: none.
-    pub password_file: PathBuf,
-    /// Authorities that sign the broker's certificate (PEM), for `mqtts`. Empty: the system's.
-    pub ca_file: PathBuf,
-    /// Client certificate (PEM), for `mqtts`; needs `ca_file`.
-    pub cert_file: PathBuf,
-    /// Its key (PEM).
-    pub key_file: PathBuf,
-    /// Group of the shared subscription: `$share/<group>/<filter>`. Empty: an ordinary one, for a single replica.
-    pub group: String,
-    /// Filters to subscribe to. Empty: those of the routes.
-    pub filters: Vec<String>,
-    /// How many messages the broker may send ahead of their acknowledgement.
-    pub receive_maximum: u16,
-    /// How long the broker keeps the session while this process is away, in s: longer than any outage, for what
-    /// waits in an expired session is lost.
-    pub session_expiry_s: u32,
-    /// Keep-alive in s.
-    pub keep_alive_s: u16,
-    /// How long connecting may take, in ms.
-    pub connect_timeout_ms: u64,
-    /// How long to stay away after another client has taken the session over, in ms.
-    pub taken_over_wait_ms: u64,
-    /// Largest payload that is decoded; a larger one goes to the dead letters.
-    pub payload_bytes_max: usize,
 }
 
 /// Section `[produce]`.
@@ -92,7 +64,9 @@ impl Default for Config {
         Self {
             service: ServiceSettings::with_admin_port(9401),
             mqtt: MqttSettings::default(),
+            broker: Vec::new(),
             kafka: KafkaSettings::default(),
+            clock: ClockSettings::default(),
             produce: ProduceSettings::default(),
             window: WindowSettings::default(),
             limits: Limits::default(),
@@ -107,28 +81,23 @@ impl ServiceConfig for Config {
         &self.service
     }
 
+    fn check_connections(&self) -> impl Future<Output = Vec<ConnectionCheck>> {
+        crate::check::connections(self)
+    }
+
     fn validate(&self) -> anyhow::Result<()> {
-        self.mqtt.validate()?;
         self.kafka.client_config("check")?;
-        let routes = Routes::new(&self.routes, &self.families)?;
-        let subscribed = |filter: &str| self.mqtt.filters.iter().any(|wider| overlap(wider, filter));
-        let own = routes.all().iter().take(self.routes.len());
-        if let Some(route) =
-            own.into_iter().find(|route| !self.mqtt.filters.is_empty() && !subscribed(&route.filter))
-        {
-            bail!(
-                "routes: {:?} ({}) can never match: none of mqtt.filters {:?} brings such a topic",
-                route.filter,
-                route.decoder,
-                self.mqtt.filters
-            );
+        for broker in self.brokers()? {
+            let checked = broker.mqtt.validate().and_then(|()| broker.check_routes());
+            let checked = checked.and_then(|()| self.check_room(&broker.mqtt));
+            // With one broker there is no doubt which is meant.
+            if self.broker.is_empty() {
+                checked?;
+            } else {
+                checked.with_context(|| format!("broker {:?}", broker.name))?;
+            }
         }
-        let WindowSettings { messages_max, records_max, bytes_max } = self.window;
-        let received = usize::from(self.mqtt.receive_maximum);
-        ensure!(
-            messages_max >= received,
-            "window.messages_max is {messages_max}, must be at least mqtt.receive_maximum ({received})"
-        );
+        let WindowSettings { records_max, bytes_max, .. } = self.window;
         ensure!(
             (READINGS_PER_MESSAGE_MAX..=10_000_000).contains(&records_max),
             "window.records_max is {records_max}, must be {READINGS_PER_MESSAGE_MAX} (the records of one message) to 10000000"
@@ -157,96 +126,30 @@ impl ServiceConfig for Config {
     }
 }
 
-// === impl MqttSettings ===
-
-impl Default for MqttSettings {
-    fn default() -> Self {
-        Self {
-            url: "mqtt://127.0.0.1:1883".to_owned(),
-            client_id: "wattline-ingest-0".to_owned(),
-            username: String::new(),
-            password_file: PathBuf::new(),
-            ca_file: PathBuf::new(),
-            cert_file: PathBuf::new(),
-            key_file: PathBuf::new(),
-            group: "wattline".to_owned(),
-            filters: Vec::new(),
-            receive_maximum: 10_000,
-            session_expiry_s: 14 * 24 * 60 * 60,
-            keep_alive_s: 30,
-            connect_timeout_ms: 10_000,
-            taken_over_wait_ms: 60_000,
-            payload_bytes_max: 64 * 1024,
-        }
+impl Config {
+    fn check_room(&self, mqtt: &MqttSettings) -> anyhow::Result<()> {
+        let (messages_max, received) = (self.window.messages_max, usize::from(mqtt.receive_maximum));
+        ensure!(
+            messages_max >= received,
+            "window.messages_max is {messages_max}, must be at least mqtt.receive_maximum ({received})"
+        );
+        Ok(())
     }
 }
 
-impl MqttSettings {
-    /// The broker's host, port, and whether by TLS.
-    ///
-    /// # Errors
-    /// Names what is wrong with `mqtt.url`.
-    pub fn address(&self) -> anyhow::Result<(String, u16, bool)> {
-        let example = "write mqtt://host:1883 or mqtts://host:8883";
-        let url =
-            Url::parse(&self.url).with_context(|| format!("mqtt.url {:?} is no URL: {example}", self.url))?;
-        let (tls, port) = match url.scheme() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
-            other => bail!("mqtt.url has the scheme {other:?}: {example}"),
-        };
-        ensure!(
-            url.username().is_empty() && url.password().is_none(),
-            "mqtt.url must not hold a password: use mqtt.username and mqtt.password_file"
-        );
-        let host = url
-            .host_str()
-            .filter(|host| !host.is_empty())
-            .with_context(|| format!("mqtt.url {:?} has no host: {example}", self.url))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok((host, url.port().unwrap_or(port), tls))
-    }
-
-    fn validate(&self) -> anyhow::Result<()> {
-        self.address()?;
-        ensure!(
-            !self.client_id.is_empty() && self.client_id.len() <= 256,
-            "mqtt.client_id must have 1 to 256 bytes: the broker keeps the session under it"
-        );
-        ensure!(
-            !self.group.contains(['/', '+', '#', '\0']),
-            "mqtt.group is {:?}, must be a name without /, + and #, or empty",
-            self.group
-        );
-        for filter in &self.filters {
-            check_filter(filter).context("mqtt.filters")?;
+impl Broker {
+    fn check_routes(&self) -> anyhow::Result<()> {
+        let routes = Routes::new(&self.routes, &self.families)?;
+        let filters = &self.mqtt.filters;
+        let subscribed = |filter: &str| filters.iter().any(|wider| overlap(wider, filter));
+        let own = routes.all().iter().take(self.routes.len());
+        if let Some(route) = own.into_iter().find(|route| !filters.is_empty() && !subscribed(&route.filter)) {
+            bail!(
+                "routes: {:?} ({}) can never match: none of mqtt.filters {filters:?} brings such a topic",
+                route.filter,
+                route.decoder,
+            );
         }
-        ensure!(
-            self.receive_maximum >= 16,
-            "mqtt.receive_maximum is {}, must be at least 16",
-            self.receive_maximum
-        );
-        ensure!(
-            self.session_expiry_s >= 3600,
-            "mqtt.session_expiry_s is {}, must be at least 3600: what waits in an expired session is lost",
-            self.session_expiry_s
-        );
-        ensure!(self.keep_alive_s >= 5, "mqtt.keep_alive_s is {}, must be at least 5", self.keep_alive_s);
-        ensure!(
-            self.payload_bytes_max <= PACKET_BYTES_MAX,
-            "mqtt.payload_bytes_max is {}, must be at most {PACKET_BYTES_MAX}",
-            self.payload_bytes_max
-        );
-        ensure!(
-            !self.username.is_empty() || self.password_file.as_os_str().is_empty(),
-            "mqtt.password_file is set without mqtt.username"
-        );
-        let given = |file: &PathBuf| !file.as_os_str().is_empty();
-        ensure!(
-            given(&self.cert_file) == given(&self.key_file),
-            "mqtt.cert_file and mqtt.key_file need each other"
-        );
-        ensure!(!given(&self.cert_file) || given(&self.ca_file), "mqtt.cert_file needs mqtt.ca_file");
         Ok(())
     }
 }
@@ -281,7 +184,7 @@ mod tests {
         let shown = format!("{:#?}", Config::default());
         let keys = shown.lines().filter_map(|line| {
             let (key, value) = line.trim().split_once(": ")?;
-            (!value.ends_with('{') && key != "routes").then_some(key)
+            (!value.ends_with('{') && key != "routes" && key != "broker").then_some(key)
         });
         for key in keys {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
@@ -299,6 +202,8 @@ mod tests {
             ("MQTT__RECEIVE_MAXIMUM", "1", "mqtt.receive_maximum"),
             ("MQTT__PASSWORD_FILE", "/x", "without mqtt.username"),
             ("MQTT__CERT_FILE", "/x", "mqtt.key_file"),
+            ("MQTT__WATCHDOG_MS", "10", "mqtt.watchdog_ms"),
+            ("MQTT__CANARY_TOPIC", "a/#", "mqtt.canary_topic"),
             ("WINDOW__MESSAGES_MAX", "100", "mqtt.receive_maximum (10000)"),
             ("WINDOW__BYTES_MAX", "1000", "window.bytes_max"),
             ("WINDOW__RECORDS_MAX", "1", "window.records_max"),
@@ -310,16 +215,5 @@ mod tests {
             let error = format!("{error:#}");
             assert!(error.contains(words), "{key}={value}: {error}");
         }
-    }
-
-    #[test]
-    fn addresses_have_their_default_ports() {
-        let address = |url: &str| {
-            let settings = MqttSettings { url: url.to_owned(), ..MqttSettings::default() };
-            settings.address().unwrap()
-        };
-        assert_eq!(address("mqtt://broker"), ("broker".to_owned(), 1883, false));
-        assert_eq!(address("mqtts://broker"), ("broker".to_owned(), 8883, true));
-        assert_eq!(address("mqtt://[::1]:99"), ("::1".to_owned(), 99, false));
     }
 }

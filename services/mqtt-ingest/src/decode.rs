@@ -105,7 +105,7 @@ impl Judge {
             Err(Stop::Ignore(why)) => Decoded::Ignore(why),
             Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
         };
-        self.check(decoded, omitted)
+        self.check(decoded, route, omitted)
     }
 
     fn decode(
@@ -126,7 +126,7 @@ impl Judge {
         resolve::readings(drafts.drafts, route, input, &self.limits)
     }
 
-    fn check(&self, decoded: Decoded, mut omitted: impl FnMut(&Omission)) -> Decoded {
+    fn check(&self, decoded: Decoded, route: &Route, mut omitted: impl FnMut(&Omission)) -> Decoded {
         let Decoded::Readings(mut readings) = decoded else {
             return decoded;
         };
@@ -135,7 +135,8 @@ impl Judge {
             let left_out = |field: wattline_reading::limits::LeftOut| {
                 omitted(&Omission { field: field.as_str().into(), reason: Omitted::Implausible });
             };
-            if let Err(mut refusal) = self.limits.check(reading, left_out) {
+            let checked = self.limits.check(reading, left_out);
+            if let Err(mut refusal) = checked.and_then(|()| route.check_power(&reading.measures)) {
                 if several {
                     refusal.detail = format!("reading {index}: {}", refusal.detail);
                 }

@@ -9,14 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wattline_reading::wire::{encode_dead_letter, encode_reading};
 use wattline_reading::{DeadLetter, Reading, Timestamp, limits::Refusal};
-use wattline_service::{Backoff, Condition};
+use wattline_service::Backoff;
 
 use crate::acknowledge::Failure;
 use crate::decode::{Decoded, Input, Judge, Memory};
-use crate::metrics::{CauseLabel, LeftOutLabel, Metrics};
+use crate::metrics::{BrokerMetrics, LeftOutLabel};
 use crate::produce::{Deliveries, Producer};
+use crate::readiness::Part;
 use crate::session::{Event, Loss, Session};
-use crate::window::{Fate, Kept, Shed, Window};
+use crate::watchdog::Watchdog;
+use crate::window::{Arrival, Fate, Kept, Shed, Window};
 
 /// How often the window is looked at while waiting for room in it, or for its end.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,8 +33,9 @@ pub(crate) struct Receiver {
     pub(crate) judge: Arc<Judge>,
     pub(crate) window: Arc<Mutex<Window>>,
     pub(crate) deliveries: Arc<Deliveries>,
-    pub(crate) metrics: Metrics,
-    pub(crate) mqtt: Condition,
+    pub(crate) metrics: BrokerMetrics,
+    pub(crate) mqtt: Part,
+    pub(crate) watchdog: Watchdog,
     pub(crate) letters: Letters,
     pub(crate) values: Values,
     pub(crate) memory: Memory,
@@ -110,7 +113,11 @@ impl Receiver {
                 }
             }
             let event = if self.open.is_some() {
-                self.session.next().await
+                tokio::select! {
+                    biased;
+                    event = self.session.next() => event,
+                    loss = self.watchdog.barks() => Event::Lost(loss),
+                }
             } else {
                 tokio::select! {
                     () = shutdown.cancelled() => return,
@@ -129,8 +136,9 @@ impl Receiver {
                         None => return,
                     }
                 }
-                Event::Opened => self.opened(),
-                Event::Subscribed => self.subscribed(),
+                Event::Opened { session_present } => self.opened(session_present),
+                Event::Subscribed { canary } => self.subscribed(canary),
+                Event::Canary(payload) => self.watchdog.canary_is_back(&payload),
                 Event::Lost(loss) => self.lost(loss).await,
                 Event::Closed => return,
             }
@@ -145,9 +153,20 @@ impl Receiver {
             self.window.lock().shed(packet_id, Shed::Stopping);
             return true;
         }
-        if !self.window.lock().has_room(1, publish.payload.len()) {
-            return self.refuse(packet_id);
-        }
+        let arrival = {
+            let mut window = self.window.lock();
+            let arrival = recognise(&mut window, publish, packet_id);
+            if !window.has_room(1, publish.payload.len()) {
+                return refuse(&mut window, packet_id, publish, arrival);
+            }
+            if arrival == Arrival::Copy {
+                window.admit_copy(packet_id, received_at);
+                drop(window);
+                self.deliveries.wake();
+                return true;
+            }
+            arrival
+        };
         let message = Kept {
             topic: publish.topic.clone(),
             payload: publish.payload.clone(),
@@ -160,14 +179,14 @@ impl Receiver {
             topic: &topic,
             payload: &publish.payload,
             retained: publish.retain,
-            redelivered: publish.dup,
+            redelivered: arrival == Arrival::Redelivered,
             received_at,
         };
         let metrics = &self.metrics;
         let decoded = self.judge.decide(&input, &mut self.memory, |omission| {
             metrics.left_out.get_or_create(&LeftOutLabel::from(omission)).inc();
         });
-        match decoded {
+        let taken = match decoded {
             Decoded::Readings(readings) => self.forward(message, &readings, producer),
             Decoded::Reject(refusal) => self.dead_letter(message, &refusal, producer),
             Decoded::Ignore(why) => {
@@ -175,17 +194,18 @@ impl Receiver {
                 self.deliveries.wake();
                 true
             }
-        }
+        };
+        taken || refuse(&mut self.window.lock(), packet_id, publish, arrival)
     }
 
+    /// False: there is no room for it.
     fn forward(&mut self, message: Kept, readings: &[Reading], producer: &Producer) -> bool {
         self.values.encode(readings);
         let bytes = self.values.bytes.len();
         let sequence = {
             let mut window = self.window.lock();
             if !window.has_room(readings.len(), bytes + message.payload.len()) {
-                drop(window);
-                return self.refuse(message.packet_id);
+                return false;
             }
             window.admit(message, Fate::Forward, readings.len(), bytes)
         };
@@ -195,29 +215,19 @@ impl Receiver {
         true
     }
 
+    /// False: there is no room for it.
     fn dead_letter(&mut self, message: Kept, refusal: &Refusal, producer: &Producer) -> bool {
         let value = self.letters.encode(&message, refusal);
         let topic = message.topic.clone();
         let sequence = {
             let mut window = self.window.lock();
             if !window.has_room(1, value.len() + message.payload.len()) {
-                drop(window);
-                return self.refuse(message.packet_id);
+                return false;
             }
             window.admit(message, Fate::DeadLetter(refusal.reason), 1, value.len())
         };
         producer.send_dead_letter(sequence, &topic, value);
         true
-    }
-
-    /// A message for which the window has no room: QoS 0 is lost, QoS 1 is the broker's.
-    fn refuse(&self, packet_id: u16) -> bool {
-        let (why, goes_on) = match packet_id {
-            0 => (Shed::Qos0WindowFull, true),
-            _ => (Shed::Overrun, false),
-        };
-        self.window.lock().shed(packet_id, why);
-        goes_on
     }
 
     /// The window is full and the broker goes on: takes nothing more of this connection, acknowledges what was
@@ -247,25 +257,33 @@ impl Receiver {
             };
             match event {
                 Event::Message(publish) => {
-                    self.refuse(if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid });
+                    let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { publish.pkid };
+                    let mut window = self.window.lock();
+                    let arrival = recognise(&mut window, &publish, packet_id);
+                    refuse(&mut window, packet_id, &publish, arrival);
                 }
                 Event::Lost(loss) => return Some(loss),
                 Event::Closed => return None,
-                Event::Opened | Event::Subscribed => {}
+                Event::Opened { .. } | Event::Subscribed { .. } | Event::Canary(_) => {}
             }
         }
     }
 
-    fn opened(&mut self) {
-        self.window.lock().connection_opened();
+    fn opened(&mut self, session_present: bool) {
+        self.window.lock().connection_opened(session_present);
         self.open = Some(Instant::now());
         self.metrics.connections.inc();
         self.mqtt.fails("the subscription is not confirmed yet");
     }
 
-    fn subscribed(&mut self) {
+    fn subscribed(&mut self, canary: bool) {
         self.metrics.connected.set(1);
         self.mqtt.holds();
+        if canary {
+            self.watchdog.wakes();
+        } else {
+            self.watchdog.is_not_allowed();
+        }
     }
 
     /// The connection is gone, or there was none: says so, and waits before the next.
@@ -274,19 +292,19 @@ impl Receiver {
         self.close();
         let loss = self.suspect(loss, lived);
         let cause = loss.cause;
-        self.metrics.connections_lost.get_or_create(&CauseLabel { cause }).inc();
+        self.metrics.lost(cause);
         self.mqtt.fails(loss.detail.clone());
         let wait = match cause {
             "taken_over" => self.taken_over_wait.mul_f64(rand::random_range(0.75..=1.0)),
-            "overrun" => Duration::ZERO,
+            "overrun" | "watchdog" => Duration::ZERO,
             _ => self.backoff.next_wait(),
         };
         let wait_ms = wait.as_millis();
-        match cause {
-            "taken_over" | "refused" | "subscription" | "tls" => {
-                error!(cause, "{}. Tried again in {wait_ms} ms", loss.detail);
-            }
-            _ => warn!(cause, "{}. Tried again in {wait_ms} ms", loss.detail),
+        if loss.needs_somebody() {
+            error!(cause, "{}. Tried again in {wait_ms} ms", loss.detail);
+            self.session.identify_anew();
+        } else {
+            warn!(cause, "{}. Tried again in {wait_ms} ms", loss.detail);
         }
         let shutdown = self.shutdown.clone();
         tokio::select! {
@@ -296,9 +314,13 @@ impl Receiver {
     }
 
     /// Two processes with one client id throw each other out for ever, and Mosquitto just closes the connection:
-    /// several short-lived ones in a row are taken for that.
+    /// several short-lived ones in a row are taken for that. Before that the canaries are given up, if none of them
+    /// has ever come back: there are brokers that close the connection to who does what it may not.
     fn suspect(&mut self, loss: Loss, lived: Option<Duration>) -> Loss {
         match lived {
+            Some(lived) if lived < SHORT_LIFE && loss.cause == "forbidden" => {
+                self.give_canaries_up();
+            }
             Some(lived) if lived < SHORT_LIFE && loss.cause == "broken" => self.short_lives += 1,
             Some(lived) if lived < SHORT_LIFE => {}
             Some(_) => {
@@ -311,10 +333,22 @@ impl Receiver {
             return loss;
         }
         self.short_lives = 0;
+        if self.give_canaries_up() {
+            return loss;
+        }
         self.session.taken_over(&format!(
             "{SHORT_LIVES_SUSPECT} times in a row, right after it was accepted: {}",
             loss.detail
         ))
+    }
+
+    /// False: there is no reason to, or it was done before.
+    fn give_canaries_up(&mut self) -> bool {
+        let given_up = self.watchdog.gives_up();
+        if given_up {
+            self.session.give_canaries_up();
+        }
+        given_up
     }
 
     /// Ends the connection's right to acknowledge, and discards what was queued for it, in one step.
@@ -323,6 +357,7 @@ impl Receiver {
         window.connection_lost();
         self.session.discard();
         drop(window);
+        self.watchdog.sleeps();
         self.open = None;
         self.metrics.connected.set(0);
     }
@@ -333,6 +368,26 @@ impl Receiver {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// What is known of a message: at QoS 0 nothing.
+fn recognise(window: &mut Window, publish: &Publish, packet_id: u16) -> Arrival {
+    match packet_id {
+        0 => Arrival::New,
+        _ => window.recognise(packet_id, publish.dup, &publish.topic, &publish.payload),
+    }
+}
+
+/// A message for which the window has no room: QoS 0 is lost and that is all, QoS 1 is the broker's, which must be
+/// told so.
+fn refuse(window: &mut Window, packet_id: u16, publish: &Publish, arrival: Arrival) -> bool {
+    if packet_id == 0 {
+        window.shed(0, Shed::Qos0WindowFull);
+        return true;
+    }
+    let new = arrival == Arrival::New;
+    window.shed_for_now(packet_id, Shed::Overrun, &publish.topic, &publish.payload, new);
+    false
 }
 
 // === impl Values ===

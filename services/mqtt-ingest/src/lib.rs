@@ -2,16 +2,21 @@
 //!
 //! The data path, in its order: [`session`] brings a message, [`route`] finds its decoder, [`decode`] makes
 //! readings of it, [`produce`] gives them to Kafka, [`window`] holds it until Kafka has them all, and the
-//! acknowledger sends the ack. It runs on one thread of its own, beside librdkafka's.
+//! acknowledger sends the ack. Each broker has a data path of its own, on a thread of its own beside librdkafka's, with
+//! its own session, window and producer: one that is down, refuses or is slow is nothing to the others.
 
 mod acknowledge;
+mod check;
+pub mod clock;
 pub mod config;
 pub mod decode;
 mod forward;
 pub mod metrics;
 pub mod produce;
+mod readiness;
 pub mod route;
 pub mod session;
+mod watchdog;
 pub mod window;
 
 use std::sync::Arc;
@@ -20,19 +25,24 @@ use std::time::Duration;
 use anyhow::Context as _;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wattline_service::{Backoff, Condition, Context};
+use wattline_service::{Backoff, Context};
 
 pub use config::Config;
 
 use acknowledge::{Acknowledger, Failure, say_replaced};
+use clock::Clock;
+use config::Broker;
 use decode::{Judge, Memory};
 use forward::{Ended, Letters, Receiver, Values};
-use metrics::Metrics;
+use metrics::{BrokerMetrics, BrokerWindow, Metrics};
 use produce::{Deliveries, Producer, check_topics};
+use readiness::{Part, Rule, Shared};
 use route::Routes;
-use session::Session;
+use session::{Session, Subscriptions};
+use watchdog::Watchdog;
 use window::Window;
 
 /// Of the time that a stop may take, this much is left for closing what is still open.
@@ -47,7 +57,47 @@ const STOP_RESERVE: Duration = Duration::from_millis(1500);
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let dropped = CancellationToken::new();
     let _guard = dropped.clone().drop_guard();
+    let brokers = config.brokers()?;
+    let windows: Vec<BrokerWindow> = brokers
+        .iter()
+        .map(|broker| (broker.name.clone(), Arc::new(Mutex::new(Window::new(config.window)))))
+        .collect();
+    let metrics = Metrics::new(&context.metrics, windows.clone());
+    let kafka = Shared::new(&context.ready, "kafka", Rule::All, "not checked yet");
+    let mqtt = Shared::new(&context.ready, "mqtt", Rule::Any, "not connected yet");
+    let clock = Clock::new(&config.clock, &context.metrics);
+    let mut paths = JoinSet::new();
+    for (broker, (name, window)) in brokers.into_iter().zip(windows) {
+        let common = Common {
+            config: config.clone(),
+            window,
+            metrics: metrics.of(&name),
+            kafka: kafka.part(&name, "not checked yet"),
+            mqtt: mqtt.part(&name, "not connected yet"),
+            shutdown: context.shutdown.clone(),
+        };
+        paths.spawn(on_own_thread(dropped.clone(), broker, common)?);
+    }
+    let all = async {
+        while let Some(ended) = paths.join_next().await {
+            ended.context("the data path has panicked")??;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = all => ended,
+        () = clock.watch() => Ok(()),
+    }
+}
+
+/// Runs one broker's data path; the result is its end.
+fn on_own_thread(
+    dropped: CancellationToken,
+    broker: Broker,
+    common: Common,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     let (ended, end) = oneshot::channel();
+    let name = broker.name.clone();
     let data_path = move || {
         let outcome = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -57,7 +107,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
                 let outcome = runtime.block_on(async {
                     tokio::select! {
                         () = dropped.cancelled() => Ok(()),
-                        outcome = data_path(config, context) => outcome,
+                        outcome = data_path(&broker, common) => outcome,
                     }
                 });
                 runtime.shutdown_background();
@@ -66,10 +116,23 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         let _ = ended.send(outcome);
     };
     std::thread::Builder::new()
-        .name("data-path".to_owned())
+        .name(format!("data-path-{name}"))
         .spawn(data_path)
         .context("cannot start the thread of the data path")?;
-    end.await.context("the data path has panicked")?
+    Ok(async move {
+        let outcome = end.await.with_context(|| format!("the data path of broker {name:?} has panicked"))?;
+        outcome.with_context(|| format!("broker {name:?}"))
+    })
+}
+
+/// What one broker's data path is given.
+struct Common {
+    config: Config,
+    window: Arc<Mutex<Window>>,
+    metrics: BrokerMetrics,
+    kafka: Part,
+    mqtt: Part,
+    shutdown: CancellationToken,
 }
 
 /// What the two sides of the data path share, and what outlives a producer.
@@ -78,15 +141,15 @@ struct Path {
     window: Arc<Mutex<Window>>,
     deliveries: Arc<Deliveries>,
     judge: Arc<Judge>,
-    metrics: Metrics,
-    kafka: Arc<Condition>,
+    metrics: BrokerMetrics,
+    kafka: Arc<Part>,
     shutdown: CancellationToken,
     grace: Duration,
 }
 
 /// One round for each producer; nearly always there is only one.
-async fn data_path(config: Config, context: Context) -> anyhow::Result<()> {
-    let (path, mut receiver) = prepare(config, &context)?;
+async fn data_path(broker: &Broker, common: Common) -> anyhow::Result<()> {
+    let (path, mut receiver) = prepare(broker, common)?;
     let wait_max = Duration::from_millis(path.config.produce.retry_wait_ms_max);
     let mut backoff = Backoff::new(Duration::from_millis(500).min(wait_max), wait_max);
     while let Some(producer) = path.open_producer(&mut backoff).await? {
@@ -106,19 +169,27 @@ async fn data_path(config: Config, context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)> {
-    let kafka = Arc::new(context.ready.condition("kafka", "not checked yet"));
-    let mqtt = context.ready.condition("mqtt", "not connected yet");
-    let routes = Routes::new(&config.routes, &config.families)?;
-    let filters = if config.mqtt.filters.is_empty() { routes.filters() } else { config.mqtt.filters.clone() };
+fn prepare(broker: &Broker, common: Common) -> anyhow::Result<(Path, Receiver)> {
+    let Common { config, window, metrics, kafka, mqtt, shutdown } = common;
+    let settings = &broker.mqtt;
+    let routes = Routes::new(&broker.routes, &broker.families)?;
+    let subscriptions = Subscriptions::new(settings, &routes);
+    let canary_topic = subscriptions.canary_topic().to_owned();
     // Room for every ack of a full window, and for the few requests beside them.
-    let session = Session::new(&config.mqtt, &filters, config.window.messages_max + 64)?;
-    let window = Arc::new(Mutex::new(Window::new(config.window)));
-    let metrics = Metrics::new(&context.metrics, &window);
+    metrics.watch_clocks(routes.all());
+    let session = Session::new(settings, subscriptions, config.window.messages_max + 64)?;
+    let watchdog = Watchdog::new(
+        session.client(),
+        Arc::clone(&window),
+        &canary_topic,
+        &settings.url,
+        Duration::from_millis(settings.watchdog_ms),
+        metrics.watchdog_armed.clone(),
+    );
     let judge = Arc::new(Judge {
         routes,
         limits: config.limits.clone(),
-        payload_bytes_max: config.mqtt.payload_bytes_max,
+        payload_bytes_max: settings.payload_bytes_max,
     });
     let deliveries = Arc::new(Deliveries::default());
     let receiver = Receiver {
@@ -128,13 +199,14 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
         deliveries: Arc::clone(&deliveries),
         metrics: metrics.clone(),
         mqtt,
+        watchdog,
         letters: Letters::new(Arc::clone(&judge)),
         values: Values::default(),
         memory: Memory::default(),
         // Soon at first: a broker may lose what is published before the group is back.
         backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
-        taken_over_wait: Duration::from_millis(config.mqtt.taken_over_wait_ms),
-        shutdown: context.shutdown.clone(),
+        taken_over_wait: Duration::from_millis(settings.taken_over_wait_ms),
+        shutdown: shutdown.clone(),
         open: None,
         short_lives: 0,
     };
@@ -145,8 +217,8 @@ fn prepare(config: Config, context: &Context) -> anyhow::Result<(Path, Receiver)
         deliveries,
         judge,
         metrics,
-        kafka,
-        shutdown: context.shutdown.clone(),
+        kafka: Arc::new(kafka),
+        shutdown,
     };
     Ok((path, receiver))
 }

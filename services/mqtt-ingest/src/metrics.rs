@@ -1,6 +1,8 @@
 //! The service's metrics. Those of the account at the door are read from the window itself, under its lock: the
 //! equation received = forwarded + ignored + dead-lettered + shed + in flight holds in every scrape.
 
+mod clocks;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -17,32 +19,68 @@ use wattline_reading::{Reason, Timestamp};
 use wattline_service::metrics::SECONDS;
 
 use crate::decode::{Ignored, Omission, Omitted};
+use crate::route::Route;
 use crate::window::{Account, Shed, Usage, Window};
 
+use clocks::RouteClocks;
+
 /// See the module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Metrics {
+    acknowledged: Family<BrokerLabel, Counter>,
+    readings_confirmed: Family<BrokerLabel, Counter>,
+    connections: Family<BrokerLabel, Counter>,
+    connections_lost: Family<CauseLabel, Counter>,
+    connected: Family<BrokerLabel, Gauge>,
+    watchdog_armed: Family<BrokerLabel, Gauge>,
+    producers_replaced: Family<BrokerLabel, Counter>,
+    left_out: Family<LeftOutLabel, Counter>,
+    settle: Settle,
+    clocks: RouteClocks,
+}
+
+/// The metrics of one broker's data path.
+#[derive(Clone, Debug)]
+pub struct BrokerMetrics {
     /// Acks handed to the connection.
     pub acknowledged: Counter,
     /// Readings that Kafka has confirmed.
     pub readings_confirmed: Counter,
     /// Connections that the broker accepted.
     pub connections: Counter,
-    /// Connections lost and attempts failed, by cause.
-    pub connections_lost: Family<CauseLabel, Counter>,
     /// 1 while connected and subscribed.
     pub connected: Gauge,
+    /// 1 while the connection has brought a canary back.
+    pub watchdog_armed: Gauge,
     /// Producers that were replaced after an error of the third kind.
     pub producers_replaced: Counter,
-    /// Fields that were left out of readings, by reason.
+    /// Fields that were left out of readings, by reason; of all brokers.
     pub left_out: Family<LeftOutLabel, Counter>,
-    /// From arrival to settled; of the longest waiting in each batch.
+    /// From arrival to settled; of the longest waiting in each batch, of all brokers.
     pub settle: Histogram,
+    broker: String,
+    connections_lost: Family<CauseLabel, Counter>,
+    clocks: RouteClocks,
+}
+
+/// A broker's name and its window.
+pub type BrokerWindow = (String, Arc<Mutex<Window>>);
+
+#[derive(Clone, Debug)]
+struct Settle(Histogram);
+
+/// Which broker.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct BrokerLabel {
+    /// Its name in the configuration.
+    pub broker: String,
 }
 
 /// Why a connection was lost.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct CauseLabel {
+    /// The broker's name in the configuration.
+    pub broker: String,
     /// The word.
     pub cause: &'static str,
 }
@@ -59,31 +97,42 @@ pub struct LeftOutLabel {
 
 #[derive(Debug)]
 struct Door {
-    window: Arc<Mutex<Window>>,
+    brokers: Vec<BrokerWindow>,
 }
 
 // === impl Metrics ===
 
 impl Metrics {
-    /// Registers all metrics of the service.
+    /// Registers all metrics of the service, with the windows of its brokers.
     #[must_use]
-    pub fn new(registry: &wattline_service::Metrics, window: &Arc<Mutex<Window>>) -> Self {
-        let metrics = Self {
-            acknowledged: Counter::default(),
-            readings_confirmed: Counter::default(),
-            connections: Counter::default(),
-            connections_lost: Family::default(),
-            connected: Gauge::default(),
-            producers_replaced: Counter::default(),
-            left_out: Family::default(),
-            settle: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
-        };
-        registry.register(|registry| metrics.register(registry, window));
+    pub fn new(registry: &wattline_service::Metrics, brokers: Vec<BrokerWindow>) -> Self {
+        let metrics = Self::default();
+        registry.register(|registry| metrics.register(registry, brokers));
         metrics
     }
 
-    fn register(&self, registry: &mut prometheus_client::registry::Registry, window: &Arc<Mutex<Window>>) {
-        registry.register_collector(Box::new(Door { window: Arc::clone(window) }));
+    /// Those of one broker.
+    #[must_use]
+    pub fn of(&self, broker: &str) -> BrokerMetrics {
+        let label = BrokerLabel { broker: broker.to_owned() };
+        BrokerMetrics {
+            acknowledged: self.acknowledged.get_or_create_owned(&label),
+            readings_confirmed: self.readings_confirmed.get_or_create_owned(&label),
+            connections: self.connections.get_or_create_owned(&label),
+            connected: self.connected.get_or_create_owned(&label),
+            watchdog_armed: self.watchdog_armed.get_or_create_owned(&label),
+            producers_replaced: self.producers_replaced.get_or_create_owned(&label),
+            left_out: self.left_out.clone(),
+            settle: self.settle.0.clone(),
+            connections_lost: self.connections_lost.clone(),
+            clocks: self.clocks.clone(),
+            broker: label.broker,
+        }
+    }
+
+    fn register(&self, registry: &mut prometheus_client::registry::Registry, brokers: Vec<BrokerWindow>) {
+        registry.register_collector(Box::new(Door { brokers }));
+        registry.register_collector(Box::new(self.clocks.clone()));
         registry.register("acknowledged", "Messages acknowledged to the broker", self.acknowledged.clone());
         registry.register(
             "readings_confirmed",
@@ -98,6 +147,11 @@ impl Metrics {
         );
         registry.register("connected", "1 while connected and subscribed", self.connected.clone());
         registry.register(
+            "watchdog_armed",
+            "1 while the connection has brought a canary back, so that its silence would be noticed",
+            self.watchdog_armed.clone(),
+        );
+        registry.register(
             "producers_replaced",
             "Kafka producers given up after an error that retrying can't cure",
             self.producers_replaced.clone(),
@@ -107,8 +161,31 @@ impl Metrics {
             "settle",
             "From arrival until Kafka has everything, of the longest waiting in each batch",
             SECONDS,
-            self.settle.clone(),
+            self.settle.0.clone(),
         );
+    }
+}
+
+// === impl BrokerMetrics ===
+
+impl BrokerMetrics {
+    /// Shows from now on whose time the readings of these routes have.
+    pub fn watch_clocks(&self, routes: &[Route]) {
+        self.clocks.add(&self.broker, routes);
+    }
+
+    /// A connection was lost, or an attempt has failed.
+    pub fn lost(&self, cause: &'static str) {
+        let broker = self.broker.clone();
+        self.connections_lost.get_or_create(&CauseLabel { broker, cause }).inc();
+    }
+}
+
+// === impl Settle ===
+
+impl Default for Settle {
+    fn default() -> Self {
+        Self(Histogram::new(exponential_buckets(0.001, 2.0, 16)))
     }
 }
 
@@ -128,43 +205,76 @@ impl From<&Omission> for LeftOutLabel {
 
 impl Collector for Door {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (account, used, oldest) = {
-            let window = self.window.lock();
-            (window.account().clone(), window.used(), window.oldest())
-        };
-        encode_account(&account, &mut encoder)?;
-        encode_usage(used, &mut encoder)?;
-        let age_us = oldest.map_or(0, |oldest| Timestamp::now().micros() - oldest.micros());
-        #[expect(clippy::cast_precision_loss, reason = "an age in µs is far below 2^53")]
-        let age = ConstGauge::new(age_us.max(0) as f64 / 1e6);
-        let name = "oldest_in_flight";
+        let looks: Vec<Look> = self.brokers.iter().map(Look::at).collect();
+        encode_account(&looks, &mut encoder)?;
+        encode_usage(&looks, &mut encoder)?;
+        let now_us = Timestamp::now().micros();
         let help = "Age of the oldest message in flight";
-        age.encode(encoder.encode_descriptor(name, help, Some(&SECONDS), MetricType::Gauge)?)
+        let name = "oldest_in_flight";
+        let mut family = encoder.encode_descriptor(name, help, Some(&SECONDS), MetricType::Gauge)?;
+        for look in &looks {
+            let age_us = look.oldest.map_or(0, |oldest| now_us - oldest.micros());
+            #[expect(clippy::cast_precision_loss, reason = "an age in µs is far below 2^53")]
+            let age = ConstGauge::new(age_us.max(0) as f64 / 1e6);
+            age.encode(family.encode_family(&[("broker", look.broker)])?)?;
+        }
+        Ok(())
     }
 }
 
-fn encode_account(account: &Account, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let received = ["0", "1"].into_iter().zip(account.received);
-    encode_family(encoder, "received", "Messages received", "qos", received)?;
-    let forwarded = ConstCounter::new(account.forwarded);
-    let help = "Messages whose readings Kafka has";
-    forwarded.encode(encoder.encode_descriptor("forwarded", help, None, MetricType::Counter)?)?;
-    let ignored = Ignored::ALL.iter().map(|why| why.as_str()).zip(account.ignored);
-    encode_family(encoder, "ignored", "Messages with nothing to store", "reason", ignored)?;
-    let letters = Reason::ALL.iter().map(|reason| reason.as_str()).zip(account.dead_lettered);
-    encode_family(encoder, "dead_lettered", "Messages that Kafka has as dead letters", "reason", letters)?;
-    let shed = Shed::ALL.iter().map(|why| why.as_str()).zip(account.shed);
-    encode_family(encoder, "shed", "Messages received but not taken; at QoS 1 they come again", "cause", shed)
+/// One broker's account and window, at one moment.
+struct Look<'a> {
+    broker: &'a str,
+    account: Account,
+    used: Usage,
+    oldest: Option<Timestamp>,
 }
 
-fn encode_usage(used: Usage, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    for (name, help, value) in [
-        ("in_flight", "Messages received and not settled", used.messages),
-        ("in_flight_records", "Records given to Kafka for them", used.records),
-        ("in_flight_size", "Bytes of these messages and records", used.bytes),
-    ] {
-        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-        gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+impl<'a> Look<'a> {
+    fn at((broker, window): &'a BrokerWindow) -> Self {
+        let window = window.lock();
+        Self { broker, account: window.account().clone(), used: window.used(), oldest: window.oldest() }
+    }
+}
+
+fn encode_account(looks: &[Look<'_>], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let received = |account: &Account| ["0", "1"].into_iter().zip(account.received).collect();
+    encode_family(encoder, "received", "Messages received", "qos", looks, received)?;
+    let help = "Messages whose readings Kafka has";
+    let mut family = encoder.encode_descriptor("forwarded", help, None, MetricType::Counter)?;
+    for look in looks {
+        let forwarded = ConstCounter::new(look.account.forwarded);
+        forwarded.encode(family.encode_family(&[("broker", look.broker)])?)?;
+    }
+    let ignored =
+        |account: &Account| Ignored::ALL.iter().map(|why| why.as_str()).zip(account.ignored).collect();
+    encode_family(encoder, "ignored", "Messages with nothing to store", "reason", looks, ignored)?;
+    let help = "Messages that Kafka has as dead letters";
+    let letters = |account: &Account| {
+        Reason::ALL.iter().map(|reason| reason.as_str()).zip(account.dead_lettered).collect()
+    };
+    encode_family(encoder, "dead_lettered", help, "reason", looks, letters)?;
+    let help =
+        "Messages received but not taken: copies of what was, QoS 0 that is lost, or QoS 1 that comes again";
+    let shed = |account: &Account| Shed::ALL.iter().map(|why| why.as_str()).zip(account.shed).collect();
+    encode_family(encoder, "shed", help, "cause", looks, shed)
+}
+
+fn encode_usage(looks: &[Look<'_>], encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    for (index, (name, help)) in [
+        ("in_flight", "Messages received and not settled"),
+        ("in_flight_records", "Records given to Kafka for them"),
+        ("in_flight_size", "Bytes of these messages and records"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for look in looks {
+            let Usage { messages, records, bytes } = look.used;
+            let gauge = ConstGauge::new(i64::try_from([messages, records, bytes][index]).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("broker", look.broker)])?)?;
+        }
     }
     Ok(())
 }
@@ -174,12 +284,15 @@ fn encode_family(
     name: &str,
     help: &str,
     label: &'static str,
-    counts: impl Iterator<Item = (&'static str, u64)>,
+    looks: &[Look<'_>],
+    counts: impl Fn(&Account) -> Vec<(&'static str, u64)>,
 ) -> Result<(), fmt::Error> {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for (value, count) in counts {
-        let labels = [(label, value)];
-        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    for look in looks {
+        for (value, count) in counts(&look.account) {
+            let labels = [("broker", look.broker), (label, value)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
     }
     Ok(())
 }
@@ -187,15 +300,27 @@ fn encode_family(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use wattline_reading::Limits;
 
     use super::*;
+    use crate::decode::Decoder;
+    use crate::decode::time::DeviceTime;
+    use crate::route::{RouteSettings, Routes};
     use crate::window::{Fate, Kept, WindowSettings};
 
     #[test]
     fn the_equation_is_in_every_scrape() {
         let window = Arc::new(Mutex::new(Window::new(WindowSettings::default())));
         let registry = wattline_service::Metrics::new("mqtt-ingest");
-        let metrics = Metrics::new(&registry, &window);
+        let other = Arc::new(Mutex::new(Window::new(WindowSettings::default())));
+        let brokers = vec![("a".to_owned(), Arc::clone(&window)), ("b".to_owned(), other)];
+        let metrics = Metrics::new(&registry, brokers).of("a");
+        metrics.lost("dns");
+        let settings = RouteSettings::new("a/+", Decoder::WATTLINE_JSON);
+        let routes = Routes::new(&[settings], &[]).unwrap();
+        metrics.watch_clocks(routes.all());
+        let (time, now) = (DeviceTime::from_text("0"), Timestamp::now());
+        assert!(routes.all()[0].event_time(&time, now, &Limits::default()).is_ok());
         let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
         metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
         let message = Kept {
@@ -212,15 +337,18 @@ mod tests {
         window.lock().shed(0, Shed::Stopping);
         let text = registry.encode().unwrap();
         for line in [
-            "wattline_mqtt_ingest_received_total{qos=\"0\"} 1",
-            "wattline_mqtt_ingest_received_total{qos=\"1\"} 2",
-            "wattline_mqtt_ingest_forwarded_total 1",
-            "wattline_mqtt_ingest_dead_lettered_total{reason=\"malformed\"} 0",
-            "wattline_mqtt_ingest_ignored_total{reason=\"empty\"} 0",
-            "wattline_mqtt_ingest_shed_total{cause=\"stopping\"} 1",
-            "wattline_mqtt_ingest_in_flight 1",
-            "wattline_mqtt_ingest_in_flight_records 1",
-            "wattline_mqtt_ingest_in_flight_size 20",
+            "wattline_mqtt_ingest_received_total{broker=\"a\",qos=\"0\"} 1",
+            "wattline_mqtt_ingest_received_total{broker=\"a\",qos=\"1\"} 2",
+            "wattline_mqtt_ingest_forwarded_total{broker=\"a\"} 1",
+            "wattline_mqtt_ingest_dead_lettered_total{broker=\"b\",reason=\"malformed\"} 0",
+            "wattline_mqtt_ingest_ignored_total{broker=\"a\",reason=\"empty\"} 0",
+            "wattline_mqtt_ingest_shed_total{broker=\"a\",cause=\"stopping\"} 1",
+            "wattline_mqtt_ingest_in_flight{broker=\"a\"} 1",
+            "wattline_mqtt_ingest_in_flight_records{broker=\"a\"} 1",
+            "wattline_mqtt_ingest_in_flight_size{broker=\"a\"} 20",
+            "wattline_mqtt_ingest_in_flight{broker=\"b\"} 0",
+            "wattline_mqtt_ingest_connections_lost_total{broker=\"a\",cause=\"dns\"} 1",
+            "wattline_mqtt_ingest_clock_total{broker=\"a\",route=\"a/+\",clock=\"arrival_unset\"} 1",
             "wattline_mqtt_ingest_left_out_total{field=\"voltage_v\",reason=\"implausible\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -1,5 +1,6 @@
 //! Which decoder takes a topic, how the meter's id is made, and what the route says of time, sign and scale.
 
+mod clocks;
 mod filter;
 mod settings;
 mod template;
@@ -7,14 +8,19 @@ mod timing;
 mod trie;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use wattline_reading::limits::{Limits, Refusal, refuse};
+use wattline_reading::{Measures, Reason, Timestamp, TsSource};
 
+pub use clocks::{Clock, Clocks};
 pub use filter::{check_filter, covers, matches, overlap};
 pub use settings::{FamilyOptions, RouteSettings, Sign};
 pub use timing::{TimePolicy, Timing};
 
 use crate::decode::declarative::Compiled;
+use crate::decode::time::DeviceTime;
 use crate::decode::{Decoder, FAMILIES};
 use template::Template;
 use trie::Trie;
@@ -44,10 +50,10 @@ pub struct Route {
     pub reversed: bool,
     /// What the route says to its family.
     pub options: FamilyOptions,
-    /// The least step of a register, in Wh, where the route or its family knows.
-    pub resolution_wh: Option<f64>,
-    /// The most that the device can take or give, in W, where the route or its family knows.
+    /// The most that the device can take or give, in W.
     pub max_power_w: Option<f64>,
+    /// Whose time its readings have, counted.
+    pub clocks: Arc<Clocks>,
     meter_id: Template,
 }
 
@@ -176,6 +182,11 @@ impl Route {
             })?),
             None => None,
         };
+        ensure!(
+            settings.max_power_w.is_none_or(|max| max.is_finite() && max > 0.0),
+            "routes: max_power_w {:?} of {filter:?} must be above 0",
+            settings.max_power_w
+        );
         let zone = settings.zone().with_context(|| format!("routes: {filter:?}"))?;
         ensure!(
             decoder.name() != "declarative" || !settings.readings.is_empty(),
@@ -198,8 +209,8 @@ impl Route {
                 channels: settings.channels.clone(),
                 declared,
             },
-            resolution_wh: settings.resolution_wh.or(family.resolution_wh),
-            max_power_w: settings.max_power_w.or(family.max_power_w),
+            max_power_w: settings.max_power_w,
+            clocks: Arc::default(),
             meter_id: template,
         })
     }
@@ -208,6 +219,42 @@ impl Route {
     #[must_use]
     pub fn meter_id(&self, topic: &str, id: Option<&str>, channel: &str) -> String {
         self.meter_id.render(topic, id, self.trusted, channel)
+    }
+
+    /// The event time of a reading by the route's policy; the case is counted.
+    ///
+    /// # Errors
+    /// `ts_unreadable` where the device's time counts and can't be read.
+    pub fn event_time(
+        &self,
+        time: &DeviceTime,
+        received_at: Timestamp,
+        limits: &Limits,
+    ) -> Result<(Timestamp, TsSource), Refusal> {
+        let (clock, ts) = self.timing.choose(time, received_at, limits);
+        self.clocks.count(clock);
+        match (clock, time) {
+            (Clock::RefusedUnreadable, DeviceTime::Unreadable(shown)) => {
+                Err(refuse(Reason::TsUnreadable, format!("the device's time can't be read: {shown}")))
+            }
+            _ => Ok(ts.map_or((received_at, TsSource::Arrival), |ts| (ts, TsSource::Device))),
+        }
+    }
+
+    /// Checks power against what the route says of the device.
+    ///
+    /// # Errors
+    /// `power_implausible` where it is more.
+    pub fn check_power(&self, measures: &Measures) -> Result<(), Refusal> {
+        let Some(max) = self.max_power_w else { return Ok(()) };
+        let phases = measures.phases.iter().map(|phase| phase.power_w);
+        match std::iter::once(measures.power_w).chain(phases).flatten().find(|power| power.abs() > max) {
+            Some(power) => Err(refuse(
+                Reason::PowerImplausible,
+                format!("{power} W, at most {max} W either way (max_power_w of the route {:?})", self.filter),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// True where readings are taken as the decoder gives them.

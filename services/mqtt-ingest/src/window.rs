@@ -5,8 +5,13 @@
 //! id means something only on its own connection: an ack that is sent after a reconnect acknowledges a *new*
 //! message that the broker gave the same id, and that one is lost. So each entry carries its connection.
 //!
+//! A message that the broker delivers again, because the connection broke before its PUBACK was sent, is known: it
+//! comes in as a copy without records, behind its original, and all that is left to do is its PUBACK.
+//!
 //! The window also keeps the account at the door: whatever was received is in exactly one of its counts, under
 //! one lock, so the equation holds at every look.
+
+mod known;
 
 use std::collections::VecDeque;
 
@@ -15,6 +20,9 @@ use serde::Deserialize;
 use wattline_reading::{Reason, Timestamp};
 
 use crate::decode::Ignored;
+use known::Known;
+
+pub use known::Arrival;
 
 /// Section `[window]`: what may be in flight at most.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -63,6 +71,8 @@ pub enum Fate {
     Ignore(Ignored),
     /// It goes to the dead letters.
     DeadLetter(Reason),
+    /// It was taken on an earlier connection: what it repeats is in front of it, or settled already.
+    Copy,
 }
 
 /// Why a message was let go without being taken.
@@ -76,6 +86,8 @@ pub enum Shed {
     ProducerReplaced,
     /// It came while the service was stopping: the broker delivers it again if it was QoS 1.
     Stopping,
+    /// It repeats a message that was taken on an earlier connection: only its acknowledgement was missing.
+    Copy,
 }
 
 /// The account at the door, in messages.
@@ -114,6 +126,7 @@ pub struct Window {
     used: Usage,
     connection: u64,
     connected: bool,
+    known: Known,
     account: Account,
 }
 
@@ -141,20 +154,47 @@ impl Window {
             used: Usage::default(),
             connection: 0,
             connected: false,
+            known: Known::default(),
             account: Account::default(),
         }
     }
 
-    /// A connection stands: messages from now on are its own.
-    pub const fn connection_opened(&mut self) {
+    /// A connection stands: messages from now on are its own. Where the broker has lost the session, it will
+    /// deliver nothing again, and gives the packet ids to other messages.
+    pub fn connection_opened(&mut self, session_present: bool) {
         self.connection += 1;
         self.connected = true;
+        if !session_present {
+            self.known.clear();
+        }
     }
 
-    /// The connection is gone, and with it the right to acknowledge what it brought.
-    pub const fn connection_lost(&mut self) {
+    /// The connection is gone, and with it the right to acknowledge what it brought. What was not acknowledged
+    /// will be known when it comes again.
+    pub fn connection_lost(&mut self) {
+        if self.connected {
+            let brought = self.entries.iter().filter(|entry| entry.connection == self.connection);
+            for entry in brought.filter(|entry| entry.fate != Fate::Copy) {
+                let Kept { packet_id, topic, payload, .. } = &entry.message;
+                self.known.taken(*packet_id, topic, payload);
+            }
+        }
         self.connection += 1;
         self.connected = false;
+    }
+
+    /// What is known of a message that has arrived at QoS 1 on this connection, by its packet id and content.
+    pub fn recognise(&mut self, packet_id: u16, duplicate: bool, topic: &[u8], payload: &[u8]) -> Arrival {
+        self.known.recognise(packet_id, duplicate, topic, payload)
+    }
+
+    /// Takes in a copy that [`Window::recognise`] has recognised: acknowledged behind everything that is in front
+    /// of it, its original above all. It has no records, and costs no more than its place.
+    pub fn admit_copy(&mut self, packet_id: u16, received_at: Timestamp) {
+        let empty = Bytes::new();
+        let (topic, payload, retained) = (empty.clone(), empty, false);
+        let message = Kept { topic, payload, retained, packet_id, received_at };
+        self.admit(message, Fate::Copy, 0, 0);
     }
 
     /// Whether a message with so many records and bytes may come in. An empty window takes anything, or one
@@ -197,6 +237,14 @@ impl Window {
     pub fn shed(&mut self, packet_id: u16, why: Shed) {
         self.count_received(packet_id);
         self.account.shed[why as usize] += 1;
+    }
+
+    /// Lets a message of QoS 1 go that the broker will deliver again. `new`: no earlier process can have had it.
+    pub fn shed_for_now(&mut self, packet_id: u16, why: Shed, topic: &[u8], payload: &[u8], new: bool) {
+        self.shed(packet_id, why);
+        if new {
+            self.known.shed(packet_id, topic, payload);
+        }
     }
 
     /// True while the message has not left the window.
@@ -243,6 +291,7 @@ impl Window {
                     break;
                 }
                 settled.acknowledged += 1;
+                self.known.acknowledged(packet_id);
             }
             let (fate, received_at) = (entry.fate, entry.message.received_at);
             settled.oldest.get_or_insert(received_at);
@@ -256,6 +305,7 @@ impl Window {
     pub fn abandon(&mut self) -> usize {
         let count = self.entries.len();
         self.account.shed[Shed::ProducerReplaced as usize] += count as u64;
+        self.known.clear();
         while !self.entries.is_empty() {
             self.drop_front();
         }
@@ -308,6 +358,7 @@ impl Window {
             Fate::Forward => self.account.forwarded += 1,
             Fate::Ignore(why) => self.account.ignored[why as usize] += 1,
             Fate::DeadLetter(reason) => self.account.dead_lettered[reason as usize] += 1,
+            Fate::Copy => self.account.shed[Shed::Copy as usize] += 1,
         }
     }
 }
@@ -324,7 +375,8 @@ impl Default for WindowSettings {
 
 impl Shed {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 4] = [Self::Qos0WindowFull, Self::Overrun, Self::ProducerReplaced, Self::Stopping];
+    pub const ALL: [Self; 5] =
+        [Self::Qos0WindowFull, Self::Overrun, Self::ProducerReplaced, Self::Stopping, Self::Copy];
 
     /// The word that metrics carry.
     #[must_use]
@@ -334,6 +386,7 @@ impl Shed {
             Self::Overrun => "overrun",
             Self::ProducerReplaced => "producer_replaced",
             Self::Stopping => "stopping",
+            Self::Copy => "copy",
         }
     }
 }

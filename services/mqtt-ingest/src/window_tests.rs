@@ -30,7 +30,7 @@ fn settle(window: &mut Window) -> Vec<u16> {
 #[test]
 fn acks_leave_in_the_order_of_arrival() {
     let mut window = Window::new(SETTINGS);
-    window.connection_opened();
+    window.connection_opened(false);
     let first = window.admit(message(7), Fate::Forward, 1, 10);
     let second = window.admit(message(3), Fate::Forward, 2, 10);
     window.admit(message(5), Fate::Ignore(Ignored::Empty), 0, 0);
@@ -48,15 +48,15 @@ fn acks_leave_in_the_order_of_arrival() {
 #[test]
 fn what_an_old_connection_brought_is_never_acknowledged() {
     let mut window = Window::new(SETTINGS);
-    window.connection_opened();
+    window.connection_opened(false);
     let old = window.admit(message(7), Fate::Forward, 1, 10);
     window.connection_lost();
     window.confirm(old);
     assert_eq!(settle(&mut window), [] as [u16; 0], "no connection stands");
-    window.connection_opened();
+    window.connection_opened(false);
     let old = window.admit(message(8), Fate::Forward, 1, 10);
     window.connection_lost();
-    window.connection_opened();
+    window.connection_opened(false);
     let new = window.admit(message(8), Fate::Forward, 1, 10);
     window.confirm(old);
     assert_eq!(settle(&mut window), [] as [u16; 0], "id 8 is another message now");
@@ -67,7 +67,7 @@ fn what_an_old_connection_brought_is_never_acknowledged() {
 #[test]
 fn a_full_ack_queue_loses_no_ack() {
     let mut window = Window::new(SETTINGS);
-    window.connection_opened();
+    window.connection_opened(false);
     for packet_id in 1..=3 {
         let sequence = window.admit(message(packet_id), Fate::Forward, 1, 10);
         window.confirm(sequence);
@@ -83,7 +83,7 @@ fn a_full_ack_queue_loses_no_ack() {
 #[test]
 fn a_refused_record_makes_one_dead_letter_of_the_whole_message() {
     let mut window = Window::new(SETTINGS);
-    window.connection_opened();
+    window.connection_opened(false);
     let sequence = window.admit(message(1), Fate::Forward, 3, 30);
     assert_eq!(window.refuse(sequence, |_| 50), Some(message(1)));
     assert_eq!(window.refuse(sequence, |_| 50), None, "one is enough");
@@ -107,13 +107,102 @@ fn an_empty_window_takes_what_exceeds_every_bound() {
     assert!(!window.has_room(1, 1), "999 records are still open");
 }
 
+fn recognise(window: &mut Window, packet_id: u16, duplicate: bool) -> Arrival {
+    let Kept { topic, payload, .. } = message(packet_id);
+    window.recognise(packet_id, duplicate, &topic, &payload)
+}
+
+#[test]
+fn what_comes_again_is_acknowledged_behind_its_original() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened(true);
+    assert_eq!(recognise(&mut window, 7, false), Arrival::New);
+    let open = window.admit(message(7), Fate::Forward, 1, 10);
+    let settled = window.admit(message(8), Fate::Ignore(Ignored::Empty), 0, 0);
+    window.connection_lost();
+    window.connection_opened(true);
+    assert_eq!(recognise(&mut window, 6, true), Arrival::Redelivered, "of an earlier process");
+    let unknown = window.admit(message(6), Fate::Forward, 1, 10);
+    for packet_id in [7, 8] {
+        assert_eq!(recognise(&mut window, packet_id, true), Arrival::Copy);
+        window.admit_copy(packet_id, Timestamp::from_micros(0));
+    }
+    window.confirm(settled);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "the original is open");
+    window.confirm(open);
+    assert_eq!(settle(&mut window), [] as [u16; 0], "6 came before its copy");
+    // And again: a copy is as well known as its original.
+    window.connection_lost();
+    window.connection_opened(true);
+    for packet_id in [6, 7, 8] {
+        assert_eq!(recognise(&mut window, packet_id, true), Arrival::Copy);
+        window.admit_copy(packet_id, Timestamp::from_micros(0));
+    }
+    window.confirm(unknown);
+    assert_eq!(settle(&mut window), [6, 7, 8]);
+    assert_eq!(window.account().forwarded, 2);
+    assert_eq!(window.account().shed[Shed::Copy as usize], 5);
+    assert_eq!(window.account().open(), 0);
+}
+
+#[test]
+fn another_message_with_the_same_id_is_no_copy() {
+    let mut window = Window::new(SETTINGS);
+    for (duplicate, payload, session_present, arrival) in [
+        (true, "{}", true, Arrival::Copy),
+        (true, "{ }", true, Arrival::Redelivered),
+        (false, "{}", true, Arrival::New),
+        (true, "{}", false, Arrival::Redelivered),
+    ] {
+        window.connection_opened(true);
+        let sequence = window.admit(message(7), Fate::Forward, 1, 10);
+        window.connection_lost();
+        window.connection_opened(session_present);
+        let topic = message(7).topic;
+        assert_eq!(window.recognise(7, duplicate, &topic, payload.as_bytes()), arrival, "{payload}");
+        if arrival != Arrival::Copy {
+            let next = window.recognise(7, true, &topic, b"{}");
+            assert_eq!(next, Arrival::Redelivered, "the id is another message's now");
+        }
+        window.confirm(sequence);
+        assert_eq!(settle(&mut window), [] as [u16; 0]);
+    }
+}
+
+/// Its PUBACK may have arrived, and the broker may have given the id to another message with the same content.
+#[test]
+fn what_was_acknowledged_is_not_known() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened(true);
+    let sequence = window.admit(message(7), Fate::Forward, 1, 10);
+    window.confirm(sequence);
+    assert_eq!(settle(&mut window), [7]);
+    window.connection_lost();
+    window.connection_opened(true);
+    assert_eq!(recognise(&mut window, 7, true), Arrival::Redelivered);
+}
+
+#[test]
+fn what_was_let_go_comes_as_new() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened(true);
+    let Kept { topic, payload, .. } = message(7);
+    window.shed_for_now(7, Shed::Overrun, &topic, &payload, true);
+    window.shed_for_now(8, Shed::Overrun, &topic, &payload, false);
+    window.connection_lost();
+    window.connection_opened(true);
+    assert_eq!(recognise(&mut window, 7, true), Arrival::New, "no process has given it to Kafka");
+    assert_eq!(recognise(&mut window, 8, true), Arrival::Redelivered, "an earlier process may have");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Arrive { qos: u8, records: usize, ignored: bool },
     Confirm { which: usize },
     Refuse { which: usize },
     Settle { ack_room: usize },
-    Reconnect,
+    Reconnect { session_present: bool },
+    Redeliver,
     Lose,
     Abandon,
 }
@@ -125,7 +214,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         9 => (0..40_usize).prop_map(|which| Step::Confirm { which }),
         1 => (0..40_usize).prop_map(|which| Step::Refuse { which }),
         4 => (0..30_usize).prop_map(|ack_room| Step::Settle { ack_room }),
-        1 => Just(Step::Reconnect),
+        2 => prop::bool::weighted(0.8).prop_map(|session_present| Step::Reconnect { session_present }),
+        4 => Just(Step::Redeliver),
         1 => Just(Step::Lose),
         1 => Just(Step::Abandon),
     ];
@@ -140,6 +230,10 @@ struct Model {
     connected: bool,
     received: u64,
     shed: u64,
+    /// What the broker holds, by packet id, in the order of delivery; true: this process has it, too.
+    held: BTreeMap<u16, bool>,
+    /// What of it is to be delivered again on this connection.
+    again: Vec<u16>,
 }
 
 struct ModelMessage {
@@ -147,10 +241,18 @@ struct ModelMessage {
     connection: u64,
     open: usize,
     letter: bool,
+    copy: bool,
     gone: bool,
 }
 
 impl Model {
+    fn add(&mut self, sequence: u64, packet_id: u16, open: usize, copy: bool) -> Result<(), TestCaseError> {
+        let connection = self.connection;
+        let added = ModelMessage { packet_id, connection, open, letter: false, copy, gone: false };
+        prop_assert!(self.messages.insert(sequence, added).is_none(), "a number used twice");
+        Ok(())
+    }
+
     fn open_records(&self) -> Vec<u64> {
         let open = |(sequence, message): (&u64, &ModelMessage)| {
             std::iter::repeat_n(*sequence, if message.gone { 0 } else { message.open })
@@ -170,8 +272,10 @@ impl Model {
                     break;
                 }
                 acks.push(message.packet_id);
+                self.held.remove(&message.packet_id);
             }
             message.gone = true;
+            self.shed += u64::from(message.copy);
         }
         acks
     }
@@ -188,6 +292,51 @@ impl Model {
     }
 }
 
+/// A message that was not delivered before.
+fn arrive(
+    window: &mut Window,
+    model: &mut Model,
+    packet_id: u16,
+    fate: Fate,
+    records: usize,
+) -> Result<(), TestCaseError> {
+    model.received += 1;
+    if !window.has_room(records, 60) {
+        window.shed(packet_id, Shed::Overrun);
+        model.shed += 1;
+        return Ok(());
+    }
+    let sequence = window.admit(message(packet_id), fate, records, 40);
+    if packet_id != 0 && model.connected {
+        model.held.insert(packet_id, true);
+    }
+    model.add(sequence, packet_id, records, false)
+}
+
+/// The broker delivers the next of what it holds again, if this connection has anything left of that.
+fn redeliver(window: &mut Window, model: &mut Model) -> Result<(), TestCaseError> {
+    let Some(packet_id) = model.again.pop().filter(|packet_id| model.held.contains_key(packet_id)) else {
+        return Ok(());
+    };
+    let known = model.held[&packet_id];
+    let expected = if known { Arrival::Copy } else { Arrival::Redelivered };
+    prop_assert_eq!(recognise(window, packet_id, true), expected);
+    model.received += 1;
+    if !window.has_room(1, 60) {
+        window.shed_for_now(packet_id, Shed::Overrun, b"", b"", false);
+        model.shed += 1;
+        return Ok(());
+    }
+    let sequence = window.used().messages as u64 + window.first;
+    if known {
+        window.admit_copy(packet_id, Timestamp::from_micros(0));
+    } else {
+        window.admit(message(packet_id), Fate::Forward, 1, 40);
+        model.held.insert(packet_id, true);
+    }
+    model.add(sequence, packet_id, usize::from(!known), known)
+}
+
 fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let mut window = Window::new(SETTINGS);
     let mut model = Model::default();
@@ -197,19 +346,9 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Arrive { qos, records, ignored } => {
                 next_packet_id += 1;
                 let packet_id = if qos == 0 { 0 } else { next_packet_id };
-                model.received += 1;
                 let (fate, records) =
                     if ignored { (Fate::Ignore(Ignored::Empty), 0) } else { (Fate::Forward, records) };
-                if window.has_room(records, 60) {
-                    let sequence = window.admit(message(packet_id), fate, records, 40);
-                    let connection = model.connection;
-                    let added =
-                        ModelMessage { packet_id, connection, open: records, letter: false, gone: false };
-                    prop_assert!(model.messages.insert(sequence, added).is_none(), "a number used twice");
-                } else {
-                    window.shed(packet_id, Shed::Overrun);
-                    model.shed += 1;
-                }
+                arrive(&mut window, &mut model, packet_id, fate, records)?;
             }
             Step::Confirm { which } => {
                 let open = model.open_records();
@@ -237,19 +376,27 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 });
                 prop_assert_eq!(acks, model.settle(ack_room));
             }
-            Step::Reconnect => {
-                window.connection_opened();
-                (model.connection, model.connected) = (model.connection + 1, true);
+            Step::Reconnect { session_present } => {
+                window.connection_lost();
+                window.connection_opened(session_present);
+                (model.connection, model.connected) = (model.connection + 2, true);
+                if !session_present {
+                    model.held.clear();
+                }
+                model.again = model.held.keys().rev().copied().collect();
             }
+            Step::Redeliver => redeliver(&mut window, &mut model)?,
             Step::Lose => {
                 window.connection_lost();
                 (model.connection, model.connected) = (model.connection + 1, false);
+                model.again.clear();
             }
             Step::Abandon => {
                 let open = model.messages.values_mut().filter(|message| !message.gone);
                 let count = open.map(|message| message.gone = true).count();
                 prop_assert_eq!(window.abandon(), count);
                 model.shed += count as u64;
+                model.held.values_mut().for_each(|known| *known = false);
             }
         }
         model.compare(&window)?;

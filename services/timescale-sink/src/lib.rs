@@ -10,6 +10,7 @@
 
 pub mod batch;
 pub mod bisect;
+pub mod clock;
 pub mod config;
 pub mod consume;
 pub mod copy;

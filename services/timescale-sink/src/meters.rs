@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use wattline_reading::{Reading, Timestamp};
 
 use crate::batch::{Content, Partition, Set};
+use crate::clock::{self, Clock};
 use crate::copy::Row;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -24,7 +25,10 @@ const REGISTER: &str = "INSERT INTO meter AS m (meter_id, first_seen, last_seen)
     RETURNING meter_id, meter_key, last_seen, xmax = 0";
 const NEWEST: &str = "SELECT k, (SELECT ts FROM reading WHERE meter_key = k ORDER BY ts DESC LIMIT 1) \
     FROM unnest($1::int[]) AS k";
-const SEEN: &str = "UPDATE meter SET last_seen = seen.at FROM unnest($1::int[], $2::timestamptz[]) AS seen(k, at) \
+/// A meter whose readings have no time of the device keeps what was measured when they had.
+const SEEN: &str = "UPDATE meter SET last_seen = seen.at, clock_offset_ms = coalesce(off_ms, clock_offset_ms), \
+        clock_measured_at = CASE WHEN off_ms IS NULL THEN clock_measured_at ELSE seen.at END \
+    FROM unnest($1::int[], $2::timestamptz[], $3::bigint[]) AS seen(k, at, off_ms) \
     WHERE meter_key = seen.k AND last_seen < seen.at";
 /// `last_seen` is written at most so often for each meter.
 const SEEN_EVERY_US: i64 = 60_000_000;
@@ -38,7 +42,8 @@ const STATEMENT_METERS_MAX: usize = 5000;
 pub struct Meters {
     known: HashMap<String, Meter>,
     refused: HashSet<String>,
-    seen_due: HashMap<i32, Timestamp>,
+    /// Those whose `last_seen` is to be written.
+    seen_due: Vec<String>,
     /// The last [`Meters::resolve`] did not come to its end: some are known only by their keys.
     incomplete: bool,
     rules: Arc<Rules>,
@@ -52,6 +57,8 @@ pub struct Meter {
     partition: Partition,
     newest: Newest,
     seen: Timestamp,
+    seen_due: bool,
+    clock: Clock,
 }
 
 /// Who may be registered, and how fast; shared by the writers of a process.
@@ -85,7 +92,7 @@ impl Meters {
         Self {
             known: HashMap::new(),
             refused: HashSet::new(),
-            seen_due: HashMap::new(),
+            seen_due: Vec::new(),
             incomplete: false,
             rules,
         }
@@ -140,13 +147,17 @@ impl Meters {
     }
 
     /// The meter of a reading; `None` where it may not be registered.
-    pub fn get(&mut self, reading: &Reading) -> Option<Meter> {
+    pub fn get(&mut self, reading: &Reading) -> Option<&Meter> {
         let meter = self.known.get_mut(&reading.meter_id)?;
+        meter.clock.observe(reading);
         if reading.received_at.micros() - meter.seen.micros() >= SEEN_EVERY_US {
             meter.seen = reading.received_at;
-            self.seen_due.insert(meter.key, reading.received_at);
+            if !meter.seen_due {
+                meter.seen_due = true;
+                self.seen_due.push(reading.meter_id.clone());
+            }
         }
-        Some(*meter)
+        Some(meter)
     }
 
     /// Rows have been committed, in the order of their keys.
@@ -163,18 +174,29 @@ impl Meters {
         }
     }
 
-    /// Writes `last_seen` of the meters whose last one is older than a minute.
+    /// Writes `last_seen` of the meters whose last one is older than a minute, and how far their clocks are off: by
+    /// all readings of the batch, as the first of a buffered message is its oldest.
     ///
     /// # Errors
     /// What the server says; it is written again a minute later.
-    pub async fn write_seen(&mut self, session: &mut Session) -> Result<(), Failure> {
+    pub async fn write_seen(&mut self, session: &mut Session, metrics: &Metrics) -> Result<(), Failure> {
         if self.seen_due.is_empty() {
             return Ok(());
         }
-        let (keys, times): (Vec<i32>, Vec<DateTime<Utc>>) =
-            self.seen_due.drain().map(|(key, at)| (key, at.to_chrono())).unzip();
+        let (mut keys, mut times, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+        for id in self.seen_due.drain(..) {
+            let Some(meter) = self.known.get_mut(&id) else { continue };
+            meter.seen_due = false;
+            let offset_ms = meter.clock.offset_ms();
+            if let Some(offset_ms) = offset_ms {
+                metrics.clock(clock::class(offset_ms));
+            }
+            keys.push(meter.key);
+            times.push(meter.seen.to_chrono());
+            offsets.push(offset_ms);
+        }
         let statement = session.prepared(SEEN).await?;
-        session.client().execute(&statement, &[&keys, &times]).await?;
+        session.client().execute(&statement, &[&keys, &times, &offsets]).await?;
         Ok(())
     }
 
@@ -258,7 +280,7 @@ impl Meters {
     }
 
     fn insert(&mut self, id: &str, key: i32, partition: Partition, newest: Newest, seen: Timestamp) {
-        let meter = Meter { key, partition, newest, seen };
+        let meter = Meter { key, partition, newest, seen, seen_due: false, clock: Clock::default() };
         self.known.insert(id.to_owned(), meter);
     }
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     pub seeks: Counter,
     /// Connections ended because they held an offset row that this writer owns.
     pub blockers_ended: Counter,
+    clock_measured: Family<ClockLabels, Counter>,
     /// Meters registered by this process.
     pub meters_registered: Counter,
     /// Meters that the last writer to look knows.
@@ -79,6 +80,11 @@ pub struct ErrorLabels {
 #[expect(missing_docs, reason = "the words say it")]
 pub struct WayLabels {
     pub way: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClockLabels {
+    clock: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -125,6 +131,11 @@ impl Metrics {
             "Connections ended because they held an offset row of a partition that this process owns",
             m.blockers_ended,
         );
+        registry.register(
+            "clock_measured",
+            "Measurements of meters' clocks, by how far they are off; one a minute and meter",
+            m.clock_measured,
+        );
         registry.register("meters_registered", "Meters registered", m.meters_registered);
         registry.register("meters_known", "Meters that the last writer to look knows", m.meters_known);
         registry.register("partitions_assigned", "Partitions held", m.partitions_assigned);
@@ -145,6 +156,7 @@ impl Metrics {
             skipped: Counter::default(),
             seeks: Counter::default(),
             blockers_ended: Counter::default(),
+            clock_measured: Family::default(),
             meters_registered: Counter::default(),
             meters_known: Gauge::default(),
             partitions_assigned: Gauge::default(),
@@ -191,6 +203,11 @@ impl Metrics {
         }
         self.next_offset.remove(&labels(partition));
         self.lag.remove(&labels(partition));
+    }
+
+    /// One measurement of a meter's clock.
+    pub fn clock(&self, clock: &'static str) {
+        self.clock_measured.get_or_create(&ClockLabels { clock }).inc();
     }
 
     /// One failed try.

@@ -13,7 +13,7 @@ use crate::batch::{Content, Record, Refused, Set};
 use crate::copy::{self, Row};
 use crate::failure::Failure;
 use crate::letters;
-use crate::meters::Meters;
+use crate::meters::{Meter, Meters};
 use crate::offsets::{self, OffsetRow, TopicNames};
 use crate::plan::{self, Counts, Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
 use crate::session::Session;
@@ -187,11 +187,11 @@ fn sort_out<'a>(parts: &[Part<'a>], meters: &mut Meters, border: Timestamp, way:
     sorted
 }
 
-fn accept(
+fn accept<'m>(
     reading: &Reading,
-    meters: &mut Meters,
+    meters: &'m mut Meters,
     border: Timestamp,
-) -> Result<crate::meters::Meter, (Reason, String)> {
+) -> Result<&'m Meter, (Reason, String)> {
     if reading.ts < border {
         let detail = format!("ts {} is before the border of raw retention, {border}", reading.ts);
         return Err((Reason::TsTooOld, detail));

@@ -202,7 +202,7 @@ impl Writer {
             Ok(written) => {
                 self.blocked = false;
                 // Nothing depends on it: the next minute tries again.
-                match self.meters.write_seen(&mut session).await {
+                match self.meters.write_seen(&mut session, &self.metrics).await {
                     Ok(()) => self.session = Some(session),
                     Err(failure) => debug!("last_seen is not written: {failure}"),
                 }

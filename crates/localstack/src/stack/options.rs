@@ -38,6 +38,7 @@ pub struct StackOptions {
     pub(super) durable: Option<bool>,
     pub(super) database_settings: Vec<String>,
     pub(super) broker_save_s: u32,
+    pub(super) mqtt_tls: bool,
     pub(super) told_ports: BTreeMap<String, u16>,
 }
 
@@ -52,6 +53,7 @@ impl Default for StackOptions {
             durable: None,
             database_settings: Vec::new(),
             broker_save_s: 1,
+            mqtt_tls: false,
             told_ports: BTreeMap::new(),
         }
     }
@@ -122,6 +124,13 @@ impl StackOptions {
         self
     }
 
+    /// Adds two listeners with TLS to the MQTT broker, one for passwords and one for client certificates.
+    #[must_use]
+    pub fn mqtt_tls(mut self, tls: bool) -> Self {
+        self.mqtt_tls = tls;
+        self
+    }
+
     /// The broker's port.
     #[must_use]
     pub fn mqtt_port(self, port: u16) -> Self {
@@ -173,8 +182,11 @@ impl StackOptions {
             ports.insert(name.clone(), Port::told(number, name)?);
         }
         for server in self.folder_names() {
-            let listeners: &[&str] =
-                if server.starts_with("kafka") { &["", "-direct", "-controller"] } else { &[""] };
+            let listeners: &[&str] = match &*server {
+                "mosquitto" if self.mqtt_tls => &["", "-tls", "-mtls"],
+                name if name.starts_with("kafka") => &["", "-direct", "-controller"],
+                _ => &[""],
+            };
             for listener in listeners {
                 let name = format!("{server}{listener}");
                 let preferred = last.get(&name).copied();

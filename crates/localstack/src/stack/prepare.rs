@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::identity::{self, StackFile};
 use crate::installation::{Installation, database_user};
 use crate::kafka::{Addresses, Kafka};
-use crate::mosquitto::Mosquitto;
+use crate::mosquitto::{Mosquitto, TlsAddresses};
 use crate::placement::place_database;
 use crate::proxy::Proxy;
 use crate::server::{Kind, Server};
@@ -71,6 +71,10 @@ impl Stack {
                 executable: installation.mosquitto(),
                 temporary,
                 save_s: options.broker_save_s,
+                tls: options.mqtt_tls.then(|| TlsAddresses {
+                    password: self.port("mosquitto-tls"),
+                    certificate: self.port("mosquitto-mtls"),
+                }),
             }),
             "timescale" => Kind::Timescale(Timescale {
                 folder,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::database;
-use crate::mosquitto;
+use crate::mosquitto::{self, Authority};
 use crate::ports::Port;
 use crate::proxy::Proxy;
 use crate::server::Server;
@@ -21,6 +21,24 @@ impl Stack {
     #[must_use]
     pub fn mqtt_url(&self) -> String {
         format!("mqtt://{}", self.mosquitto().address())
+    }
+
+    /// `mqtts://127.0.0.1:PORT`, for a user with a password. Only with [`crate::StackOptions::mqtt_tls`]; this and the
+    /// next two.
+    #[must_use]
+    pub fn mqtts_url(&self) -> String {
+        format!("mqtts://{}", self.port("mosquitto-tls"))
+    }
+
+    /// `mqtts://127.0.0.1:PORT`, for a client with a certificate.
+    #[must_use]
+    pub fn mqtts_url_for_certificates(&self) -> String {
+        format!("mqtts://{}", self.port("mosquitto-mtls"))
+    }
+
+    /// The broker's authority; it has signed the certificates `server` and `ingest`.
+    pub fn mqtt_authority(&self) -> Result<Authority> {
+        Authority::open(&mosquitto::tls_folder(&self.dir().join("mosquitto")))
     }
 
     /// Where the password of a broker user lies: `ingest`, `meters` or `observer`.

@@ -1,4 +1,8 @@
 //! The operator's commands against real servers.
 
+mod letters;
+mod letters_found;
+mod letters_purged;
+mod letters_replayed;
 mod migrate;
 mod topics;

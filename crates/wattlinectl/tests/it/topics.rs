@@ -1,14 +1,16 @@
 //! Promise: any number of `topics` at once and again leave the same topics, and a wrong one is named.
 
+use std::time::Duration;
+
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use wattline_localstack::{ServerKind, Stack, StackOptions};
+use wattline_localstack::{ServerKind, Stack, StackOptions, poll_until};
 use wattline_reading::topics::{ALL, DEAD_LETTERS, READINGS};
 use wattline_service::KafkaSettings;
 use wattline_service::kafka::topic_identity;
 use wattlinectl::topics;
 
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn two_at_once_and_again_leave_the_same_topics() {
@@ -23,6 +25,11 @@ async fn two_at_once_and_again_leave_the_same_topics() {
     assert!(error.contains("has 1 partitions, must have 3"), "{error}");
     let before = topic_identity(admin.inner(), DEAD_LETTERS.name, TIMEOUT).unwrap();
     admin.delete_topics(&[DEAD_LETTERS.name], &options).await.unwrap();
+    poll_until("the topic to be gone", TIMEOUT, Duration::from_millis(50), async || {
+        Ok(topic_identity(admin.inner(), DEAD_LETTERS.name, TIMEOUT).is_err().then_some(()))
+    })
+    .await
+    .unwrap();
 
     let (first, second) =
         tokio::join!(topics::create(&settings.brokers, 1), topics::create(&settings.brokers, 1));

@@ -38,8 +38,7 @@ registers are summed where they are all in one message, and left out where they 
     sign = "usual"                    # "reversed": import and export are exchanged
     multiplier = 40.0                 # power, current and registers: the ratio of current transformers
     energy_unit = "kilo"              # "one" (Wh), "kilo" (kWh), …: where neither payload nor family says it
-    resolution_wh = 1.0               # the least step of the registers
-    max_power_w = 3680.0              # the most that the device can take or give
+    max_power_w = 3680.0              # the most that the device can take or give; more is a dead letter
     [routes.channels]                 # vzlogger: what its channels are
     chn0 = "1-0:1.8.0"
 
@@ -65,10 +64,38 @@ device's time is ignored.
 A path is `a.b[0].c`, or `["a.b"]` for a key with a dot; an empty one is the payload itself. Units: `one`, `kilo`,
 `mega`, `deca`, `hecto`, `deci`, `centi`, `milli`, `watt-minute`, `joule`, `kilojoule`.
 
+## Whose time
+Each reading's case is counted by route, `wattline_mqtt_ingest_clock_total{route,clock}`: `device`; `device_behind`, more
+than 5 min before arrival (a buffered reading, or a clock that is slow or in local time); `arrival_` with why: `absent`,
+`unset` (0, 1970), `no_zone` (a local time, and the route has no `time_zone`), `skipped_hour`, `policy`, `unreadable`,
+`ahead`, `too_old`; `refused_` with why: `unreadable`, `ahead`, `too_old`, which are dead letters.
+
+## Families that remember
+Sparkplug's DATA may give aliases alone; the BIRTH names them. Its routes are subscribed to by one replica without the
+group, which therefore sees both. What it learned is gone with the process: until the device's next BIRTH such messages
+are dead letters `alias_unknown`. Where the broker or the gateway can do so, have BIRTHs repeated, or names sent in DATA.
+
 ## Fuzzing
-`cargo +nightly fuzz run decode -- -runs=1000000` in `fuzz/` (its README says more).
+`scripts/fuzz.sh` fuzzes every decoder, a million runs each, with the stable compiler (`fuzz/README.md`).
+
+## What a message costs
+`cargo bench -p wattline-mqtt-ingest --bench decode` prints ns and allocations per message of each family;
+`loadtest/reports` has a table. A declaration costs no more than a decoder of its own.
 
 "#;
+
+const DOCUMENTS: &str = "\
+The payloads of `services/mqtt-ingest/test_data/formats` name their source each. Most follow the form that the source
+documents, with values of their own. Their names of fields and topics were compared in November 2026 with the
+repositories of the firmware, or of a client that is tested against it: lumapu/ahoy, UtilitechAS/amsreader-firmware,
+chirpstack/chirpstack-docs, kbialek/deye-inverter-mqtt, mrWheel/DSMRloggerAPI, dsmrreader/dsmr-reader,
+openenergymonitor/emonhub, pyenphase/pyenphase, vk2him/Enphase-Envoy-mqtt-json, evcc-io/docs, nielstron/pyfronius,
+goecharger/go-eCharger-API-v2, homewizard/python-homewizard-energy, wlcrs/huawei-solar-lib, boblemaire/IoTaWatt,
+volkszaehler/mbmd, tbnobody/OpenDTU-docs, snaptec/openWB, openWB/core, ndokter/dsmr_parser,
+home-assistant-libs/aioshelly, datenschuft/SMA-EM, SBFspot/SBFspot, DerOetzi/solaredge2mqtt, tasmota/docs,
+fmartinou/teleinfo2mqtt, Danielhiversen/pyTibber, victronenergy/dbus-flashmq, volkszaehler/vzlogger,
+Tinkerforge/esp32-firmware.
+";
 
 fn document() -> String {
     let mut text = HEAD.to_owned();
@@ -87,7 +114,7 @@ fn document() -> String {
             family.name, family.title, family.reads, family.units, family.sign, family.time
         );
     }
-    let _ = writeln!(text, "\n## Documents");
+    let _ = writeln!(text, "\n## Documents\n{DOCUMENTS}");
     for family in FAMILIES {
         let _ = writeln!(text, "- `{}`: {}", family.name, family.documents.join(", "));
     }

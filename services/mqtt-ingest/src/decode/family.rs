@@ -85,10 +85,6 @@ pub struct Family {
     pub time: &'static str,
     /// Where the format is described.
     pub documents: &'static [&'static str],
-    /// The most that such a device can take or give, in W.
-    pub max_power_w: Option<f64>,
-    /// The least step of its registers, in Wh.
-    pub resolution_wh: Option<f64>,
     /// One meter (or its channels) speaks on many topics: its id may be fixed although the filter has wildcards.
     pub one_meter: bool,
     /// True for topics that never carry readings, whatever is in them and however large it is.
@@ -191,8 +187,6 @@ const NO_FAMILY: Family = Family {
     sign: "",
     time: "",
     documents: &[],
-    max_power_w: None,
-    resolution_wh: None,
     one_meter: false,
     is_status: never,
     decode: Decode::Direct,

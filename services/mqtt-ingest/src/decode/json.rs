@@ -8,6 +8,7 @@ use wattline_reading::limits::{Refusal, refuse};
 
 /// Deeper than any device nests, and far from the end of the stack.
 const DEPTH_MAX: usize = 64;
+const CUT: &str = "it ends in the middle";
 
 /// A JSON value. Of equal keys in one object the last counts.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,9 +27,25 @@ pub enum Json<'a> {
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
 
-struct Parser<'a> {
+/// A payload read from its beginning to its end, value by value: for decoders that know what they look for.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
     text: &'a str,
     at: usize,
+    depth: usize,
+}
+
+/// A value that is no object and no array, or one that was passed over.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    /// `null`, and `NaN`.
+    Null,
+    /// A number's own characters.
+    Number(&'a str),
+    /// A text without its escapes.
+    Text(Cow<'a, str>),
+    /// `true`, `false`, an object or an array.
+    Other,
 }
 
 // === impl Json ===
@@ -39,13 +56,17 @@ impl<'a> Json<'a> {
     /// # Errors
     /// `malformed`, with the place and what is wrong there.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Refusal> {
-        let text = text(payload)?;
-        let mut parser = Parser { text, at: 0 };
-        let value = parser.value(0)?;
-        parser.skip_space();
-        if parser.at < text.len() {
-            return Err(parser.error("something follows the value"));
-        }
+        Self::parse_text(text(payload)?)
+    }
+
+    /// Reads a payload that [`text`] has made text of.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub fn parse_text(text: &'a str) -> Result<Self, Refusal> {
+        let mut reader = Reader::new(text);
+        let value = reader.value()?;
+        reader.end()?;
         Ok(value)
     }
 
@@ -115,85 +136,176 @@ pub fn text(payload: &[u8]) -> Result<&str, Refusal> {
     Ok(text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace()))
 }
 
-// === impl Parser ===
+// === impl Reader ===
 
-impl<'a> Parser<'a> {
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        if depth > DEPTH_MAX {
-            return Err(self.error("nested deeper than 64 levels"));
-        }
+impl<'a> Reader<'a> {
+    /// A reader at the beginning of a text.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, at: 0, depth: 0 }
+    }
+
+    /// The first character of the next value.
+    #[inline]
+    pub fn first(&mut self) -> Option<u8> {
         self.skip_space();
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
+        self.peek()
+    }
+
+    /// An object: `field` is called with each name, and must read its value.
+    ///
+    /// # Errors
+    /// Where there is no object or it is broken, and what `field` says.
+    pub fn object(
+        &mut self,
+        mut field: impl FnMut(Cow<'a, str>, &mut Self) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        self.open(b'{', "an object is expected")?;
+        if !self.closes(b'}') {
+            loop {
+                if self.first() != Some(b'"') {
+                    return Err(self.error("a field's name is expected"));
+                }
+                let name = self.string()?;
+                self.skip_space();
+                if !self.take(b':') {
+                    return Err(self.error("`:` is expected"));
+                }
+                field(name, self)?;
+                if self.closes(b'}') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return Err(self.error("`,` or `}` is expected"));
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// An array: `item` is called at each item, and must read it.
+    ///
+    /// # Errors
+    /// Where there is no array or it is broken, and what `item` says.
+    pub fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        self.open(b'[', "an array is expected")?;
+        if !self.closes(b']') {
+            loop {
+                item(self)?;
+                if self.closes(b']') {
+                    break;
+                }
+                if !self.take(b',') {
+                    return Err(self.error("`,` or `]` is expected"));
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A number, a text or nothing; anything else is passed over.
+    ///
+    /// # Errors
+    /// Where the value is broken.
+    #[inline]
+    pub fn scalar(&mut self) -> Result<Scalar<'a>, Refusal> {
+        Ok(match self.first() {
+            Some(b'"') => Scalar::Text(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Scalar::Number(self.number()?),
+            Some(b'{') => {
+                self.object(|_, reader| reader.scalar().map(drop))?;
+                Scalar::Other
+            }
+            Some(b'[') => {
+                self.array(|reader| reader.scalar().map(drop))?;
+                Scalar::Other
+            }
+            Some(_) => match self.word()? {
+                Json::Null => Scalar::Null,
+                Json::Number(word) => Scalar::Number(word),
+                _ => Scalar::Other,
+            },
+            None => return Err(self.error(CUT)),
+        })
+    }
+
+    /// Nothing may follow.
+    ///
+    /// # Errors
+    /// Where something does.
+    pub fn end(&mut self) -> Result<(), Refusal> {
+        match self.first() {
+            None => Ok(()),
+            Some(_) => Err(self.error("something follows the value")),
+        }
+    }
+
+    /// A refusal with the place that was reached.
+    #[must_use]
+    pub fn error(&self, what: &str) -> Refusal {
+        refuse(Reason::Malformed, format!("JSON: {what} at byte {}", self.at.min(self.text.len())))
+    }
+
+    fn value(&mut self) -> Result<Json<'a>, Refusal> {
+        match self.first() {
+            Some(b'{') => {
+                let mut fields = Vec::new();
+                self.object(|name, reader| {
+                    fields.push((name, reader.value()?));
+                    Ok(())
+                })?;
+                Ok(Json::Object(fields))
+            }
+            Some(b'[') => {
+                let mut items = Vec::new();
+                self.array(|reader| {
+                    items.push(reader.value()?);
+                    Ok(())
+                })?;
+                Ok(Json::Array(items))
+            }
             Some(b'"') => self.string().map(Json::Text),
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Json::Number),
             Some(_) => self.word(),
-            None => Err(self.error("it ends in the middle")),
+            None => Err(self.error(CUT)),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        self.at += 1;
-        let mut fields = Vec::new();
+    #[inline]
+    fn open(&mut self, bracket: u8, what: &str) -> Result<(), Refusal> {
         self.skip_space();
-        if self.take(b'}') {
-            return Ok(Json::Object(fields));
+        if !self.take(bracket) {
+            return Err(self.error(what));
         }
-        loop {
-            self.skip_space();
-            if self.peek() != Some(b'"') {
-                return Err(self.error("a field's name is expected"));
-            }
-            let name = self.string()?;
-            self.skip_space();
-            if !self.take(b':') {
-                return Err(self.error("`:` is expected"));
-            }
-            let value = self.value(depth + 1)?;
-            fields.push((name, value));
-            self.skip_space();
-            if self.take(b'}') {
-                return Ok(Json::Object(fields));
-            }
-            if !self.take(b',') {
-                return Err(self.error("`,` or `}` is expected"));
-            }
-        }
+        self.depth += 1;
+        if self.depth > DEPTH_MAX { Err(self.error("nested deeper than 64 levels")) } else { Ok(()) }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        self.at += 1;
-        let mut items = Vec::new();
+    #[inline]
+    fn closes(&mut self, bracket: u8) -> bool {
         self.skip_space();
-        if self.take(b']') {
-            return Ok(Json::Array(items));
-        }
-        loop {
-            items.push(self.value(depth + 1)?);
-            self.skip_space();
-            if self.take(b']') {
-                return Ok(Json::Array(items));
-            }
-            if !self.take(b',') {
-                return Err(self.error("`,` or `]` is expected"));
-            }
-        }
+        self.take(bracket)
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
         let end = loop {
-            match self.peek() {
-                Some(b'"') => break self.at,
-                Some(b'\\') => {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+                Some(length) if rest[length] == b'"' => break self.at + length,
+                Some(length) => {
                     escaped = true;
-                    self.at += 2;
+                    self.at += length + 2;
                 }
-                Some(_) => self.at += 1,
-                None => return Err(self.error("a text has no end")),
+                None => {
+                    self.at = self.text.len();
+                    return Err(self.error("a text has no end"));
+                }
             }
         };
         self.at = end + 1;
@@ -205,20 +317,36 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Json<'a>, Refusal> {
-        let rest = &self.text[self.at..];
+    /// `-12.5e3`; digits may be missing behind the point.
+    #[inline]
+    fn number(&mut self) -> Result<&'a str, Refusal> {
+        let text = self.text;
+        let bytes = text.as_bytes();
+        let rest = &text[self.at..];
         if let Some(word) = ["-Infinity", "-inf"].into_iter().find(|word| rest.starts_with(word)) {
             self.at += word.len();
-            return Ok(Json::Number(word));
+            return Ok(&rest[..word.len()]);
         }
-        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
-        let length = rest.bytes().take_while(|byte| is_part(byte)).count();
-        let number = &rest[..length];
-        if number.parse::<f64>().is_err() {
+        let digits =
+            |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let byte = |at: usize| bytes.get(at).copied();
+        let start = self.at;
+        let whole = start + usize::from(byte(start) == Some(b'-'));
+        let mut end = digits(whole);
+        let mut right = end > whole;
+        if byte(end) == Some(b'.') {
+            end = digits(end + 1);
+        }
+        if matches!(byte(end), Some(b'e' | b'E')) {
+            let exponent = end + 1 + usize::from(matches!(byte(end + 1), Some(b'+' | b'-')));
+            end = digits(exponent.min(bytes.len()));
+            right &= end > exponent;
+        }
+        if !right {
             return Err(self.error("no number"));
         }
-        self.at += length;
-        Ok(Json::Number(number))
+        self.at = end;
+        Ok(&text[start..end])
     }
 
     fn word(&mut self) -> Result<Json<'a>, Refusal> {
@@ -242,24 +370,23 @@ impl<'a> Parser<'a> {
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
-    }
-
-    fn error(&self, what: &str) -> Refusal {
-        refuse(Reason::Malformed, format!("JSON: {what} at byte {}", self.at.min(self.text.len())))
     }
 }
 

@@ -83,8 +83,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// `empty` where there is nothing, `malformed` where it is not JSON.
     pub fn json(&self) -> Result<Json<'a>, Stop> {
-        self.text()?;
-        Ok(Json::parse(self.payload)?)
+        Ok(Json::parse_text(self.text()?)?)
     }
 
     /// The payload as a JSON object; a last will and other bare words are the device's status.
@@ -96,7 +95,7 @@ impl<'a> Message<'a> {
         if is_status_word(text) {
             return Err(Ignored::Status.into());
         }
-        let json = Json::parse(self.payload)?;
+        let json = Json::parse_text(text)?;
         if json.is_object() {
             Ok(json)
         } else {
@@ -113,7 +112,7 @@ impl<'a> Message<'a> {
         if !text.starts_with('{') {
             return Ok(text.trim_matches('"').to_owned());
         }
-        let json = Json::parse(self.payload)?;
+        let json = Json::parse_text(text)?;
         let value = json.get("value").or_else(|| json.get("val")).and_then(Json::scalar);
         value.map(str::to_owned).ok_or_else(|| Ignored::NoValue.into())
     }

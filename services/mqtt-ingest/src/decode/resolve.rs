@@ -24,7 +24,7 @@ pub(super) fn readings(
     }
     let mut readings = Vec::with_capacity(drafts.len());
     for draft in drafts {
-        let (ts, ts_source) = route.timing.resolve(&draft.time, input.received_at, limits)?;
+        let (ts, ts_source) = route.event_time(&draft.time, input.received_at, limits)?;
         if input.retained && ts_source == TsSource::Arrival {
             return Err(Ignored::RetainedWithoutTime.into());
         }

@@ -1,20 +1,20 @@
 //! A device's time: RFC 3339, or an epoch number told apart by its size, in exact decimal arithmetic.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use serde_json::value::RawValue;
-use wattline_reading::limits::{Refusal, refuse};
+use chrono::{NaiveDate, NaiveDateTime};
+use wattline_reading::Timestamp;
 use wattline_reading::timestamp::FIRST_PLAUSIBLE;
-use wattline_reading::{Reason, Timestamp};
 
 use super::json::Json;
-use super::number::{is_no_value, shown};
+use super::number::{decimal, shown};
 
 /// A device's time as its payload gives it; what becomes of it is the route's policy.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum DeviceTime {
-    /// The payload has none, or says that the device has no clock: 0, 1970, a word for "no value".
+    /// The payload has none, or a word for "no value".
     #[default]
     Absent,
+    /// The device has no clock, or hasn't set it yet: 0, 1970.
+    Unset,
     /// An instant.
     At(Timestamp),
     /// A local time without its zone.
@@ -42,16 +42,20 @@ impl DeviceTime {
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let text = text.trim();
-        if is_no_value(text) {
-            return Self::Absent;
+        let Some(number) = decimal(text) else { return Self::Absent };
+        let (local, zone_s) = match iso(text) {
+            Some((time, zone_s)) => (Some(time), zone_s),
+            None => match parse_epoch(&number).or_else(|| Timestamp::parse_rfc3339(text)) {
+                Some(ts) => return Self::instant(ts),
+                None => (local(text), None),
+            },
+        };
+        if let (Some(time), Some(zone_s)) = (local, zone_s) {
+            let micros = time.and_utc().timestamp_micros() - zone_s * 1_000_000;
+            return Self::instant(Timestamp::from_micros(micros));
         }
-        let instant =
-            parse_epoch(text).or_else(|| Timestamp::parse_rfc3339(text)).or_else(|| compact_zone(text));
-        if let Some(ts) = instant {
-            return Self::instant(ts);
-        }
-        match local(text) {
-            Some(local) if local.and_utc().timestamp_micros() < FIRST_PLAUSIBLE.micros() => Self::Absent,
+        match local {
+            Some(local) if local.and_utc().timestamp_micros() < FIRST_PLAUSIBLE.micros() => Self::Unset,
             Some(local) => Self::Local(local),
             None => Self::Unreadable(shown(text)),
         }
@@ -61,10 +65,8 @@ impl DeviceTime {
     #[must_use]
     pub fn from_epoch(text: &str, exponent: i32) -> Self {
         let text = text.trim();
-        if is_no_value(text) {
-            return Self::Absent;
-        }
-        match parse_decimal(text) {
+        let Some(number) = decimal(text) else { return Self::Absent };
+        match parse_decimal(&number) {
             Some((digits, own)) => {
                 let micros = scale(digits, own.saturating_add(6 + exponent));
                 Self::instant(Timestamp::from_micros(clamped(micros)))
@@ -89,7 +91,7 @@ impl DeviceTime {
         }
         let Ok(time) = NaiveDateTime::parse_from_str(&format!("20{digits}"), "%Y%m%d%H%M%S") else {
             // All zeros and the like: a meter whose clock was never set.
-            return if digits.starts_with("00") { Self::Absent } else { Self::Unreadable(shown(text)) };
+            return if digits.starts_with("00") { Self::Unset } else { Self::Unreadable(shown(text)) };
         };
         let hours = match season {
             Some('S' | 'E') => 2,
@@ -101,56 +103,69 @@ impl DeviceTime {
     }
 
     fn instant(ts: Timestamp) -> Self {
-        if ts >= FIRST_PLAUSIBLE { Self::At(ts) } else { Self::Absent }
+        if ts >= FIRST_PLAUSIBLE { Self::At(ts) } else { Self::Unset }
     }
 }
 
-/// A zone without colon, `+0100`, as C's `%z` writes it.
-fn compact_zone(text: &str) -> Option<Timestamp> {
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z"];
-    let time = formats.iter().find_map(|format| DateTime::parse_from_str(text, format).ok())?;
-    Some(Timestamp::from_micros(time.timestamp_micros()))
+/// A date and time in ISO 8601, with what it says of its zone in s: `2026-11-20T11:00:00.5+0100`, also with a space
+/// between, `/` in the date, or without seconds.
+fn iso(text: &str) -> Option<(NaiveDateTime, Option<i64>)> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, length: usize| {
+        let digits = bytes.get(from..from + length)?;
+        let value =
+            |value: u32, digit: &u8| digit.is_ascii_digit().then(|| value * 10 + u32::from(digit - b'0'));
+        digits.iter().try_fold(0, value)
+    };
+    let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
+    let separated = is(4, b"-/") && bytes.get(7) == bytes.get(4) && is(10, b"Tt ") && is(13, b":");
+    if !separated {
+        return None;
+    }
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 2)?, number(8, 2)?)?;
+    let (second, mut at) = if is(16, b":") { (number(17, 2)?, 19) } else { (0, 16) };
+    let mut nanos = 0;
+    if is(at, b".,") {
+        let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Further ones are below a nanosecond.
+        let kept = digits.min(9);
+        nanos = number(at + 1, kept).filter(|_| digits > 0)? * 10_u32.pow(9 - u32::try_from(kept).ok()?);
+        at += 1 + digits;
+    }
+    let time = date.and_hms_nano_opt(number(11, 2)?, number(14, 2)?, second, nanos)?;
+    let zone = bytes.get(at..)?.trim_ascii_start();
+    Some((time, if zone.is_empty() { None } else { Some(zone_s(zone)?) }))
 }
 
+/// `Z`, `+01:00`, `+0100`, `+01`, in s.
+fn zone_s(zone: &[u8]) -> Option<i64> {
+    let (sign, digits) = match zone {
+        [b'Z' | b'z'] => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i64::from(byte - b'0'));
+    let two = |tens: u8, ones: u8| Some(digit(tens)? * 10 + digit(ones)?);
+    let (hours, minutes) = match *digits {
+        [a, b] => (two(a, b)?, 0),
+        [a, b, c, d] | [a, b, b':', c, d] => (two(a, b)?, two(c, d)?),
+        _ => return None,
+    };
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Other ways to write a local time.
 fn local(text: &str) -> Option<NaiveDateTime> {
-    let formats = [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y/%m/%d %H:%M:%S%.f",
-        "%d.%m.%Y %H:%M:%S",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%d %H:%M",
-    ];
-    let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
     // Firmwares write such dates before they know the time.
-    let never =
-        || text.starts_with("0000-00-00").then(|| NaiveDate::from_ymd_opt(1970, 1, 1)?.and_hms_opt(0, 0, 0));
-    time.or_else(|| never().flatten())
+    if text.starts_with("0000-00-00") {
+        return NaiveDate::from_ymd_opt(1970, 1, 1)?.and_hms_opt(0, 0, 0);
+    }
+    NaiveDateTime::parse_from_str(text, "%d.%m.%Y %H:%M:%S").ok()
 }
 
 fn clamped(micros: i128) -> i64 {
     i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// The device's time in a JSON field; none where the device has no clock: no field, no value, or an instant
-/// before 2001-09-09T01:46:40Z (0 and 1970 are what devices send before they know the time).
-///
-/// # Errors
-/// `ts_unreadable` where something is there that is no time.
-pub fn device_time(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
-    let Some(raw) = raw else { return Ok(None) };
-    let json = raw.get().trim();
-    let text = match json.as_bytes() {
-        [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => &json[1..json.len() - 1],
-        [b'-' | b'0'..=b'9', ..] => json,
-        _ => return Err(unreadable(json)),
-    };
-    let text = text.trim();
-    if is_no_value(text) {
-        return Ok(None);
-    }
-    let ts = parse_epoch(text).or_else(|| Timestamp::parse_rfc3339(text)).ok_or_else(|| unreadable(text))?;
-    Ok((ts >= FIRST_PLAUSIBLE).then_some(ts))
 }
 
 /// An epoch number: below 10^11 seconds, 10^14 ms, 10^17 µs, else ns; cut to µs. In decimal, because a double
@@ -184,7 +199,10 @@ fn parse_decimal(text: &str) -> Option<(i128, i32)> {
     }
     // Digits of the fraction beyond these are below 10^-36 of the number: they can't change the µs.
     let fraction = &fraction[..fraction.len().min(DIGITS_MAX - unsigned.len())];
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let value = |part: &str| part.bytes().fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
+    let power = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+    let size = value(unsigned) * power + value(fraction);
+    let digits = if unsigned.len() < whole.len() { -size } else { size };
     let exponent = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     Some((digits, exponent))
 }
@@ -198,14 +216,6 @@ fn scale(digits: i128, exponent: i32) -> i128 {
         (false, Some(power)) => digits.div_euclid(power),
         (false, None) => digits.signum().min(0),
     }
-}
-
-fn unreadable(text: &str) -> Refusal {
-    let detail = format!(
-        "ts: {} is no time: write RFC 3339 with its zone, or an epoch number in s, ms, µs or ns",
-        shown(text)
-    );
-    refuse(Reason::TsUnreadable, detail)
 }
 
 #[cfg(test)]
@@ -254,9 +264,17 @@ mod tests {
             ("1795168800123", at("2026-11-20T10:00:00.123Z")),
             ("2026-11-20T11:00:00", local("2026-11-20T11:00:00")),
             ("2026-11-20 11:00:00.5", local("2026-11-20T11:00:00.5")),
-            ("1970-01-01T00:03:12", DeviceTime::Absent),
-            ("0000-00-00T00:00:00", DeviceTime::Absent),
-            ("0", DeviceTime::Absent),
+            ("2026/11/20 11:00:00", local("2026-11-20T11:00:00")),
+            ("2026-11-20T11:00", local("2026-11-20T11:00:00")),
+            ("20.11.2026 11:00:00", local("2026-11-20T11:00:00")),
+            ("2026-11-20 11:00:00 +0100", at("2026-11-20T10:00:00Z")),
+            ("2026-11-20T11:00:00+01", at("2026-11-20T10:00:00Z")),
+            ("2026-11-20T10:00:00.1234567891Z", at("2026-11-20T10:00:00.123456Z")),
+            ("2016-12-31T23:59:60Z", at("2017-01-01T00:00:00Z")),
+            ("2026-11-20T25:00:00Z", DeviceTime::Unreadable("`2026-11-20T25:00:00Z`".to_owned())),
+            ("1970-01-01T00:03:12", DeviceTime::Unset),
+            ("0000-00-00T00:00:00", DeviceTime::Unset),
+            ("0", DeviceTime::Unset),
             ("", DeviceTime::Absent),
             ("yesterday", DeviceTime::Unreadable("`yesterday`".to_owned())),
         ] {
@@ -268,7 +286,7 @@ mod tests {
             ("E260720120000", at("2026-07-20T10:00:00Z")),
             ("h261120110000", at("2026-11-20T10:00:00Z")),
             ("261120110000", local("2026-11-20T11:00:00")),
-            ("000000000000W", DeviceTime::Absent),
+            ("000000000000W", DeviceTime::Unset),
         ] {
             assert_eq!(DeviceTime::from_meter(text), expected, "{text}");
         }
@@ -280,6 +298,21 @@ mod tests {
         #[test]
         fn any_text_is_a_devices_time_without_a_panic(text in "\\PC{0,30}") {
             let _ = (DeviceTime::from_text(&text), DeviceTime::from_meter(&text), DeviceTime::from_epoch(&text, -3));
+        }
+
+        #[test]
+        fn rfc_3339_is_read_as_a_library_reads_it(
+            micros in 1_000_000_000_000_000_i64..250_000_000_000_000_000,
+            digits in 0_usize..10,
+            zone in -1439_i32..1440,
+        ) {
+            let time = Timestamp::from_micros(micros).to_chrono();
+            let zone = chrono::FixedOffset::east_opt(zone * 60).unwrap();
+            let text = time.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S").to_string();
+            let fraction = if digits == 0 { String::new() } else { format!(".{:0digits$}", 7) };
+            let text = format!("{text}{fraction}{zone}");
+            let expected = Timestamp::parse_rfc3339(&text).unwrap();
+            prop_assert_eq!(DeviceTime::from_text(&text), DeviceTime::At(expected));
         }
 
         #[test]

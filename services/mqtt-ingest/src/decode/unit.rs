@@ -1,6 +1,8 @@
 //! Units in which devices give power, energy, voltage and current, as a power of ten and a divisor: registers stay
 //! in decimal arithmetic.
 
+use std::io::Write;
+
 use serde::Deserialize;
 use wattline_reading::register::{REGISTER_MWH_MAX, parse_scaled};
 
@@ -76,8 +78,7 @@ impl Unit {
         let value = if exponent == 0 {
             text.parse::<f64>().ok()?
         } else if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+')) {
-            // In decimal, so that 0.123 kW is 123 W and not its neighbour.
-            format!("{text}e{exponent}").parse().ok()?
+            shifted(text, exponent)?
         } else {
             text.parse::<f64>().ok()? * 10_f64.powi(exponent)
         };
@@ -94,6 +95,17 @@ impl Unit {
         }
         Some((scaled + divisor / 2).div_euclid(divisor)).filter(|mwh| mwh.abs() <= REGISTER_MWH_MAX)
     }
+}
+
+/// `text` × 10^`exponent`, in decimal: 0.123 kW is 123 W and not its neighbour.
+fn shifted(text: &str, exponent: i32) -> Option<f64> {
+    let mut bytes = [0_u8; 40];
+    let mut rest = &mut bytes[..];
+    let length = match write!(rest, "{text}e{exponent}") {
+        Ok(()) => 40 - rest.len(),
+        Err(_) => return format!("{text}e{exponent}").parse().ok(),
+    };
+    std::str::from_utf8(&bytes[..length]).ok()?.parse().ok()
 }
 
 #[cfg(test)]

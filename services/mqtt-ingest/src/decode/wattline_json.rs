@@ -1,18 +1,17 @@
 //! Wattline's own JSON: one object or an array of them (buffered readings). `ts` is RFC 3339 or an epoch number;
-//! all but one measure are optional; unknown fields are ignored; a number may be written as text.
+//! all but one measure are optional; unknown fields are ignored; a number may be written as text. Read in one pass,
+//! without a tree: most messages of most installations are of this kind.
 
-use std::fmt;
+use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, Timestamp, TsSource};
+use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource, register};
 
 use super::draft::Stop;
-use super::number::{Number, register_wh};
+use super::json::{Reader, Scalar, text};
+use super::number::{decimal, shown};
 use super::resolve::adjust;
-use super::time::{DeviceTime, device_time};
+use super::time::DeviceTime;
 use super::{Ignored, Input};
 use crate::route::Route;
 
@@ -21,170 +20,155 @@ use crate::route::Route;
 /// # Errors
 /// Why there is no reading.
 pub(super) fn decode(input: &Input<'_>, route: &Route, limits: &Limits) -> Result<Vec<Reading>, Stop> {
-    let payload = input.payload.trim_ascii();
-    if payload.is_empty() {
+    let text = text(input.payload)?;
+    if text.is_empty() {
         return Err(Ignored::Empty.into());
     }
-    let objects = parse(payload)?;
-    let context = Context { input, route, limits, meter_id: route.meter_id(input.topic, None, "") };
-    let several = objects.len() > 1;
-    let mut readings = Vec::with_capacity(objects.len());
-    let mut without_time = false;
-    for (index, object) in objects.into_iter().enumerate() {
-        let decoded = context.decode_object(object).map_err(|mut refusal| {
-            if several {
-                refusal.detail = format!("reading {index}: {}", refusal.detail);
+    let mut reader = Reader::new(text);
+    let mut readings = Vec::with_capacity(1);
+    if reader.first() == Some(b'[') {
+        let mut count = 0;
+        reader.array(|reader| {
+            count += 1;
+            if count > READINGS_PER_MESSAGE_MAX {
+                return reader.scalar().map(drop);
             }
-            refusal
+            let reading = reading(reader, input, route, limits).map_err(|mut refusal| {
+                refusal.detail = format!("reading {}: {}", count - 1, refusal.detail);
+                refusal
+            })?;
+            readings.push(reading);
+            Ok(())
         })?;
-        without_time |= decoded.ts_source == TsSource::Arrival;
-        readings.push(decoded);
+        if count > READINGS_PER_MESSAGE_MAX {
+            let detail = format!("{count} readings in one message, at most {READINGS_PER_MESSAGE_MAX}");
+            return Err(refuse(Reason::TooManyReadings, detail).into());
+        }
+    } else {
+        readings.push(reading(&mut reader, input, route, limits)?);
     }
-    if input.retained && without_time {
+    reader.end()?;
+    if readings.is_empty() {
+        return Err(refuse(Reason::NoMeasure, "the array is empty".to_owned()).into());
+    }
+    if input.retained && readings.iter().any(|reading| reading.ts_source == TsSource::Arrival) {
         return Err(Ignored::RetainedWithoutTime.into());
     }
     Ok(readings)
 }
 
-fn parse(payload: &[u8]) -> Result<Vec<Object<'_>>, Refusal> {
-    let malformed = |error: serde_json::Error| refuse(Reason::Malformed, format!("JSON: {error}"));
-    if !payload.starts_with(b"[") {
-        return Ok(vec![serde_json::from_slice(payload).map_err(malformed)?]);
-    }
-    let Objects { objects, count } = serde_json::from_slice(payload).map_err(malformed)?;
-    if count > READINGS_PER_MESSAGE_MAX {
-        let detail = format!("{count} readings in one message, at most {READINGS_PER_MESSAGE_MAX}");
-        return Err(refuse(Reason::TooManyReadings, detail));
-    }
-    if objects.is_empty() {
-        return Err(refuse(Reason::NoMeasure, "the array is empty".to_owned()));
-    }
-    Ok(objects)
+fn reading(
+    reader: &mut Reader<'_>,
+    input: &Input<'_>,
+    route: &Route,
+    limits: &Limits,
+) -> Result<Reading, Refusal> {
+    let mut measures = Measures::default();
+    let mut time = DeviceTime::Absent;
+    reader.object(|name, reader| {
+        match &*name {
+            "ts" => time = device_time(reader, route)?,
+            "power_w" => measures.power_w = number(reader, &name)?,
+            "energy_import_wh" => measures.energy_import_mwh = register_wh(reader, &name)?,
+            "energy_export_wh" => measures.energy_export_mwh = register_wh(reader, &name)?,
+            "voltage_v" => measures.voltage_v = number(reader, &name)?,
+            "current_a" => measures.current_a = number(reader, &name)?,
+            "power_factor" => measures.power_factor = number(reader, &name)?,
+            "frequency_hz" => measures.frequency_hz = number(reader, &name)?,
+            "phases" => measures.phases = phases(reader)?,
+            _ => drop(reader.scalar()?),
+        }
+        Ok(())
+    })?;
+    let (ts, ts_source) = route.event_time(&time, input.received_at, limits)?;
+    adjust(&mut measures, route);
+    Ok(Reading {
+        meter_id: route.meter_id(input.topic, None, ""),
+        ts,
+        received_at: input.received_at,
+        ts_source,
+        measures,
+        register_epoch: None,
+        redelivered: input.redelivered,
+    })
 }
 
-/// What all objects of a message share.
-struct Context<'a> {
-    input: &'a Input<'a>,
-    route: &'a Route,
-    limits: &'a Limits,
-    meter_id: String,
-}
-
-#[derive(Deserialize)]
-struct Object<'a> {
-    #[serde(borrow)]
-    ts: Option<&'a RawValue>,
-    #[serde(default)]
-    power_w: Number,
-    #[serde(borrow)]
-    energy_import_wh: Option<&'a RawValue>,
-    #[serde(borrow)]
-    energy_export_wh: Option<&'a RawValue>,
-    #[serde(default)]
-    voltage_v: Number,
-    #[serde(default)]
-    current_a: Number,
-    #[serde(default)]
-    power_factor: Number,
-    #[serde(default)]
-    frequency_hz: Number,
-    phases: Option<Vec<PhaseObject>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PhaseObject {
-    power_w: Number,
-    voltage_v: Number,
-    current_a: Number,
-}
-
-/// The objects of an array, counted to its end but kept only up to the bound.
-struct Objects<'a> {
-    objects: Vec<Object<'a>>,
-    count: usize,
-}
-
-// === impl Context ===
-
-impl Context<'_> {
-    fn decode_object(&self, object: Object<'_>) -> Result<Reading, Refusal> {
-        let (ts, ts_source) = self.time(object.ts)?;
-        let mut measures = Measures {
-            power_w: object.power_w.0,
-            energy_import_mwh: register_wh(object.energy_import_wh, "energy_import_wh")?,
-            energy_export_mwh: register_wh(object.energy_export_wh, "energy_export_wh")?,
-            voltage_v: object.voltage_v.0,
-            current_a: object.current_a.0,
-            power_factor: object.power_factor.0,
-            frequency_hz: object.frequency_hz.0,
-            phases: object.phases.unwrap_or_default().into_iter().map(Phase::from).collect(),
+fn phases(reader: &mut Reader<'_>) -> Result<Vec<Phase>, Refusal> {
+    const PHASES: usize = 3;
+    if reader.first() != Some(b'[') {
+        return match reader.scalar()? {
+            Scalar::Null => Ok(Vec::new()),
+            _ => Err(reader.error("phases is no array")),
         };
-        adjust(&mut measures, self.route);
-        Ok(Reading {
-            meter_id: self.meter_id.clone(),
-            ts,
-            received_at: self.input.received_at,
-            ts_source,
-            measures,
-            register_epoch: None,
-            redelivered: self.input.redelivered,
-        })
     }
-
-    fn time(&self, raw: Option<&RawValue>) -> Result<(Timestamp, TsSource), Refusal> {
-        let received_at = self.input.received_at;
-        if self.route.timing.is_plain() {
-            let device_ts = device_time(raw)?;
-            return Ok(device_ts.map_or((received_at, TsSource::Arrival), |ts| (ts, TsSource::Device)));
-        }
-        let time = raw.map_or(DeviceTime::Absent, |raw| match raw.get().trim() {
-            "null" => DeviceTime::Absent,
-            text => DeviceTime::from_text(text.trim_matches('"')),
-        });
-        self.route.timing.resolve(&time, received_at, self.limits)
-    }
-}
-
-// === impl PhaseObject ===
-
-impl From<PhaseObject> for Phase {
-    fn from(phase: PhaseObject) -> Self {
-        Self { power_w: phase.power_w.0, voltage_v: phase.voltage_v.0, current_a: phase.current_a.0 }
-    }
-}
-
-// === impl Objects ===
-
-impl<'de: 'a, 'a> Deserialize<'de> for Objects<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ObjectsVisitor)
-    }
-}
-
-struct ObjectsVisitor;
-
-impl<'de> Visitor<'de> for ObjectsVisitor {
-    type Value = Objects<'de>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an array of readings")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Objects<'de>, A::Error> {
-        let mut objects = Vec::new();
-        while objects.len() < READINGS_PER_MESSAGE_MAX {
-            match sequence.next_element()? {
-                Some(object) => objects.push(object),
-                None => break,
+    let mut phases = Vec::with_capacity(PHASES);
+    reader.array(|reader| {
+        let mut phase = Phase::default();
+        reader.object(|name, reader| {
+            match &*name {
+                "power_w" => phase.power_w = number(reader, &name)?,
+                "voltage_v" => phase.voltage_v = number(reader, &name)?,
+                "current_a" => phase.current_a = number(reader, &name)?,
+                _ => drop(reader.scalar()?),
             }
+            Ok(())
+        })?;
+        if phases.len() == PHASES {
+            return Err(reader.error("more than 3 phases"));
         }
-        let mut count = objects.len();
-        while count >= READINGS_PER_MESSAGE_MAX && sequence.next_element::<IgnoredAny>()?.is_some() {
-            count += 1;
-        }
-        Ok(Objects { objects, count })
+        phases.push(phase);
+        Ok(())
+    })?;
+    Ok(phases)
+}
+
+/// The decimal text of a number; none for a word that says that there is no value.
+#[inline]
+fn decimal_text<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+    match reader.scalar()? {
+        Scalar::Null => Ok(None),
+        Scalar::Number(text) => Ok(Some(Cow::Borrowed(text))),
+        Scalar::Text(text) => Ok(decimal(&text).map(|text| Cow::Owned(text.into_owned()))),
+        Scalar::Other => Err(refuse(Reason::Malformed, format!("{name} is no number"))),
     }
+}
+
+#[inline]
+fn number(reader: &mut Reader<'_>, name: &str) -> Result<Option<f64>, Refusal> {
+    let Some(text) = decimal_text(reader, name)? else { return Ok(None) };
+    match text.parse() {
+        Ok(value) => Ok(Some(value)),
+        Err(_) => Err(refuse(Reason::Malformed, format!("{name}: {} is no number", shown(&text)))),
+    }
+}
+
+/// A register, read from its decimal text so that no digit is lost, in mWh.
+fn register_wh(reader: &mut Reader<'_>, name: &str) -> Result<Option<i64>, Refusal> {
+    let Some(text) = decimal_text(reader, name)? else { return Ok(None) };
+    if let Some(mwh) = register::parse_wh(&text) {
+        return Ok(Some(mwh));
+    }
+    let reason = if text.parse::<f64>().is_ok() { Reason::RegisterImplausible } else { Reason::Malformed };
+    Err(refuse(reason, format!("{name}: {} is no register in Wh", shown(&text))))
+}
+
+/// A local time is none of this format, unless the route says of which zone.
+fn device_time(reader: &mut Reader<'_>, route: &Route) -> Result<DeviceTime, Refusal> {
+    let unreadable = |text: &str| {
+        let text = shown(text);
+        DeviceTime::Unreadable(format!("{text}: write RFC 3339 with its zone, or an epoch number"))
+    };
+    let text = match reader.scalar()? {
+        Scalar::Null => return Ok(DeviceTime::Absent),
+        Scalar::Number(text) => Cow::Borrowed(text),
+        Scalar::Text(text) => text,
+        Scalar::Other => return Ok(unreadable("ts")),
+    };
+    Ok(match DeviceTime::from_text(&text) {
+        DeviceTime::Local(_) if !route.timing.has_zone() => unreadable(&text),
+        DeviceTime::Unreadable(_) => unreadable(&text),
+        time => time,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The documented payloads, the ones devices really send, and any bytes at all.
 
 use proptest::prelude::*;
+use wattline_reading::Timestamp;
 use wattline_reading::limits::Limits;
 
 use super::*;
@@ -125,6 +126,14 @@ fn numbers_may_be_text_and_missing_values_words() {
 }
 
 #[test]
+fn of_equal_keys_the_last_counts_and_a_comma_is_a_point() {
+    assert_eq!(reading(r#"{"power_w":1,"power_w":2}"#).measures.power_w, Some(2.0));
+    let payload = "\u{feff}{\"power_w\":\"12,5\",\"energy_import_wh\":\"1,5\"}\0";
+    let measures = reading(payload).measures;
+    assert_eq!((measures.power_w, measures.energy_import_mwh), (Some(12.5), Some(1500)));
+}
+
+#[test]
 fn a_register_keeps_every_digit() {
     for (text, expected) in
         [("0.1", 100), ("123456789.123", 123_456_789_123), ("1e3", 1_000_000), ("7", 7000)]
@@ -167,11 +176,11 @@ fn each_refusal_has_its_reason() {
         ("null", Reason::Malformed),
         ("[7]", Reason::Malformed),
         (r#"{"power_w":1} trailing"#, Reason::Malformed),
-        (r#"{"power_w":1,"power_w":2}"#, Reason::Malformed),
         (r#"{"power_w":true}"#, Reason::Malformed),
         (r#"{"power_w":"12 W"}"#, Reason::Malformed),
-        (r#"{"power_w":NaN}"#, Reason::Malformed),
-        (r#"{"power_w":1e999}"#, Reason::Malformed),
+        (r#"{"power_w":NaN}"#, Reason::NoMeasure),
+        (r#"{"power_w":1e999}"#, Reason::PowerImplausible),
+        (r#"{"power_w":Infinity}"#, Reason::PowerImplausible),
         (r#"{"energy_import_wh":{}}"#, Reason::Malformed),
         (r#"{"energy_import_wh":"12 kWh"}"#, Reason::Malformed),
         (r#"{"power_w":1,"phases":[{},{},{},{}]}"#, Reason::Malformed),

@@ -38,10 +38,7 @@ pub struct RouteSettings {
     /// What power, current and registers are multiplied with: the ratio of current transformers.
     #[serde(default)]
     pub multiplier: Option<f64>,
-    /// The least step of the registers, in Wh.
-    #[serde(default)]
-    pub resolution_wh: Option<f64>,
-    /// The most that the device can take or give, in W.
+    /// The most that the device can take or give, in W; a reading with more is a dead letter.
     #[serde(default)]
     pub max_power_w: Option<f64>,
     /// The unit of energies, for families whose messages don't say it.
@@ -92,7 +89,6 @@ impl RouteSettings {
             time_zone: String::new(),
             sign: Sign::default(),
             multiplier: None,
-            resolution_wh: None,
             max_power_w: None,
             energy_unit: None,
             channels: BTreeMap::new(),

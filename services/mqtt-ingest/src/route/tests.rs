@@ -112,6 +112,67 @@ fn default_routes_differ_in_a_level_that_one_of_them_names() {
     }
 }
 
+/// A broker sends one copy for each subscription of the session that matches.
+#[test]
+fn no_subscription_brings_what_another_brings() {
+    let routes = Routes::new(&[named("site/#", "generic-json")], &["all".to_owned()]).unwrap();
+    let (grouped, plain) = (routes.filters(), routes.plain_filters());
+    let wanted: Vec<&String> = grouped.iter().chain(&plain).collect();
+    assert!(plain.iter().all(|filter| filter.starts_with("spBv1.0/")), "{plain:?}");
+    assert!(!grouped.contains(&"SMA-EM/status/+".to_owned()), "+/status/+ brings it");
+    for route in routes.all() {
+        let topic = route.filter.replace('+', "device-1").replace('#', "a/b");
+        assert_eq!(wanted.iter().filter(|filter| matches(filter, &topic)).count(), 1, "{topic}");
+    }
+    for (index, one) in wanted.iter().enumerate() {
+        for other in &wanted[..index] {
+            assert!(!covers(one, other) && !covers(other, one), "{one} {other}");
+            if !overlap(one, other) {
+                continue;
+            }
+            // What remains needs a device that is called as a level of another family: `solar/status/…`.
+            let (open, named) = if one.starts_with("+/") { (one, other) } else { (other, one) };
+            assert!(open.starts_with("+/") && !named.starts_with('+'), "{one} {other}");
+            let word = open
+                .split('/')
+                .zip(named.split('/'))
+                .skip(1)
+                .any(|(word, level)| !word.starts_with(['+', '#']) && (level == "+" || level == "#"));
+            assert!(word, "{one} {other}");
+        }
+    }
+}
+
+#[test]
+fn the_routes_bound_of_power_holds_behind_its_multiplier() {
+    let mut settings = named("wattline/+/reading", "wattline-json");
+    (settings.max_power_w, settings.multiplier) = (Some(3680.0), Some(2.0));
+    let judge = crate::decode::Judge {
+        routes: Routes::new(&[settings], &[]).unwrap(),
+        limits: Limits::default(),
+        payload_bytes_max: 65_536,
+    };
+    let decide = |payload: &str| {
+        let received_at = Timestamp::from_micros(1_795_168_830_000_000);
+        let (topic, payload) = ("wattline/m1/reading", payload.as_bytes());
+        let input = crate::decode::Input { topic, payload, retained: false, redelivered: false, received_at };
+        match judge.decide(&input, &mut crate::decode::Memory::default(), |_| {}) {
+            crate::decode::Decoded::Readings(_) => None,
+            crate::decode::Decoded::Reject(refusal) => Some(refusal.reason),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(decide(r#"{"power_w":-1840}"#), None);
+    assert_eq!(decide(r#"{"power_w":1841}"#), Some(Reason::PowerImplausible));
+    assert_eq!(decide(r#"{"phases":[{},{"power_w":-1841}]}"#), Some(Reason::PowerImplausible));
+    for wrong in [0.0, -1.0, f64::NAN] {
+        let mut settings = named("a/+", "generic-json");
+        settings.max_power_w = Some(wrong);
+        let error = Routes::new(&[settings], &[]).unwrap_err().to_string();
+        assert!(error.contains("max_power_w"), "{error}");
+    }
+}
+
 #[test]
 fn every_default_filter_leads_to_its_own_family() {
     let routes = Routes::new(&[], &["all".to_owned()]).unwrap();

@@ -3,10 +3,14 @@
 use chrono::{LocalResult, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;
 use serde::Deserialize;
-use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Reason, Timestamp, TsSource};
+use wattline_reading::Timestamp;
+use wattline_reading::limits::Limits;
 
+use super::clocks::Clock;
 use crate::decode::time::DeviceTime;
+
+/// A device's time that is further behind arrival than this is counted apart.
+const BEHIND_US: i64 = 300 * 1_000_000;
 
 /// Whose time counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -31,38 +35,44 @@ pub struct Timing {
 // === impl Timing ===
 
 impl Timing {
-    /// True where a decoder's own fast reading of the time gives the same.
+    /// True where a local time can be made an instant.
     #[must_use]
-    pub fn is_plain(self) -> bool {
-        self.policy == TimePolicy::Device && self.zone.is_none()
+    pub const fn has_zone(self) -> bool {
+        self.zone.is_some()
     }
 
-    /// The event time of a draft.
-    ///
-    /// # Errors
-    /// `ts_unreadable` where the device's time counts and can't be read.
-    pub fn resolve(
+    /// The event time of a draft, and which case it is. A time that is refused for being too far ahead or too old is
+    /// given all the same: the check of the limits says how far.
+    pub(super) fn choose(
         self,
         time: &DeviceTime,
         received_at: Timestamp,
         limits: &Limits,
-    ) -> Result<(Timestamp, TsSource), Refusal> {
+    ) -> (Clock, Option<Timestamp>) {
         if self.policy == TimePolicy::Arrival {
-            return Ok((received_at, TsSource::Arrival));
+            return (Clock::Policy, None);
         }
-        let instant = match time {
-            DeviceTime::Absent => None,
-            DeviceTime::At(ts) => Some(*ts),
-            DeviceTime::Local(local) => self.instant(*local, received_at),
-            DeviceTime::Unreadable(_) if self.policy == TimePolicy::DeviceIfPlausible => None,
-            DeviceTime::Unreadable(shown) => {
-                let detail = format!("the device's time can't be read: {shown}");
-                return Err(refuse(Reason::TsUnreadable, detail));
-            }
+        let lenient = self.policy == TimePolicy::DeviceIfPlausible;
+        let ts = match time {
+            DeviceTime::Absent => return (Clock::Absent, None),
+            DeviceTime::Unset => return (Clock::Unset, None),
+            DeviceTime::Unreadable(_) if lenient => return (Clock::Unreadable, None),
+            DeviceTime::Unreadable(_) => return (Clock::RefusedUnreadable, None),
+            DeviceTime::At(ts) => *ts,
+            DeviceTime::Local(_) if self.zone.is_none() => return (Clock::NoZone, None),
+            DeviceTime::Local(local) => match self.instant(*local, received_at) {
+                Some(ts) => ts,
+                None => return (Clock::Skipped, None),
+            },
         };
-        let believed = instant
-            .filter(|ts| self.policy == TimePolicy::Device || limits.is_plausible_time(*ts, received_at));
-        Ok(believed.map_or((received_at, TsSource::Arrival), |ts| (ts, TsSource::Device)))
+        match (limits.is_plausible_time(ts, received_at), ts > received_at) {
+            (true, _) if received_at.micros() - ts.micros() > BEHIND_US => (Clock::DeviceBehind, Some(ts)),
+            (true, _) => (Clock::Device, Some(ts)),
+            (false, true) if lenient => (Clock::Ahead, None),
+            (false, false) if lenient => (Clock::TooOld, None),
+            (false, true) => (Clock::RefusedAhead, Some(ts)),
+            (false, false) => (Clock::RefusedTooOld, Some(ts)),
+        }
     }
 
     /// The instant of a register's beginning, where it can be said; it is never refused.
@@ -71,7 +81,7 @@ impl Timing {
         match time {
             DeviceTime::At(ts) => Some(*ts),
             DeviceTime::Local(local) => self.instant(*local, received_at),
-            DeviceTime::Absent | DeviceTime::Unreadable(_) => None,
+            DeviceTime::Absent | DeviceTime::Unset | DeviceTime::Unreadable(_) => None,
         }
         .filter(|ts| *ts <= received_at)
     }
@@ -92,51 +102,5 @@ impl Timing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse_rfc3339(text).unwrap()
-    }
-
-    fn resolve(
-        policy: TimePolicy,
-        zone: Option<Tz>,
-        text: &str,
-        now: &str,
-    ) -> Result<(String, TsSource), Reason> {
-        let timing = Timing { policy, zone };
-        let time = DeviceTime::from_text(text);
-        let resolved = timing.resolve(&time, at(now), &Limits::default());
-        resolved.map(|(ts, source)| (ts.to_string(), source)).map_err(|refusal| refusal.reason)
-    }
-
-    #[test]
-    fn a_local_time_needs_the_routes_zone() {
-        let now = "2026-11-20T10:00:30Z";
-        let zone = Some(Tz::Europe__Berlin);
-        let device = |ts: &str| Ok((ts.to_owned(), TsSource::Device));
-        let arrival = Ok((now.to_owned(), TsSource::Arrival));
-        assert_eq!(resolve(TimePolicy::Device, None, "2026-11-20T11:00:00", now), arrival);
-        assert_eq!(
-            resolve(TimePolicy::Device, zone, "2026-11-20T11:00:00", now),
-            device("2026-11-20T10:00:00Z")
-        );
-        assert_eq!(resolve(TimePolicy::Arrival, zone, "2026-11-20T11:00:00", now), arrival);
-        assert_eq!(resolve(TimePolicy::Device, zone, "yesterday", now), Err(Reason::TsUnreadable));
-        for text in ["yesterday", "2026-11-20T12:00:00Z", "2010-01-01T00:00:00Z", "0"] {
-            assert_eq!(resolve(TimePolicy::DeviceIfPlausible, zone, text, now), arrival, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_hours_of_the_change_of_clocks() {
-        let zone = Some(Tz::Europe__Berlin);
-        let source = |text: &str, now: &str| resolve(TimePolicy::Device, zone, text, now).unwrap();
-        let twice = "2026-10-25T02:30:00";
-        assert_eq!(source(twice, "2026-10-25T00:31:00Z").0, "2026-10-25T00:30:00Z");
-        assert_eq!(source(twice, "2026-10-25T01:31:00Z").0, "2026-10-25T01:30:00Z");
-        let skipped = "2026-03-29T02:30:00";
-        assert_eq!(source(skipped, "2026-03-29T01:31:00Z").1, TsSource::Arrival);
-    }
-}
+#[path = "timing_tests.rs"]
+mod tests;

@@ -70,8 +70,9 @@ impl Trie {
 }
 
 fn split(topic: &str) -> (&str, Option<&str>) {
-    match topic.split_once('/') {
-        Some((level, rest)) => (level, Some(rest)),
+    // Levels are short: a search for one byte costs less than a searcher.
+    match topic.as_bytes().iter().position(|byte| *byte == b'/') {
+        Some(end) => (&topic[..end], Some(&topic[end + 1..])),
         None => (topic, None),
     }
 }

@@ -61,6 +61,12 @@ pub(crate) async fn faulty(name: &'static str) -> World {
     World { stack, name, _alone: Some(alone) }
 }
 
+/// Another MQTT broker, with TLS, for one test alone.
+pub(crate) async fn another_broker() -> Stack {
+    let options = StackOptions::new().servers(&[ServerKind::Mosquitto]).mqtt_tls(true);
+    Stack::start(options).await.expect("a broker")
+}
+
 // === impl World ===
 
 impl World {
@@ -97,6 +103,11 @@ impl World {
 
     pub(crate) async fn publisher(&self) -> Publisher {
         Publisher::connect(self.stack, self.name).await
+    }
+
+    /// A publisher at another broker.
+    pub(crate) async fn publisher_at(&self, broker: &Stack) -> Publisher {
+        Publisher::connect(broker, self.name).await
     }
 
     /// Starts the service and waits until it is ready.
@@ -194,12 +205,31 @@ impl Ingest {
         sum(&self.context.metrics.encode().expect("metrics"), name)
     }
 
-    /// The equation of promise 3, in one scrape.
+    /// Sum of those of a metric's values that have a label.
+    pub(crate) fn sum_of(&self, name: &str, label: &str, value: &str) -> u64 {
+        let text = self.context.metrics.encode().expect("metrics");
+        let wanted = format!("{label}=\"{value}\"");
+        let lines: Vec<_> = text.lines().filter(|line| line.contains(&wanted)).collect();
+        sum(&lines.join("\n"), name)
+    }
+
+    /// The equation of promise 3, in one scrape, of the process and of each broker.
     pub(crate) fn assert_equation(&self) {
         let text = self.context.metrics.encode().expect("metrics");
-        let closed = ["forwarded_total", "ignored_total", "dead_lettered_total", "shed_total", "in_flight"]
-            .map(|name| sum(&text, name));
-        assert_eq!(sum(&text, "received_total"), closed.iter().sum::<u64>(), "{}", self.door());
+        let broker = |line: &str| Some(line.split_once("broker=\"")?.1.split('"').next()?.to_owned());
+        let brokers: BTreeSet<_> = text.lines().filter_map(broker).collect();
+        assert!(!brokers.is_empty());
+        let whole = text.clone();
+        let parts = brokers.iter().map(|broker| {
+            let own = text.lines().filter(|line| line.contains(&format!("broker=\"{broker}\"")));
+            own.collect::<Vec<_>>().join("\n")
+        });
+        for text in parts.chain([whole]) {
+            let closed =
+                ["forwarded_total", "ignored_total", "dead_lettered_total", "shed_total", "in_flight"]
+                    .map(|name| sum(&text, name));
+            assert_eq!(sum(&text, "received_total"), closed.iter().sum::<u64>(), "{}", self.door());
+        }
     }
 
     /// The account, for a person.

@@ -2,6 +2,9 @@
 
 mod acks;
 mod bad_start;
+mod brokers;
+mod check;
+mod copies;
 mod dead_letters;
 mod fixture;
 mod kafka_away;
@@ -13,4 +16,7 @@ mod readings;
 mod reconnect;
 mod shutdown;
 mod stale_ack;
+mod subscriptions;
 mod taken_over;
+mod tls;
+mod watchdog;

@@ -38,7 +38,13 @@ async fn a_flood_without_kafka_stays_within_the_stated_memory() {
             }
         }
     }
-    assert!(sum(&text, "shed_total") > 1000, "the window was never full: {text}");
+    // The broker may be far ahead of a service that gets little of the processor.
+    let full = poll_until("a full window", PATIENCE, Duration::from_millis(100), async || {
+        rss_max = rss_max.max(rss_bytes(process.pid().unwrap()));
+        text = process.metrics().await?;
+        Ok((sum(&text, "shed_total") > 1000).then_some(()))
+    });
+    full.await.unwrap();
     let bytes = sum(&text, "in_flight_size");
     assert!((60_000_000..=64 * 1024 * 1024).contains(&bytes), "{bytes}");
     assert!(rss_max <= RSS_BYTES_MAX, "{rss_max} bytes resident, at most {RSS_BYTES_MAX}");

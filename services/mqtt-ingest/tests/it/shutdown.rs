@@ -19,7 +19,7 @@ async fn a_stop_under_load_loses_and_doubles_nothing() {
     ingest.stop().await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(10));
     let text = context.metrics.encode().unwrap();
-    assert!(text.contains("wattline_mqtt_ingest_in_flight 0"), "{text}");
+    assert!(text.contains("wattline_mqtt_ingest_in_flight{broker=\"mqtt\"} 0"), "{text}");
     publishing.await.unwrap();
 
     let ingest = world.start(world.config()).await;

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rumqttc::{AsyncClient, ManualAck, PubAck, Publish};
-use wattline_mqtt_ingest::session::{Event, Session};
+use wattline_mqtt_ingest::route::Routes;
+use wattline_mqtt_ingest::session::{Event, Session, Subscriptions};
 use wattline_mqtt_ingest::window::{Fate, Kept, Window, WindowSettings};
 use wattline_reading::Timestamp;
 
@@ -27,8 +28,9 @@ struct Harness {
 impl Harness {
     fn new(world: &World) -> Self {
         let config = world.config();
-        let filters = vec![config.routes[0].filter.clone()];
-        let session = Session::new(&config.mqtt, &filters, 1000).unwrap();
+        let routes = Routes::new(&config.routes, &config.families).unwrap();
+        let subscriptions = Subscriptions::new(&config.mqtt, &routes);
+        let session = Session::new(&config.mqtt, subscriptions, 1000).unwrap();
         let client = session.client();
         Self { session, client, window: Mutex::new(Window::new(WindowSettings::default())) }
     }
@@ -41,8 +43,11 @@ impl Harness {
         let receiving = async {
             while received.len() < done || (done == 0 && !subscribed) {
                 match self.session.next().await {
-                    Event::Opened => self.window.lock().connection_opened(),
-                    Event::Subscribed => subscribed = true,
+                    Event::Opened { session_present } => {
+                        self.window.lock().connection_opened(session_present);
+                    }
+                    Event::Subscribed { .. } => subscribed = true,
+                    Event::Canary(_) => {}
                     Event::Message(publish) => received.push((self.admit(&publish), publish)),
                     Event::Lost(_) => {
                         self.lose();

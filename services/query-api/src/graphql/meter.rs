@@ -94,6 +94,19 @@ impl Meter {
         self.row.last_seen
     }
 
+    /// How far its clock is off, in ms: arrival less the device's own time, the smallest of the last minutes. The
+    /// delay of the way is in it, so some hundred ms are none; negative: the clock runs ahead. Null where its
+    /// readings have no time of the device.
+    async fn clock_offset_ms(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53; GraphQL's Int ends at 24 days")]
+        self.row.clock.map(|(offset_ms, _)| offset_ms as f64)
+    }
+
+    /// When that was measured, to about a minute.
+    async fn clock_measured_at(&self) -> Option<DateTime<Utc>> {
+        self.row.clock.map(|(_, at)| at)
+    }
+
     /// Its newest reading.
     async fn latest(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Reading>> {
         if let Some(latest) = &self.latest {

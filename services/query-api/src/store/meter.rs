@@ -17,10 +17,13 @@ pub struct MeterRow {
     pub first_seen: DateTime<Utc>,
     /// When one came last, to about a minute.
     pub last_seen: DateTime<Utc>,
+    /// How far its clock is off: arrival less device time in ms, and when that was measured.
+    pub clock: Option<(i64, DateTime<Utc>)>,
 }
 
-const BY_ID: &str = "SELECT meter_key, meter_id, first_seen, last_seen FROM meter WHERE meter_id = $1";
-const PAGE: &str = "SELECT meter_key, meter_id, first_seen, last_seen FROM meter \
+const BY_ID: &str = "SELECT meter_key, meter_id, first_seen, last_seen, clock_offset_ms, clock_measured_at \
+    FROM meter WHERE meter_id = $1";
+const PAGE: &str = "SELECT meter_key, meter_id, first_seen, last_seen, clock_offset_ms, clock_measured_at FROM meter \
     WHERE meter_id > $1 AND ($2 = '' OR meter_id ILIKE $2) ORDER BY meter_id LIMIT $3";
 
 // === impl Store ===
@@ -67,7 +70,14 @@ fn like(search: &str) -> String {
 }
 
 fn meter(row: &Row) -> MeterRow {
-    MeterRow { key: row.get(0), id: row.get(1), first_seen: row.get(2), last_seen: row.get(3) }
+    let offset_ms: Option<i64> = row.get(4);
+    MeterRow {
+        key: row.get(0),
+        id: row.get(1),
+        first_seen: row.get(2),
+        last_seen: row.get(3),
+        clock: offset_ms.zip(row.get(5)),
+    }
 }
 
 #[cfg(test)]

@@ -62,3 +62,24 @@ fn a_meter_that_is_not_there_is_null() {
         assert_eq!(data, json!({"meter": null}));
     });
 }
+
+#[test]
+fn a_meter_says_how_far_its_clock_is_off() {
+    run(async |env| {
+        let rows =
+            [reading("clock_ahead", minutes_ago(1), 1.0), reading("clock_unknown", minutes_ago(1), 1.0)];
+        env.store(&rows, None).await;
+        // Ninety days are beyond what an Int can say.
+        let offset_ms = -7_776_000_000_i64;
+        let sql = "UPDATE meter SET clock_offset_ms = $1, clock_measured_at = '2026-11-20T10:00:00Z' \
+            WHERE meter_id = 'clock_ahead'";
+        env.database().await.execute(sql, &[&offset_ms]).await.unwrap();
+        let query = "{ meters(search: \"clock_\") { nodes { id clockOffsetMs clockMeasuredAt } } }";
+        let page = env.api.data(query, json!({})).await;
+        let expected = json!([
+            {"id": "clock_ahead", "clockOffsetMs": -7_776_000_000.0, "clockMeasuredAt": "2026-11-20T10:00:00+00:00"},
+            {"id": "clock_unknown", "clockOffsetMs": null, "clockMeasuredAt": null},
+        ]);
+        assert_eq!(page["meters"]["nodes"], expected);
+    });
+}

@@ -11,8 +11,6 @@ pub(super) const FAMILY: Family = Family {
     sign: "an inverter feeds in: negative power, `YieldTotal` is export",
     time: "`ts_last_success` is a topic of its own: arrival",
     documents: &["https://github.com/lumapu/ahoy/blob/main/manual/User_Manual.md"],
-    max_power_w: Some(2_300.0),
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

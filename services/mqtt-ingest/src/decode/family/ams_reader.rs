@@ -54,7 +54,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut live = Draft::at(sent_at.clone());
     take_exact(data, LIVE, &mut live, &mut drafts.omitted)?;
     let rtc = DeviceTime::from_json(data.get("rtc"));
-    if rtc == DeviceTime::Absent || rtc == sent_at {
+    if matches!(rtc, DeviceTime::Absent | DeviceTime::Unset) || rtc == sent_at {
         take_exact(data, REGISTERS, &mut live, &mut drafts.omitted)?;
         drafts.drafts.push(live);
     } else {

@@ -12,8 +12,6 @@ pub(super) const FAMILY: Family = Family {
     sign: "an inverter feeds in; grid power is + import",
     time: "arrival",
     documents: &["https://github.com/kbialek/deye-inverter-mqtt"],
-    max_power_w: Some(60_000.0),
-    resolution_wh: Some(100.0),
     one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY

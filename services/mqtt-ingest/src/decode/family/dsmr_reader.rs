@@ -15,8 +15,6 @@ pub(super) const FAMILY: Family = Family {
     documents: &[
         "https://dsmr-reader.readthedocs.io/en/v5/reference/mqtt.html (dsmrreader/dsmr-reader docs)",
     ],
-    max_power_w: None,
-    resolution_wh: Some(1.0),
     one_meter: true,
     decode: Decode::Drafts(decode),
     ..NO_FAMILY

@@ -15,7 +15,6 @@ pub(super) const FAMILY: Family = Family {
         "https://github.com/openenergymonitor/emonhub/blob/master/docs/emonhub-interfacers.md",
         "https://github.com/openenergymonitor/EmonESP",
     ],
-    max_power_w: Some(60_000.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
@@ -24,7 +23,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let mut drafts = Drafts::default();
     if !text.starts_with('{') {
-        take(message.topic.last(), &Json::Text(text.into()), &DeviceTime::Absent, &mut drafts)?;
+        let value = Json::Text(message.value()?.into());
+        take(message.topic.last(), &value, &DeviceTime::Absent, &mut drafts)?;
         return drafts.or_ignore(Ignored::OtherQuantity);
     }
     let json = message.json()?;

@@ -2,6 +2,7 @@
 //! them on MQTT.
 
 use super::prelude::*;
+use crate::decode::number::number;
 
 pub(super) const FAMILY: Family = Family {
     name: "enphase",
@@ -76,7 +77,7 @@ fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(
     let mut draft = Draft::of(role, DeviceTime::Absent);
     for (phase, name) in (0_u8..).zip(["ph-a", "ph-b", "ph-c"]) {
         let Some(values) = meter.get(name) else { continue };
-        let unused = values.get("v").and_then(Json::scalar).is_some_and(|volts| volts.parse() == Ok(0.0));
+        let unused = values.get("v").and_then(Json::scalar).and_then(number) == Some(0.0);
         if unused {
             continue;
         }

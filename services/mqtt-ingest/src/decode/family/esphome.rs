@@ -64,7 +64,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let (channel, quantity) = name.split_at(at);
     let mut draft = Draft::of(channel.trim_matches(['_', '-']).to_owned(), DeviceTime::Absent);
     let mut omitted = Vec::new();
-    let value = Json::Text(text.into());
+    let value = Json::Text(message.value()?.into());
     super::names::take(quantity, &value, message.options.energy_unit, &mut draft, &mut omitted)?;
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -11,8 +11,6 @@ pub(super) const FAMILY: Family = Family {
     sign: "+ into the car (import)",
     time: "arrival",
     documents: &["https://github.com/goecharger/go-eCharger-API-v2/blob/main/apikeys-en.md"],
-    max_power_w: Some(22_000.0),
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -41,7 +41,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     } else if is_status_word(text) {
         return Err(Ignored::Status.into());
     } else {
-        let value = Json::Text(text.into());
+        let value = Json::Text(message.value()?.into());
         super::names::take(message.topic.last(), &value, energy_unit, &mut draft, &mut omitted)?;
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)

@@ -1,6 +1,9 @@
 //! The common names of measures, as people and devices write them: `power`, `activePowerL1`, `energy_import_kWh`,
 //! `Total Active Energy`. For families whose fields are named by their users.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::prelude::*;
 
 /// What a name means. The unit is none where neither the name nor the usual practice says it.
@@ -52,12 +55,32 @@ struct Name {
     words: Vec<String>,
 }
 
+/// Names whose meaning is kept: looking at one word by word costs more than reading the rest of the message.
+const KEPT_MAX: usize = 400;
+
+thread_local! {
+    static KEPT: RefCell<HashMap<Box<str>, Option<Meaning>>> = RefCell::default();
+}
+
 /// What a field's name means; none where it is no measure of a meter.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
-    // No device has such names, and they are looked at word by word.
+    // No device has such names.
     if name.is_empty() || name.len() > 64 {
         return None;
     }
+    KEPT.with_borrow_mut(|kept| {
+        if let Some(meaning) = kept.get(name) {
+            return *meaning;
+        }
+        let meaning = find_meaning(name);
+        if kept.len() < KEPT_MAX {
+            kept.insert(name.into(), meaning);
+        }
+        meaning
+    })
+}
+
+fn find_meaning(name: &str) -> Option<Meaning> {
     let name = Name::new(name);
     if let Some(meaning) = name.short() {
         return Some(meaning);

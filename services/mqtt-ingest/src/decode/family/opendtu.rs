@@ -12,8 +12,6 @@ pub(super) const FAMILY: Family = Family {
     sign: "an inverter feeds in: negative power, `yieldtotal` is export",
     time: "arrival",
     documents: &["https://www.opendtu.solar/firmware/mqtt_topics/"],
-    max_power_w: Some(2_300.0),
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

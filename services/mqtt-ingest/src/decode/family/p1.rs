@@ -16,7 +16,6 @@ pub(super) const FAMILY: Family = Family {
         "https://www.netbeheernederland.nl/sites/default/files/2024-02/dsmr_5.0.2_p1_companion_standard.pdf",
         "https://github.com/matthijskooijman/arduino-dsmr",
     ],
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
@@ -58,12 +57,30 @@ fn take_line(line: &str, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Resu
     Ok(())
 }
 
+/// The checksums of the single bytes.
+const CRCS: [u16; 256] = {
+    let mut crcs = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
+            bit += 1;
+        }
+        crcs[byte as usize] = crc;
+        byte += 1;
+    }
+    crcs
+};
+
 /// CRC-16 (polynomial 0xA001, reflected) over all from `/` to `!`; DSMR 2 and 3 have none.
 fn check_crc(telegram: &str, behind: &str) -> Result<(), Stop> {
     let given: String = behind.trim().chars().take(4).collect();
     let Ok(given_crc) = u16::from_str_radix(&given, 16) else { return Ok(()) };
     let crc = telegram.bytes().fold(0_u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 })
+        let [low, high] = crc.to_le_bytes();
+        u16::from(high) ^ CRCS[usize::from(low ^ byte)]
     });
     if given.len() < 4 || crc == given_crc {
         return Ok(());

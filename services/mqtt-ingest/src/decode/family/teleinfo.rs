@@ -16,8 +16,6 @@ pub(super) const FAMILY: Family = Family {
         "https://github.com/fmartinou/teleinfo2mqtt",
         "https://tasmota.github.io/docs/Teleinfo/",
     ],
-    max_power_w: Some(36_000.0),
-    resolution_wh: Some(1.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -1,5 +1,5 @@
-//! Documented and real payloads, from `test_data/formats`: a file for each family, and in each case the document or
-//! repository that it comes from. `WATTLINE_BLESS=1` writes what is made of them into the files, to be read.
+//! Payloads from `test_data/formats`: a file for each family, and in each case the document or repository that it
+//! follows or comes from. `WATTLINE_BLESS=1` writes what is made of them into the files, to be read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,6 +12,8 @@ use super::super::answer::answer;
 use super::super::{Decoded, Input, Judge, Memory};
 use super::FAMILIES;
 use crate::route::{RouteSettings, Routes};
+
+mod hostile;
 
 const ARRIVAL: &str = "2026-11-20T10:00:30Z";
 

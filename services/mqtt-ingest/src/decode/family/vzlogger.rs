@@ -40,7 +40,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::at(DeviceTime::from_json(time));
     let value = match &json {
         Some(json) => json.get("value").and_then(Json::scalar).ok_or(Ignored::NoValue)?,
-        None => text,
+        None => text.trim_matches('"'),
     };
     let unit = match quantity {
         Import | Export | ImportTariff(_) | ExportTariff(_) => message.options.energy_unit.unwrap_or(One),

@@ -11,7 +11,6 @@ pub(super) const FAMILY: Family = Family {
     sign: "+ into the car (import)",
     time: "arrival",
     documents: &["https://docs.warp-charger.com/docs/interfaces/mqtt_http/api_reference/meter"],
-    max_power_w: Some(22_000.0),
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };

@@ -1,0 +1,325 @@
+//! Dead letters: found, listed, counted, shown, replayed, purged. The table `dead_letter` is what counts: a Kafka topic
+//! can neither be searched nor say what became of a letter.
+
+pub mod command;
+pub mod filter;
+mod mark;
+mod page;
+mod print;
+mod produce;
+pub mod purge;
+pub mod replay;
+
+use std::fmt;
+use std::str::FromStr;
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, Utc};
+use tokio_postgres::{Client, Row};
+use wattline_reading::{Timestamp, topics};
+use wattline_service::DatabaseSettings;
+use wattline_service::postgres::describe;
+
+use filter::{Filter, Wanted};
+
+/// Where a letter came from: its place in Kafka, which is its key in the table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// The Kafka topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// What became of a letter: the outcome of its newest replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is refused, or was never replayed.
+    Open,
+    /// Its readings are in the readings topic.
+    Replayed,
+    /// There is nothing to store in it.
+    Ignored,
+}
+
+/// A letter without its payload.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Where it came from.
+    pub key: Key,
+    /// Why it is refused: the newest word.
+    pub reason: String,
+    /// The same for a person.
+    pub detail: String,
+    /// What ingest said at first, where that is another word.
+    pub first_reason: Option<String>,
+    /// The topic it was published on; none for a record that the sink refused.
+    pub mqtt_topic: Option<String>,
+    /// The key of the record that the sink refused.
+    pub record_key: Option<Vec<u8>>,
+    /// The filter of the route that took it.
+    pub route: Option<String>,
+    /// The broker delivered it with the RETAIN flag.
+    pub retained: bool,
+    /// How large the payload is.
+    pub payload_bytes: i32,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// When the table got it.
+    pub stored_at: Timestamp,
+    /// What became of it.
+    pub state: String,
+    /// Since when.
+    pub state_at: Option<Timestamp>,
+    /// Why it was ignored.
+    pub state_detail: Option<String>,
+    /// How often it was replayed.
+    pub attempts: i32,
+    /// When it was replayed last.
+    pub attempted_at: Option<Timestamp>,
+    /// How many readings it became.
+    pub readings: Option<i32>,
+}
+
+/// What letters are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum By {
+    /// Why they are refused.
+    Reason,
+    /// The MQTT topic.
+    Topic,
+    /// The filter of the route.
+    Route,
+    /// What became of them.
+    State,
+}
+
+/// How many letters have something in common.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What they have in common, in the order that was asked for.
+    pub values: Vec<Option<String>>,
+    /// How many.
+    pub count: i64,
+    /// When the first arrived.
+    pub oldest: Timestamp,
+    /// When the last arrived.
+    pub newest: Timestamp,
+}
+
+/// The columns of a [`Letter`].
+const COLUMNS: &str = "source_topic, source_partition, source_offset, reason, detail, first_reason, mqtt_topic, \
+    record_key, route, retained, octet_length(payload), received_at, stored_at, state, state_at, state_detail, \
+    attempts, attempted_at, readings";
+
+/// The newest letters, and whether there are more.
+///
+/// # Errors
+/// What the server says, with what to do.
+pub async fn list(client: &Client, filter: &Filter, limit: u32) -> anyhow::Result<(Vec<Letter>, bool)> {
+    let mut wanted = filter.wanted();
+    let place = wanted.value(i64::from(limit) + 1);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letter {} ORDER BY received_at DESC, source_topic DESC, source_partition DESC, \
+         source_offset DESC LIMIT {place}",
+        wanted.clause()
+    );
+    let rows = query(client, &sql, &wanted).await?;
+    let more = rows.len() > limit as usize;
+    Ok((rows.iter().take(limit as usize).map(letter).collect(), more))
+}
+
+/// The largest groups, and whether there are more.
+///
+/// # Errors
+/// What the server says, with what to do.
+pub async fn count(
+    client: &Client,
+    filter: &Filter,
+    by: &[By],
+    limit: u32,
+) -> anyhow::Result<(Vec<Group>, bool)> {
+    let mut wanted = filter.wanted();
+    let place = wanted.value(i64::from(limit) + 1);
+    let columns: Vec<&str> = by.iter().map(|by| by.column()).collect();
+    let select: String = columns.iter().map(|column| format!("{column}, ")).collect();
+    let group = if columns.is_empty() { String::new() } else { format!("GROUP BY {}", columns.join(", ")) };
+    let sql = format!(
+        "SELECT {select} count(*), min(received_at), max(received_at) FROM dead_letter {} {group} \
+         HAVING count(*) > 0 ORDER BY count(*) DESC, min(received_at) LIMIT {place}",
+        wanted.clause()
+    );
+    let rows = query(client, &sql, &wanted).await?;
+    let more = rows.len() > limit as usize;
+    let group = |row: &Row| Group {
+        values: (0..by.len()).map(|index| row.get(index)).collect(),
+        count: row.get(by.len()),
+        oldest: time(row, by.len() + 1),
+        newest: time(row, by.len() + 2),
+    };
+    Ok((rows.iter().take(limit as usize).map(group).collect(), more))
+}
+
+/// One letter with its whole payload.
+///
+/// # Errors
+/// Where there is none, or what the server says.
+pub async fn show(client: &Client, key: &Key) -> anyhow::Result<(Letter, Vec<u8>)> {
+    let sql = format!(
+        "SELECT {COLUMNS}, payload FROM dead_letter \
+         WHERE source_topic = $1 AND source_partition = $2 AND source_offset = $3"
+    );
+    let row = client.query_opt(&sql, &[&key.topic, &key.partition, &key.offset]).await;
+    let row = row.map_err(|error| explain("cannot read the dead letter", &error))?.with_context(|| {
+        format!("there is no dead letter {key}: `wattlinectl dead-letters list --state any` shows their keys")
+    })?;
+    Ok((letter(&row), row.get("payload")))
+}
+
+/// A connection for the operator.
+///
+/// # Errors
+/// Where the server can't be reached or refuses.
+pub async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Client> {
+    settings.connect("wattlinectl dead-letters").await
+}
+
+async fn query(client: &Client, sql: &str, wanted: &Wanted) -> anyhow::Result<Vec<Row>> {
+    let rows = client.query(sql, &wanted.values()).await;
+    rows.map_err(|error| explain("cannot read the dead letters", &error))
+}
+
+/// What the server said, and what to do.
+fn explain(what: &str, error: &tokio_postgres::Error) -> anyhow::Error {
+    let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("42P01" | "42703") => "; this database has an older schema: run `wattlinectl migrate`",
+        Some("42501") => "; connect as wattline_operator, or as the owner",
+        Some("57014") => "; it took too long: name a shorter time with --since and --until",
+        Some(_) => "",
+        None => "; the connection is gone: repeat the command, nothing is done twice",
+    };
+    anyhow!("{what}: {}{cure}", describe(error))
+}
+
+fn letter(row: &Row) -> Letter {
+    Letter {
+        key: key(row),
+        reason: row.get(3),
+        detail: row.get(4),
+        first_reason: row.get(5),
+        mqtt_topic: row.get(6),
+        record_key: row.get(7),
+        route: row.get(8),
+        retained: row.get(9),
+        payload_bytes: row.get(10),
+        received_at: time(row, 11),
+        stored_at: time(row, 12),
+        state: row.get(13),
+        state_at: row.get::<_, Option<DateTime<Utc>>>(14).map(Timestamp::from),
+        state_detail: row.get(15),
+        attempts: row.get(16),
+        attempted_at: row.get::<_, Option<DateTime<Utc>>>(17).map(Timestamp::from),
+        readings: row.get(18),
+    }
+}
+
+/// From the first three columns.
+fn key(row: &Row) -> Key {
+    Key { topic: row.get(0), partition: row.get(1), offset: row.get(2) }
+}
+
+fn time(row: &Row, column: usize) -> Timestamp {
+    row.get::<_, DateTime<Utc>>(column).into()
+}
+
+// === impl Key ===
+
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}/{}", self.topic, self.partition, self.offset)
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    /// `TOPIC/PARTITION/OFFSET`; without the topic it is that of dead letters.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no key: write it as `list` does, {}/PARTITION/OFFSET",
+                topics::DEAD_LETTERS.name
+            )
+        };
+        let (rest, offset) = text.rsplit_once('/').ok_or_else(wrong)?;
+        let (topic, partition) = rest.rsplit_once('/').unwrap_or((topics::DEAD_LETTERS.name, rest));
+        let partition = partition.parse().map_err(|_| wrong())?;
+        let offset = offset.parse().map_err(|_| wrong())?;
+        Ok(Self { topic: topic.to_owned(), partition, offset })
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The word in the table.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Replayed => "replayed",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+// === impl By ===
+
+impl By {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Reason => "reason",
+            Self::Topic => "mqtt_topic",
+            Self::Route => "route",
+            Self::State => "state",
+        }
+    }
+
+    /// The word of the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reason => "reason",
+            Self::Topic => "topic",
+            Self::Route => "route",
+            Self::State => "state",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_a_cure_for_every_reason() {
+        let document = include_str!("../../../docs/dead-letters.md");
+        for reason in wattline_reading::Reason::ALL {
+            let row = format!("| `{}` |", reason.as_str());
+            assert!(document.lines().any(|line| line.starts_with(&row)), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let key = Key { topic: "wattline.dead-letters.v1".to_owned(), partition: 2, offset: 1234 };
+        assert_eq!(key.to_string().parse(), Ok(key.clone()));
+        assert_eq!("2/1234".parse(), Ok(key));
+        for wrong in ["", "7", "x/7", "a/b/c", "a/1/"] {
+            let error = wrong.parse::<Key>().unwrap_err();
+            assert!(error.contains("PARTITION/OFFSET"), "{error}");
+        }
+    }
+}

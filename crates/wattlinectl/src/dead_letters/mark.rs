@@ -1,0 +1,105 @@
+//! What became of a page's letters, in the table.
+
+use tokio_postgres::GenericClient;
+
+use super::page::Whole;
+use super::replay::{Becomes, Refused};
+use super::{Key, State, explain};
+
+/// The first reason is kept where the newest is another.
+const MARK: &str = "UPDATE dead_letter d SET state = m.state, \
+        state_at = CASE WHEN d.state = m.state AND m.state <> 'replayed' THEN d.state_at ELSE clock_timestamp() END, \
+        state_detail = m.state_detail, readings = m.readings, \
+        attempts = d.attempts + 1, attempted_at = clock_timestamp(), \
+        first_reason = CASE WHEN m.reason <> d.reason THEN coalesce(d.first_reason, d.reason) \
+            ELSE d.first_reason END, \
+        reason = coalesce(m.reason, d.reason), detail = coalesce(m.detail, d.detail), \
+        route = CASE WHEN m.reason IS NULL THEN d.route ELSE m.route END \
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], \
+        $9::text[]) AS m(t, p, o, state, state_detail, readings, reason, detail, route) \
+    WHERE d.source_topic = m.t AND d.source_partition = m.p AND d.source_offset = m.o";
+
+/// What became of a letter.
+pub(super) enum Fate {
+    /// Kafka has so many readings of it.
+    Replayed(i32),
+    /// There is nothing to store in it.
+    Ignored(&'static str),
+    /// It stays.
+    Refused(Refused),
+}
+
+/// The columns of [`MARK`].
+#[derive(Default)]
+struct Columns<'a> {
+    topics: Vec<&'a str>,
+    partitions: Vec<i32>,
+    offsets: Vec<i64>,
+    states: Vec<&'static str>,
+    state_details: Vec<Option<&'static str>>,
+    readings: Vec<Option<i32>>,
+    reasons: Vec<Option<&'static str>>,
+    details: Vec<Option<String>>,
+    routes: Vec<Option<&'a str>>,
+}
+
+/// Writes what became of the letters of a page.
+pub(super) async fn mark(client: &impl GenericClient, page: &[Whole], fates: &[Fate]) -> anyhow::Result<()> {
+    let mut columns = Columns::default();
+    for (letter, fate) in page.iter().zip(fates) {
+        columns.push(&letter.key, fate);
+    }
+    let marked = client
+        .execute(
+            MARK,
+            &[
+                &columns.topics,
+                &columns.partitions,
+                &columns.offsets,
+                &columns.states,
+                &columns.state_details,
+                &columns.readings,
+                &columns.reasons,
+                &columns.details,
+                &columns.routes,
+            ],
+        )
+        .await;
+    marked.map_err(|error| explain("Kafka has the readings, but the letters can't be marked", &error))?;
+    Ok(())
+}
+
+// === impl Fate ===
+
+impl From<Becomes> for Fate {
+    fn from(becomes: Becomes) -> Self {
+        match becomes {
+            Becomes::Readings(readings) => Self::Replayed(i32::try_from(readings.len()).unwrap_or(i32::MAX)),
+            Becomes::Record(_) => Self::Replayed(1),
+            Becomes::Ignored(why) => Self::Ignored(why),
+            Becomes::Refused(refused) => Self::Refused(refused),
+        }
+    }
+}
+
+// === impl Columns ===
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, key: &'a Key, fate: &'a Fate) {
+        self.topics.push(&key.topic);
+        self.partitions.push(key.partition);
+        self.offsets.push(key.offset);
+        let (state, state_detail, readings, refused) = match fate {
+            Fate::Replayed(readings) => (State::Replayed, None, Some(*readings), None),
+            Fate::Ignored(why) => (State::Ignored, Some(*why), None, None),
+            Fate::Refused(refused) => (State::Open, None, None, Some(refused)),
+        };
+        self.states.push(state.as_str());
+        self.state_details.push(state_detail);
+        self.readings.push(readings);
+        self.reasons.push(refused.map(|refused| refused.reason.as_str()));
+        // PostgreSQL's text has no NUL.
+        self.details.push(refused.map(|refused| refused.detail.replace('\0', "\u{fffd}")));
+        self.routes.push(refused.and_then(|refused| refused.route.as_deref()));
+    }
+}

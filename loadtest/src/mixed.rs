@@ -1,0 +1,110 @@
+//! A mixed load: what must come of the messages of all families, and whether it did.
+//!
+//! Devices without a clock are stamped on arrival, so which instants are stored is not known before. Known is how many
+//! readings each meter has and every value of their power and registers: those are compared, in the order of size.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use tokio_postgres::Client;
+
+use crate::dialect::{Dialect, Line, Made};
+use crate::fleet::samples;
+use crate::load::After;
+use crate::plan::{Expected, Plan};
+use crate::verify::Verified;
+
+/// All values of one meter.
+#[derive(Debug, Default, PartialEq)]
+struct Values {
+    power_w: Vec<f64>,
+    energy_import_wh: Vec<f64>,
+    energy_export_wh: Vec<f64>,
+}
+
+const VALUES: &str = "SELECT
+        coalesce(array_agg(power_w ORDER BY power_w) FILTER (WHERE power_w IS NOT NULL), '{}'),
+        coalesce(array_agg(energy_import_wh ORDER BY energy_import_wh) FILTER (WHERE energy_import_wh IS NOT NULL), '{}'),
+        coalesce(array_agg(energy_export_wh ORDER BY energy_export_wh) FILTER (WHERE energy_export_wh IS NOT NULL), '{}'),
+        count(*)
+    FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1";
+
+/// The meters as they must be called in the registry.
+pub(crate) fn meter_ids(plan: &Plan) -> Vec<String> {
+    let ids = (0..plan.meters).flat_map(|meter| {
+        let first = lines(plan, meter).find_map(|line| line.made);
+        first.map(|made| format!("{}{}", plan.meter_id(meter), made.channel))
+    });
+    ids.collect()
+}
+
+/// Every outcome, counted. Parts that arrive in one µs would be merged: what counts is stored + merged.
+pub(crate) fn expected(plan: &Plan) -> Expected {
+    let mut expected = Expected::default();
+    for line in (0..plan.meters).flat_map(|meter| lines(plan, meter)) {
+        expected.messages += 1;
+        match line.made {
+            Some(_) => expected.stored += 1,
+            None => expected.ignored += 1,
+        }
+    }
+    expected.records = expected.stored;
+    expected
+}
+
+/// Compares the counts. A message that came twice without a time of its device is stored twice.
+pub(crate) fn check(after: &After, expected: &Expected) -> anyhow::Result<()> {
+    let readings = &after.readings;
+    let stored = readings.stored + readings.merged;
+    ensure!(
+        stored >= i64::try_from(expected.stored)? && readings.lost == 0 && readings.dead_lettered == 0,
+        "stored and merged: {stored}, expected {}; {readings}",
+        expected.stored
+    );
+    ensure!(after.dead_letters.records == 0, "{} dead letters, expected none", after.dead_letters.records);
+    Ok(())
+}
+
+/// Compares each meter's values with those that it sent.
+pub(crate) async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verified> {
+    let statement = client.prepare(VALUES).await.context("preparing the check of values")?;
+    let mut verified = Verified::default();
+    for meter in 0..plan.meters {
+        let (id, sent) = sent(plan, meter);
+        let row =
+            client.query_one(&statement, &[&id]).await.with_context(|| format!("reading meter {id} back"))?;
+        let stored =
+            Values { power_w: row.get(0), energy_import_wh: row.get(1), energy_export_wh: row.get(2) };
+        let family = Dialect::of(meter).family;
+        ensure!(stored == sent, "the meter {id} ({family}) has {stored:?}, sent were {sent:?}");
+        verified.readings += u64::try_from(row.get::<_, i64>(3))?;
+    }
+    Ok(verified)
+}
+
+/// The id of a meter and all values that must be stored, in the order of size.
+fn sent(plan: &Plan, meter: u32) -> (String, Values) {
+    let mut values = Values::default();
+    let mut channel = "";
+    for Made { channel: own, power_w, energy_import_mwh, energy_export_mwh } in
+        lines(plan, meter).filter_map(|line| line.made)
+    {
+        channel = own;
+        values.power_w.extend(power_w);
+        values.energy_import_wh.extend(energy_import_mwh.map(wattline_reading::register::to_wh));
+        values.energy_export_wh.extend(energy_export_mwh.map(wattline_reading::register::to_wh));
+    }
+    for column in [&mut values.power_w, &mut values.energy_import_wh, &mut values.energy_export_wh] {
+        column.sort_by(f64::total_cmp);
+    }
+    (format!("{}{channel}", plan.meter_id(meter)), values)
+}
+
+fn lines(plan: &Plan, meter: u32) -> impl Iterator<Item = Line> + '_ {
+    let (dialect, id) = (Dialect::of(meter), plan.meter_id(meter));
+    samples(plan, meter).flat_map(move |sample| {
+        let mut lines = Vec::new();
+        dialect.say(&id, &sample, &mut lines);
+        lines
+    })
+}

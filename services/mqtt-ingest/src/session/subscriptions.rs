@@ -1,0 +1,247 @@
+//! What the session is subscribed to: the wanted filters, a topic of its own, and nothing that the configuration no
+//! longer has.
+//!
+//! A session keeps its subscriptions for as long as the broker keeps it, over restarts with another configuration. So
+//! the list of them lies where the session lies: retained by the broker, on a topic of this client alone. On each
+//! connection the broker sends the list; what is in it and not wanted is unsubscribed; then the list is written anew.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rumqttc::{
+    AsyncClient, ClientError, ConnAck, Publish, PublishOptions, QoS, RetainForwardRule, SubscribeFilter,
+    UnsubAck, UnsubAckReason,
+};
+use tracing::{info, warn};
+
+use crate::config::{MqttSettings, unshared};
+use crate::route::{Routes, check_filter};
+
+/// A list that is longer is none of ours.
+const LISTED_MAX: usize = 10_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Subscriptions {
+    /// As the broker is told: with `$share/<group>/`.
+    wanted: Vec<String>,
+    /// Subscriptions that the configuration says are to be ended.
+    unwanted: Vec<String>,
+    /// Below it are all replicas' own topics.
+    own_prefix: String,
+    canary_topic: String,
+    list_topic: String,
+    has_canaries: bool,
+    /// Only looking: nothing is kept, and no retained message is wanted.
+    trial: bool,
+    on_connection: OnConnection,
+}
+
+/// What is known on the connection of the moment.
+#[derive(Debug, Default)]
+struct OnConnection {
+    /// The broker can't keep the list.
+    no_retain: bool,
+    /// The list is as it must be, or on its way.
+    listed: bool,
+    /// UNSUBSCRIBEs without an answer, in their order.
+    ending: VecDeque<Vec<String>>,
+    /// What the broker refuses to end: it stays in the list.
+    kept: Vec<String>,
+}
+
+// === impl Subscriptions ===
+
+impl Subscriptions {
+    /// What `routes` need, in the way of `settings`.
+    #[must_use]
+    pub fn new(settings: &MqttSettings, routes: &Routes) -> Self {
+        let grouped = if settings.filters.is_empty() { routes.filters() } else { settings.filters.clone() };
+        let mut wanted: Vec<String> =
+            grouped.iter().map(|filter| subscription(&settings.group, filter)).collect();
+        if settings.takes_memory_routes() {
+            wanted.extend(routes.plain_filters());
+        }
+        Self::of(settings, wanted)
+    }
+
+    /// What shows whether [`Subscriptions::new`] would be granted, without taking a message from anybody: each member
+    /// of another group, alone in it, gets copies.
+    #[must_use]
+    pub fn trial(settings: &MqttSettings, routes: &Routes) -> Self {
+        let group =
+            if settings.group.is_empty() { String::new() } else { format!("{}-check", settings.group) };
+        let settings = MqttSettings { group, unsubscribe: Vec::new(), ..settings.clone() };
+        Self { trial: true, ..Self::new(&settings, routes) }
+    }
+
+    fn of(settings: &MqttSettings, wanted: Vec<String>) -> Self {
+        let own_prefix = format!("{}/", settings.canary_topic);
+        // A client id may hold what no topic may.
+        let canary_topic = format!("{own_prefix}{}", settings.client_id.replace(['+', '#', '/'], "_"));
+        let mut unwanted = settings.unsubscribe.clone();
+        unwanted.retain(|filter| !wanted.contains(filter));
+        Self {
+            wanted,
+            unwanted,
+            own_prefix,
+            list_topic: format!("{canary_topic}/subscriptions"),
+            canary_topic,
+            has_canaries: settings.watchdog_ms > 0,
+            trial: false,
+            on_connection: OnConnection::default(),
+        }
+    }
+
+    /// Where canaries are published.
+    #[must_use]
+    pub fn canary_topic(&self) -> &str {
+        &self.canary_topic
+    }
+
+    /// What the broker is asked for, without the canaries.
+    #[must_use]
+    pub fn wanted(&self) -> &[String] {
+        &self.wanted
+    }
+
+    pub(super) const fn has_canaries(&self) -> bool {
+        self.has_canaries
+    }
+
+    pub(super) const fn give_canaries_up(&mut self) {
+        self.has_canaries = false;
+    }
+
+    /// Whether it is a canary or a list, this client's or, by a wide filter, another's. Those have QoS 0; anything
+    /// else on such a topic is a message like others.
+    pub(super) fn are_own(&self, publish: &Publish) -> bool {
+        publish.qos == QoS::AtMostOnce && publish.topic.starts_with(self.own_prefix.as_bytes())
+    }
+
+    /// The broker has accepted the connection: asks for everything that is wanted.
+    pub(super) fn ask(&mut self, client: &AsyncClient, accepted: &ConnAck) -> Result<(), ClientError> {
+        let properties = accepted.properties.as_ref();
+        self.on_connection = OnConnection {
+            no_retain: properties.and_then(|properties| properties.retain_available) == Some(0),
+            ..OnConnection::default()
+        };
+        if accepted.session_present {
+            self.end(client, self.unwanted.clone());
+        }
+        let retained = if self.trial { RetainForwardRule::Never } else { RetainForwardRule::OnNewSubscribe };
+        let mut filters: Vec<SubscribeFilter> = self
+            .wanted
+            .iter()
+            .map(|path| {
+                let mut filter = SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
+                filter.retain_forward_rule = retained.clone();
+                filter
+            })
+            .collect();
+        if self.has_canaries {
+            // Also the topic below it; and the list at each connection.
+            filters.push(SubscribeFilter::new(format!("{}/#", self.canary_topic), QoS::AtMostOnce));
+        }
+        client.try_subscribe_many(filters)
+    }
+
+    /// One of [`Subscriptions::are_own`]. What came on the canaries' topic is returned.
+    pub(super) fn take_own(&mut self, client: &AsyncClient, publish: &Publish) -> Option<Bytes> {
+        if publish.topic == self.list_topic.as_bytes() {
+            if publish.retain && !self.on_connection.listed {
+                self.compare(client, &publish.payload);
+            }
+            return None;
+        }
+        if publish.topic != self.canary_topic.as_bytes() {
+            return None;
+        }
+        // The list would have come before the first canary: there is none yet, and this client may write one.
+        if !self.on_connection.listed && self.on_connection.ending.is_empty() {
+            self.list(client);
+        }
+        Some(publish.payload.clone())
+    }
+
+    /// An answer to an UNSUBSCRIBE.
+    pub(super) fn ended(&mut self, client: &AsyncClient, answer: &UnsubAck) {
+        let Some(filters) = self.on_connection.ending.pop_front() else { return };
+        for (filter, reason) in filters.into_iter().zip(&answer.reasons) {
+            match reason {
+                UnsubAckReason::Success => {
+                    info!("unsubscribed from {filter}, which the configuration no longer has");
+                }
+                UnsubAckReason::NoSubscriptionExisted => {}
+                reason => {
+                    warn!("the broker refuses to end the subscription to {filter}: {reason:?}");
+                    self.on_connection.kept.push(filter);
+                }
+            }
+        }
+        if self.on_connection.listed && self.on_connection.ending.is_empty() {
+            self.list(client);
+        }
+    }
+
+    /// With what the session had: ends what is no longer wanted.
+    fn compare(&mut self, client: &AsyncClient, list: &[u8]) {
+        let listed: Vec<String> = match serde_json::from_slice(list) {
+            Ok(listed) => listed,
+            Err(error) => {
+                warn!("the list of subscriptions on {} can't be read: {error}", self.list_topic);
+                return;
+            }
+        };
+        self.on_connection.listed = true;
+        // The broker would end the connection for a filter that is none.
+        let is_filter = |filter: &String| check_filter(unshared(filter)).is_ok();
+        let is_wanted = |filter: &String| self.wanted.contains(filter) || self.unwanted.contains(filter);
+        let old: Vec<String> = listed
+            .iter()
+            .take(LISTED_MAX)
+            .filter(|filter| is_filter(filter) && !is_wanted(filter))
+            .cloned()
+            .collect();
+        let complete = self.wanted.iter().all(|filter| listed.contains(filter));
+        if !old.is_empty() {
+            self.end(client, old);
+        } else if !complete {
+            self.list(client);
+        }
+    }
+
+    fn end(&mut self, client: &AsyncClient, filters: Vec<String>) {
+        if filters.is_empty() {
+            return;
+        }
+        match client.try_unsubscribe_many(filters.clone()) {
+            Ok(()) => self.on_connection.ending.push_back(filters),
+            Err(error) => {
+                warn!("cannot end old subscriptions on this connection: {error}");
+                self.on_connection.kept.extend(filters);
+            }
+        }
+    }
+
+    /// Has the broker keep the list of what the session is subscribed to now.
+    fn list(&mut self, client: &AsyncClient) {
+        self.on_connection.listed = true;
+        if self.on_connection.no_retain || self.trial {
+            return;
+        }
+        let list: Vec<&String> = self.wanted.iter().chain(&self.on_connection.kept).collect();
+        let Ok(list) = serde_json::to_vec(&list) else { return };
+        let options = PublishOptions::at_most_once().retain(true);
+        if let Err(error) = client.try_publish(self.list_topic.clone(), list, options) {
+            warn!("cannot write the list of subscriptions: {error}");
+        }
+    }
+}
+
+fn subscription(group: &str, filter: &str) -> String {
+    match group {
+        "" => filter.to_owned(),
+        group => format!("$share/{group}/{filter}"),
+    }
+}

@@ -1,0 +1,102 @@
+//! What the broker will deliver again after a reconnect, and what this process already knows of it.
+//!
+//! A packet id belongs to one message until its PUBACK reaches the broker. So of a message that was taken and whose
+//! PUBACK was *never handed to the connection*, the broker still holds the id when the session continues: a packet
+//! with the DUP flag, that id, that topic and that payload is it. Only such messages are known. One whose PUBACK was
+//! under way when the connection broke is not: the broker may have got it and given the id to another message with
+//! the same content (a device that publishes a bare value does that), and taking that for a copy would lose it. It
+//! is taken again, marked as redelivered.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+/// What is known of a message that arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The first time.
+    New,
+    /// The broker says that it was delivered before, and this process knows nothing of it: an earlier one may have
+    /// given it to Kafka.
+    Redelivered,
+    /// This process has taken it: only its acknowledgement is missing.
+    Copy,
+}
+
+/// By packet id, so it is bounded. Empty in normal work: then it costs a message one comparison.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    messages: HashMap<u16, Message>,
+    hasher: RandomState,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    /// Of topic and payload.
+    fingerprint: u64,
+    /// False: it was let go, without an acknowledgement and without any record.
+    taken: bool,
+}
+
+// === impl Known ===
+
+impl Known {
+    /// The connection is lost, and this one was taken and not acknowledged.
+    pub(super) fn taken(&mut self, packet_id: u16, topic: &[u8], payload: &[u8]) {
+        self.insert(packet_id, topic, payload, true);
+    }
+
+    /// This one was let go.
+    pub(super) fn shed(&mut self, packet_id: u16, topic: &[u8], payload: &[u8]) {
+        self.insert(packet_id, topic, payload, false);
+    }
+
+    /// The acknowledgement of this id is on its way: what comes with the id from now on may be another message.
+    pub(super) fn acknowledged(&mut self, packet_id: u16) {
+        if !self.messages.is_empty() {
+            self.messages.remove(&packet_id);
+        }
+    }
+
+    /// The ids mean nothing any more.
+    pub(super) fn clear(&mut self) {
+        self.messages = HashMap::new();
+    }
+
+    pub(super) fn recognise(
+        &mut self,
+        packet_id: u16,
+        duplicate: bool,
+        topic: &[u8],
+        payload: &[u8],
+    ) -> Arrival {
+        let unknown = if duplicate { Arrival::Redelivered } else { Arrival::New };
+        if self.messages.is_empty() {
+            return unknown;
+        }
+        let Some(known) = self.messages.get(&packet_id).copied() else {
+            return unknown;
+        };
+        if duplicate && known.fingerprint == self.fingerprint(topic, payload) {
+            if known.taken {
+                // Stays known until it is acknowledged: this connection may break, too.
+                return Arrival::Copy;
+            }
+            self.messages.remove(&packet_id);
+            return Arrival::New;
+        }
+        // The broker has given the id to another message.
+        self.messages.remove(&packet_id);
+        unknown
+    }
+
+    fn insert(&mut self, packet_id: u16, topic: &[u8], payload: &[u8], taken: bool) {
+        if packet_id != 0 {
+            let fingerprint = self.fingerprint(topic, payload);
+            self.messages.insert(packet_id, Message { fingerprint, taken });
+        }
+    }
+
+    fn fingerprint(&self, topic: &[u8], payload: &[u8]) -> u64 {
+        self.hasher.hash_one((topic, payload))
+    }
+}

@@ -1,0 +1,81 @@
+//! A connection that stands and brings nothing is noticed; a broker that forbids canaries is left alone.
+
+use std::time::Duration;
+
+use wattline_localstack::Proxy;
+
+use crate::fixture::{another_broker, payload, quiet};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_connection_is_given_up_before_the_keep_alive_sees_it() {
+    let world = quiet("silent").await;
+    let proxy = Proxy::start(world.stack.mosquitto().address()).await.unwrap();
+    let mut config = world.config();
+    config.mqtt.url = format!("mqtt://{}", proxy.addr());
+    config.mqtt.keep_alive_s = 600;
+    config.mqtt.connect_timeout_ms = 500;
+    config.mqtt.watchdog_ms = 1500;
+    let ingest = world.start(config).await;
+    ingest.until("armed", || ingest.sum("watchdog_armed") == 1).await;
+    let mut publisher = world.publisher().await;
+    publisher.publish([(world.topic(0), payload(0))]).await;
+    ingest.until_settled(1).await;
+    // Longer than its patience: canaries keep a quiet connection.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(ingest.sum("connections_lost_total"), 0, "{}", ingest.door());
+
+    proxy.blackhole();
+    publisher.publish([(world.topic(1), payload(1))]).await;
+    let bitten = || ingest.sum_of("connections_lost_total", "cause", "watchdog") == 1;
+    ingest.until("the silence is noticed", bitten).await;
+    proxy.restore();
+    ingest.until("armed again", || ingest.sum("watchdog_armed") == 1).await;
+    ingest.until_settled(2).await;
+    assert_eq!(ingest.sum("received_total"), 2, "no canary is a message: {}", ingest.door());
+    ingest.stop().await.unwrap();
+    world.readings_of_all(2).await;
+}
+
+/// Mosquitto drops what the access list forbids, without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn canaries_that_the_broker_forbids_disturb_nothing() {
+    let world = quiet("forbidden").await;
+    let mut config = world.config();
+    config.mqtt.username = "observer".to_owned();
+    config.mqtt.password_file = world.stack.mqtt_password_file("observer");
+    config.mqtt.watchdog_ms = 1000;
+    let ingest = world.start(config).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(ingest.sum("watchdog_armed"), 0);
+    assert_eq!((ingest.sum("connections_total"), ingest.sum("connections_lost_total")), (1, 0));
+    world.publisher().await.publish([(world.topic(0), payload(0))]).await;
+    ingest.until_settled(1).await;
+    ingest.stop().await.unwrap();
+}
+
+/// Two replicas with the widest filter get each other's canaries, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn canaries_that_a_wide_filter_brings_are_no_messages() {
+    let world = quiet("wide").await;
+    let broker = another_broker().await;
+    let replica = |ordinal| {
+        let mut config = world.config();
+        config.mqtt.url = broker.mqtt_url();
+        config.mqtt.password_file = broker.mqtt_password_file("ingest");
+        config.mqtt.client_id = format!("wide-{ordinal}");
+        config.mqtt.filters = vec!["#".to_owned()];
+        config.mqtt.watchdog_ms = 1000;
+        config
+    };
+    let first = world.start(replica(0)).await;
+    let second = world.start(replica(1)).await;
+    for ingest in [&first, &second] {
+        ingest.until("armed", || ingest.sum("watchdog_armed") == 1).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for ingest in [first, second] {
+        assert_eq!(ingest.sum("received_total"), 0, "{}", ingest.door());
+        assert_eq!(ingest.sum("connections_lost_total"), 0, "{}", ingest.door());
+        ingest.stop().await.unwrap();
+    }
+}
