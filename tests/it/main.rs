@@ -9,5 +9,6 @@ mod bad_input;
 mod end_to_end;
 mod faults;
 mod fixture;
+mod smoke;
 mod stray;
 mod tidy;

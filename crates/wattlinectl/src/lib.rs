@@ -3,4 +3,5 @@
 pub mod audit;
 pub mod decode;
 pub mod migrate;
+pub mod smoke;
 pub mod topics;

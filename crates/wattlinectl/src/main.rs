@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{audit, decode, migrate, topics};
+use wattlinectl::{audit, decode, migrate, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -57,6 +57,8 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 180)]
         wait_s: u64,
     },
+    /// Publish one reading as a meter would, and wait until the API answers with it.
+    Smoke(smoke::Arguments),
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
     /// needed.
     Decode {
@@ -126,6 +128,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 let message = decode::Message { topic, payload: Vec::new(), at, retained };
                 decoder.decode_one(message, input, output)?;
             }
+        }
+        Command::Smoke(arguments) => {
+            let taken = smoke::smoke(&arguments).await?;
+            println!("the reading was there {} ms after the broker had it", taken.as_millis());
         }
         Command::Topics { brokers, replication_factor } => {
             let settings = KafkaSettings { brokers, ..environment_kafka()? };

@@ -262,7 +262,11 @@ fn options(settings: &MqttSettings) -> anyhow::Result<MqttOptions> {
     Ok(options)
 }
 
-fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<TlsConfiguration> {
+/// How `settings` secure a connection by TLS.
+///
+/// # Errors
+/// Where a file can't be read.
+pub fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<TlsConfiguration> {
     if settings.ca_file.as_os_str().is_empty() {
         return TlsConfiguration::try_default_rustls().context("cannot read the system's authorities");
     }
