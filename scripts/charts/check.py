@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+import compose
 import documents
 import mistakes
 import rules
@@ -94,7 +95,7 @@ def check_schemas(rendered):
 
 def main():
     began = time.monotonic()
-    faults = list(documents.check())
+    faults = [*documents.check(), *compose.check()]
     charts = sorted(path.parent for path in (ROOT / "charts").glob("*/Chart.yaml"))
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lint, charts):

@@ -5,6 +5,7 @@ Usage: documents.py write | check
 
 import json
 import sys
+from pathlib import Path
 
 import yaml
 
@@ -55,6 +56,33 @@ def outputs():
         yield folder / "README.md", readme(chart)
 
 
+def links():
+    """(link, target) of each file that the chart `observability` takes from dashboards/: a chart reads only files below
+    itself, and Helm follows symbolic links."""
+    folder = ROOT / "charts/observability/files"
+    for source, name in (("*.json", "dashboards"), ("alerts/*.yaml", "alerts"), ("provisioning/datasources.yaml", "provisioning")):
+        for path in sorted((ROOT / "dashboards").glob(source)):
+            link = folder / name / path.name
+            yield link, Path("../../../..") / path.relative_to(ROOT)
+
+
+def stale_links():
+    """Links to what is no longer there, or to something else."""
+    wanted = dict(links())
+    for link in (ROOT / "charts/observability/files").glob("*/*"):
+        if link not in wanted or not link.is_symlink() or link.readlink() != wanted[link]:
+            yield link
+
+
+def write_links():
+    for link in list(stale_links()):
+        link.unlink()
+    for link, target in links():
+        if not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+
+
 def global_defaults_differ():
     """The defaults of `global` stand twice: as values of the umbrella, and in the library for a chart rendered alone."""
     text = (ROOT / "charts/wattline-lib/templates/_globals.tpl").read_text()
@@ -67,6 +95,8 @@ def check():
     """What is not as generated."""
     if global_defaults_differ():
         yield "charts/wattline/values.yaml: `global` differs from wattline-lib.globalDefaults in charts/wattline-lib/templates/_globals.tpl"
+    for link in [*stale_links(), *(link for link, _ in links() if not link.is_symlink())]:
+        yield f"{link.relative_to(ROOT)} is not the link that dashboards/ asks for: run scripts/charts.sh generate"
     for path, text in outputs():
         if not path.exists() or path.read_text() != text:
             yield f"{path.relative_to(ROOT)} is not what values.yaml says: run scripts/charts.sh generate"
@@ -74,6 +104,7 @@ def check():
 
 def main(command):
     if command == "write":
+        write_links()
         for path, text in outputs():
             path.write_text(text)
         return

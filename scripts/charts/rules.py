@@ -209,7 +209,7 @@ def policy_matches(render, item):
         for peer in rule.get("from", []) + rule.get("to", []):
             selector = peer.get("podSelector", {}).get("matchLabels", {})
             # Peers such as the migration's Job are there only sometimes.
-            sometimes = selector.get("app.kubernetes.io/name") in ("backup", "smoke", "topics", "migrate")
+            sometimes = selector.get("app.kubernetes.io/name") in ("backup", "smoke", "topics", "migrate", "kafka-exporter")
             if "namespaceSelector" not in peer and not sometimes and selector and not peer_there(render, selector):
                 yield f"{title(item)} names a peer that selects no pod: {selector}"
 

@@ -57,5 +57,5 @@ spec:
 {{- $ingress = append $ingress (include "wattline-lib.from" (dict "root" .root "from" (list "mqtt") "ports" .peers)) -}}
 {{- $egress = append $egress (include "wattline-lib.to" (dict "root" .root "to" "mqtt" "ports" .peers)) -}}
 {{- end -}}
-{{- include "wattline-lib.networkPolicy" (dict "root" .root "component" "mqtt" "ingress" $ingress "egress" $egress) -}}
+{{- include "wattline-lib.networkPolicy" (dict "root" .root "component" "mqtt" "metrics" .metrics "ingress" $ingress "egress" $egress) -}}
 {{- end -}}
