@@ -6,6 +6,7 @@
 
 mod bad_database;
 mod bad_input;
+mod devices;
 mod end_to_end;
 mod faults;
 mod fixture;

@@ -20,10 +20,12 @@ use crate::process::Launch;
 
 /// Who may do what. `observer` sees everything, the broker's own counters included, and is for tests and load tests.
 const USERS: &[(&str, &[&str])] = &[
-    ("ingest", &["topic read wattline/#"]),
-    ("meters", &["topic write wattline/#"]),
-    ("observer", &["topic read wattline/#", "topic read $SYS/#"]),
+    ("ingest", &["topic read #"]),
+    ("meters", &["topic write #"]),
+    ("observer", &["topic read #", "topic read $SYS/#"]),
 ];
+/// Whoever comes without a name may publish, as a device on the bench does that knows no password. It is loopback.
+const ANYBODY: &str = "topic write #\n\n";
 
 /// One broker in one folder.
 #[derive(Debug, Clone)]
@@ -41,7 +43,7 @@ impl Mosquitto {
     pub(crate) fn make(&self, installation: &Installation) -> Result<()> {
         fs::create_dir_all(self.folder.join("data"))
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        let mut access = String::new();
+        let mut access = ANYBODY.to_owned();
         let hashes = self.folder.join("passwd");
         write_private(&hashes, "")?;
         for (user, lines) in USERS {
@@ -79,7 +81,7 @@ impl Mosquitto {
              max_packet_size 3145728\n\
              persistent_client_expiration 30d\n\
              sys_interval 1\n\
-             allow_anonymous false\n\
+             allow_anonymous true\n\
              password_file {folder}/passwd\n\
              acl_file {folder}/acl\n\
              log_dest stdout\n\

@@ -14,10 +14,10 @@ use tracing::warn;
 /// `metadata.broker.list`, the library's own name of `bootstrap.servers`.
 const BROKERS: &std::ffi::CStr = c"metadata.broker.list";
 
-/// Tells the client its configured addresses again, if it knows no broker. Cheap and non-blocking; to be called now and
-/// then while Kafka doesn't answer.
+/// Tells the client its configured addresses again, if it knows no broker; says how many. Cheap and non-blocking; to be
+/// called now and then while Kafka doesn't answer.
 #[expect(unsafe_code, reason = "no safe binding of these three calls")]
-pub fn revive<C: ClientContext>(client: &Client<C>) {
+pub fn revive<C: ClientContext>(client: &Client<C>) -> usize {
     let handle = client.native_ptr();
     // SAFETY: `handle` lives as long as `client`; the ids are freed by the library's own allocator; the configuration
     // belongs to the handle, and the library writes at most `size` bytes, its end included.
@@ -28,7 +28,7 @@ pub fn revive<C: ClientContext>(client: &Client<C>) {
             sys::rd_kafka_mem_free(handle, ids.cast());
         }
         if known > 0 {
-            return;
+            return 0;
         }
         let configuration = sys::rd_kafka_conf(handle);
         let mut size = 0;
@@ -38,9 +38,11 @@ pub fn revive<C: ClientContext>(client: &Client<C>) {
         sys::rd_kafka_conf_get(configuration, BROKERS.as_ptr(), addresses.as_mut_ptr(), &raw mut size);
         sys::rd_kafka_brokers_add(handle, addresses.as_ptr())
     };
+    let added = usize::try_from(added).unwrap_or(0);
     if added > 0 {
         warn!("the Kafka client knew no broker any more: it was told {added} addresses again");
     }
+    added
 }
 
 #[cfg(test)]
@@ -54,7 +56,7 @@ mod tests {
     fn a_client_without_any_answer_is_told_its_addresses() {
         let producer: BaseProducer =
             ClientConfig::new().set("bootstrap.servers", "127.0.0.1:1,127.0.0.1:2").create().unwrap();
-        revive(producer.client());
-        revive(producer.client());
+        assert_eq!(revive(producer.client()), 2);
+        assert_eq!(revive(producer.client()), 2, "as often as it takes");
     }
 }
