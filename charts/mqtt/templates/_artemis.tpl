@@ -8,6 +8,9 @@
     <name>{{ $name }}-{{ .ordinal }}</name>
     <persistence-enabled>true</persistence-enabled>
     <journal-type>NIO</journal-type>
+    <journal-pool-files>10</journal-pool-files>
+    <!-- A local volume shares its disk with others; beyond this publishers are refused. -->
+    <max-disk-usage>95</max-disk-usage>
     <bindings-directory>/var/lib/artemis/data/bindings</bindings-directory>
     <journal-directory>/var/lib/artemis/data/journal</journal-directory>
     <large-messages-directory>/var/lib/artemis/data/large-messages</large-messages-directory>
@@ -62,6 +65,8 @@
       <address-setting match="#">
         <max-size-bytes>67108864</max-size-bytes>
         <address-full-policy>PAGE</address-full-policy>
+        <!-- For ever: an mqtt-ingest that can't reach Kafka returns what it has, again and again. -->
+        <max-delivery-attempts>-1</max-delivery-attempts>
         <auto-delete-queues>false</auto-delete-queues>
         <auto-delete-addresses>false</auto-delete-addresses>
       </address-setting>
