@@ -12,7 +12,14 @@ async fn smoke(exclusive: &Exclusive, wait_s: &str) -> Output {
     let stack = &exclusive.system.stack;
     let graphql = format!("http://{}/graphql", assert_ok(stack.http_address()));
     let mut command = Command::new(assert_ok(bin_dir()).join("wattlinectl"));
-    command.args(["smoke", "--mqtt-url", &stack.mqtt_url(), "--mqtt-username", "meters", "--mqtt-password-file"]);
+    command.args([
+        "smoke",
+        "--mqtt-url",
+        &stack.mqtt_url(),
+        "--mqtt-username",
+        "meters",
+        "--mqtt-password-file",
+    ]);
     command.arg(stack.mqtt_password_file("meters"));
     command.args(["--graphql-url", &graphql, "--wait-s", wait_s]);
     command.output().await.expect("wattlinectl runs")
@@ -25,7 +32,8 @@ async fn a_published_reading_is_read_back() {
     assert_ok(system.add(ServiceKind::QueryApi));
     assert_ok(system.wait_ready().await);
     let output = smoke(&exclusive, "120").await;
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("the reading was there"), "{said}{complained}");
 
     for sink in system.replicas_of(ServiceKind::TimescaleSink) {

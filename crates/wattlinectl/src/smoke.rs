@@ -111,7 +111,9 @@ async fn acknowledged(events: &mut EventLoop) -> anyhow::Result<()> {
             return match ack.reason {
                 rumqttc::PubAckReason::Success => Ok(()),
                 // A session that is absent still counts as a subscriber: nobody has ever subscribed.
-                reason => bail!("the broker answers the reading with {reason:?}: has mqtt-ingest ever connected to it?"),
+                reason => bail!(
+                    "the broker answers the reading with {reason:?}: has mqtt-ingest ever connected to it?"
+                ),
             };
         }
     }
@@ -124,7 +126,8 @@ async fn newest(client: &reqwest::Client, arguments: &Arguments) -> anyhow::Resu
     if let Some(file) = &arguments.token_file {
         request = request.bearer_auth(read_secret(file, "--token-file")?);
     }
-    let response = request.json(&json!({ "query": query })).send().await.context("the API can't be reached")?;
+    let response =
+        request.json(&json!({ "query": query })).send().await.context("the API can't be reached")?;
     let status = response.status();
     ensure!(status.is_success(), "the API answers {status}");
     let answer: Value = response.json().await.context("the API's answer is no JSON")?;
