@@ -69,6 +69,7 @@ make_tools() {
 
 pack_dependencies() {
   local chart
+  python3 scripts/charts/documents.py link
   for chart in "${CHARTS[@]}"; do
     # Helm says of each symbolic link that it follows it, which is what it is meant to do.
     helm dependency build "charts/$chart" 2>&1 >/dev/null | { grep -v 'found symbolic link' >&2 || true; }

@@ -1,6 +1,7 @@
-"""What is generated from values.yaml: values.schema.json, and the table in a chart's README.
+"""What is generated from values.yaml: values.schema.json, and the table in a chart's README; and the links by which the
+chart `observability` has the files of dashboards/.
 
-Usage: documents.py write | check
+Usage: documents.py write | check | link
 """
 
 import json
@@ -58,7 +59,7 @@ def outputs():
 
 def links():
     """(link, target) of each file that the chart `observability` takes from dashboards/: a chart reads only files below
-    itself, and Helm follows symbolic links."""
+    itself, and Helm follows symbolic links. They are made when the charts are packed, and not kept."""
     folder = ROOT / "charts/observability/files"
     for source, name in (("*.json", "dashboards"), ("alerts/*.yaml", "alerts"), ("provisioning/datasources.yaml", "provisioning")):
         for path in sorted((ROOT / "dashboards").glob(source)):
@@ -66,18 +67,12 @@ def links():
             yield link, Path("../../../..") / path.relative_to(ROOT)
 
 
-def stale_links():
-    """Links to what is no longer there, or to something else."""
+def write_links():
     wanted = dict(links())
     for link in (ROOT / "charts/observability/files").glob("*/*"):
-        if link not in wanted or not link.is_symlink() or link.readlink() != wanted[link]:
-            yield link
-
-
-def write_links():
-    for link in list(stale_links()):
-        link.unlink()
-    for link, target in links():
+        if link not in wanted:
+            link.unlink()
+    for link, target in wanted.items():
         if not link.is_symlink():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(target)
@@ -95,8 +90,6 @@ def check():
     """What is not as generated."""
     if global_defaults_differ():
         yield "charts/wattline/values.yaml: `global` differs from wattline-lib.globalDefaults in charts/wattline-lib/templates/_globals.tpl"
-    for link in [*stale_links(), *(link for link, _ in links() if not link.is_symlink())]:
-        yield f"{link.relative_to(ROOT)} is not the link that dashboards/ asks for: run scripts/charts.sh generate"
     for path, text in outputs():
         if not path.exists() or path.read_text() != text:
             yield f"{path.relative_to(ROOT)} is not what values.yaml says: run scripts/charts.sh generate"
@@ -104,9 +97,11 @@ def check():
 
 def main(command):
     if command == "write":
-        write_links()
         for path, text in outputs():
             path.write_text(text)
+        return
+    if command == "link":
+        write_links()
         return
     findings = list(check())
     if findings:
