@@ -9,7 +9,7 @@ HTTP_PORT ?= 9400
 FAULT_ROUNDS ?= 5
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check faults bench deny
+.PHONY: help install build up down test check charts faults bench deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -29,10 +29,13 @@ down: ## Stop a stack that `make up` left behind, and delete its data
 test: install ## Every promise once, against the real servers
 	@scripts/test.sh
 
-check: install ## Formatting, lints, documentation
+check: install charts ## Formatting, lints, documentation, charts
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items --quiet
+
+charts: ## Lint, render and check the charts; needs python3 with pip, and Go
+	@scripts/charts.sh check
 
 faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
 	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults

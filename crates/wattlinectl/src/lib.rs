@@ -4,4 +4,5 @@ pub mod audit;
 pub mod dead_letters;
 pub mod decode;
 pub mod migrate;
+pub mod smoke;
 pub mod topics;

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::config::MqttSettings;
 
 pub use loss::Loss;
+pub use options::tls_configuration;
 pub use subscriptions::Subscriptions;
 
 /// See the module.

@@ -57,12 +57,16 @@ pub(super) fn identify(options: &mut MqttOptions, settings: &MqttSettings) -> an
         }
     }
     if settings.address()?.2 {
-        options.set_transport(Transport::tls_with_config(tls(settings)?));
+        options.set_transport(Transport::tls_with_config(tls_configuration(settings)?));
     }
     Ok(())
 }
 
-fn tls(settings: &MqttSettings) -> anyhow::Result<TlsConfiguration> {
+/// How `settings` secure a connection by TLS.
+///
+/// # Errors
+/// Where a file can't be read, or holds something else.
+pub fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<TlsConfiguration> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .context("cannot set up TLS")?

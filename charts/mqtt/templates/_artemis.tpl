@@ -1,0 +1,107 @@
+{{/* One broker's configuration. One queue for each shared subscription: absent members lose nothing. The password comes
+     from a system property. (dict "root" . "ordinal" 0) */}}
+{{- define "mqtt.artemis.broker" -}}
+{{- $pods := printf "%s-pods.%s.svc" (include "wattline-lib.fullname" .root) .root.Release.Namespace -}}
+{{- $name := include "wattline-lib.fullname" .root -}}
+<configuration xmlns="urn:activemq">
+  <core xmlns="urn:activemq:core">
+    <name>{{ $name }}-{{ .ordinal }}</name>
+    <persistence-enabled>true</persistence-enabled>
+    <journal-type>NIO</journal-type>
+    <journal-pool-files>10</journal-pool-files>
+    <!-- A local volume shares its disk with others; beyond this publishers are refused. -->
+    <max-disk-usage>95</max-disk-usage>
+    <bindings-directory>/var/lib/artemis/data/bindings</bindings-directory>
+    <journal-directory>/var/lib/artemis/data/journal</journal-directory>
+    <large-messages-directory>/var/lib/artemis/data/large-messages</large-messages-directory>
+    <paging-directory>/var/lib/artemis/data/paging</paging-directory>
+    <cluster-user>cluster</cluster-user>
+    <cluster-password>${cluster.password}</cluster-password>
+    <connectors>
+      {{- range $node := list 0 1 }}
+      <connector name="node-{{ $node }}">tcp://{{ $name }}-{{ $node }}.{{ $pods }}:61616</connector>
+      {{- end }}
+    </connectors>
+    <acceptors>
+      <acceptor name="cluster">tcp://0.0.0.0:61616?protocols=CORE</acceptor>
+      <acceptor name="mqtt">tcp://0.0.0.0:11883?protocols=MQTT;maximumPacketSize=3145728</acceptor>
+    </acceptors>
+    <cluster-connections>
+      <cluster-connection name="pair">
+        <connector-ref>node-{{ .ordinal }}</connector-ref>
+        <static-connectors>
+          <connector-ref>node-{{ sub 1 .ordinal }}</connector-ref>
+        </static-connectors>
+      </cluster-connection>
+    </cluster-connections>
+    <ha-policy>
+      <replication>
+        {{- if eq (int .ordinal) 0 }}
+        <primary>
+          <group-name>wattline</group-name>
+          <check-for-active-server>true</check-for-active-server>
+        </primary>
+        {{- else }}
+        <backup>
+          <group-name>wattline</group-name>
+          <allow-failback>true</allow-failback>
+        </backup>
+        {{- end }}
+      </replication>
+    </ha-policy>
+    <security-settings>
+      <security-setting match="#">
+        <permission type="createAddress" roles="readers,writers"/>
+        <permission type="createDurableQueue" roles="readers"/>
+        <permission type="deleteDurableQueue" roles="readers"/>
+        <permission type="createNonDurableQueue" roles="readers"/>
+        <permission type="deleteNonDurableQueue" roles="readers"/>
+        <permission type="consume" roles="readers"/>
+        <permission type="browse" roles="readers"/>
+        <permission type="send" roles="writers"/>
+      </security-setting>
+    </security-settings>
+    <address-settings>
+      <address-setting match="#">
+        <max-size-bytes>67108864</max-size-bytes>
+        <address-full-policy>PAGE</address-full-policy>
+        <!-- For ever: an mqtt-ingest that can't reach Kafka returns what it has, again and again. -->
+        <max-delivery-attempts>-1</max-delivery-attempts>
+        <auto-delete-queues>false</auto-delete-queues>
+        <auto-delete-addresses>false</auto-delete-addresses>
+      </address-setting>
+    </address-settings>
+  </core>
+</configuration>
+{{- end -}}
+
+{{/* Each pod's proxy leads to whichever broker is in charge: the other one opens no port. */}}
+{{- define "mqtt.artemis.proxy" -}}
+{{- $name := include "wattline-lib.fullname" . -}}
+global
+  log stdout format raw local0 notice
+  {{- if include "mqtt.tlsSecret" . }}
+  ssl-load-extra-del-ext
+  {{- end }}
+defaults
+  mode tcp
+  log global
+  timeout connect 5s
+  # Above any keep-alive; MQTT's own notices the dead.
+  timeout client 1h
+  timeout server 1h
+resolvers cluster
+  parse-resolv-conf
+  hold valid 5s
+frontend mqtt
+  bind :1883
+  {{- if include "mqtt.tlsSecret" . }}
+  bind :8883 ssl crt /etc/wattline/tls/tls.crt
+  {{- end }}
+  default_backend brokers
+backend brokers
+  default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions resolvers cluster init-addr last,libc,none
+  {{- range $node := list 0 1 }}
+  server node-{{ $node }} {{ $name }}-{{ $node }}.{{ $name }}-pods.{{ $.Release.Namespace }}.svc:11883
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,61 @@
+{{/* The TLS Secret of the listener, or nothing. */}}
+{{- define "mqtt.tlsSecret" -}}
+{{- if and .Values.tls.certManager.enabled .Values.tls.existingSecret -}}
+{{- fail "mqtt: tls.certManager.enabled and tls.existingSecret are both set: the certificate comes from one of them" -}}
+{{- end -}}
+{{- if .Values.tls.certManager.enabled }}{{ include "wattline-lib.fullname" . }}-tls{{ else }}{{ .Values.tls.existingSecret }}{{ end -}}
+{{- end -}}
+
+{{/* What is the same for all brokers that this chart runs itself: a Service and its network policy. */}}
+{{- define "mqtt.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include "wattline-lib.fullname" . }}
+  labels:
+    {{- include "wattline-lib.labels" (list . "mqtt") | nindent 4 }}
+  {{- with .Values.service.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  type: {{ .Values.service.type }}
+  selector:
+    {{- include "wattline-lib.selectorLabels" (list . "mqtt") | nindent 4 }}
+  ports:
+    - { name: mqtt, port: 1883, targetPort: mqtt }
+    {{- if include "mqtt.tlsSecret" . }}
+    - { name: mqtts, port: 8883, targetPort: mqtts }
+    {{- end }}
+{{- end -}}
+
+{{- define "mqtt.headless" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ include "wattline-lib.fullname" . }}-pods
+  labels:
+    {{- include "wattline-lib.labels" (list . "mqtt") | nindent 4 }}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector:
+    {{- include "wattline-lib.selectorLabels" (list . "mqtt") | nindent 4 }}
+  ports:
+    - { name: mqtt, port: 1883, targetPort: mqtt }
+{{- end -}}
+
+{{/* (dict "root" . "peers" (list 61616)) */}}
+{{- define "mqtt.networkPolicy" -}}
+{{- $meters := "- ports: [{ port: mqtt, protocol: TCP }]" -}}
+{{- if include "mqtt.tlsSecret" .root -}}
+{{- $clients := include "wattline-lib.from" (dict "root" .root "from" (list "mqtt-ingest" "smoke") "ports" (list "mqtt")) -}}
+{{- $meters = printf "- ports: [{ port: mqtts, protocol: TCP }]\n%s" $clients -}}
+{{- end -}}
+{{- $ingress := list $meters -}}{{- $egress := list -}}
+{{- if .peers -}}
+{{- $ingress = append $ingress (include "wattline-lib.from" (dict "root" .root "from" (list "mqtt") "ports" .peers)) -}}
+{{- $egress = append $egress (include "wattline-lib.to" (dict "root" .root "to" "mqtt" "ports" .peers)) -}}
+{{- end -}}
+{{- include "wattline-lib.networkPolicy" (dict "root" .root "component" "mqtt" "metrics" .metrics "ingress" $ingress "egress" $egress) -}}
+{{- end -}}

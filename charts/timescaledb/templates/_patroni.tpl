@@ -1,0 +1,52 @@
+{{/* Patroni's configuration; name, addresses and passwords come from the pod's environment. */}}
+{{- define "timescaledb.patroni" -}}
+{{- $name := include "wattline-lib.fullname" . -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+scope: {{ $name }}
+kubernetes:
+  # ConfigMaps and the label below, not the deprecated Endpoints.
+  use_endpoints: false
+  scope_label: wattline.io/patroni
+  role_label: role
+  leader_label_value: primary
+  follower_label_value: replica
+  labels:
+    app.kubernetes.io/name: timescaledb
+    app.kubernetes.io/instance: {{ .Release.Name }}
+restapi:
+  listen: 0.0.0.0:8008
+bootstrap:
+  dcs:
+    ttl: {{ .Values.patroni.ttlSeconds }}
+    loop_wait: {{ .Values.patroni.loopWaitSeconds }}
+    retry_timeout: {{ .Values.patroni.retryTimeoutSeconds }}
+    maximum_lag_on_failover: 1048576
+    synchronous_mode: {{ .Values.patroni.synchronous }}
+    postgresql:
+      use_pg_rewind: true
+      use_slots: true
+      parameters:
+        {{- include "timescaledb.parameters" . | nindent 8 }}
+        wal_level: replica
+        hot_standby: "on"
+        max_wal_senders: 10
+        max_replication_slots: 10
+  initdb:
+    - encoding: UTF8
+    - locale: C.UTF-8
+    - data-checksums
+  post_init: /etc/wattline/patroni/post-init.sh
+postgresql:
+  listen: 0.0.0.0:5432
+  data_dir: /home/postgres/pgdata/data
+  pgpass: /tmp/pgpass
+  authentication:
+    superuser: { username: {{ $global.database.owner }} }
+    replication: { username: replication }
+  parameters:
+    unix_socket_directories: /var/run/postgresql
+  pg_hba:
+    - local all all trust
+    - host replication replication all scram-sha-256
+    - host all all all scram-sha-256
+{{- end -}}

@@ -1,0 +1,89 @@
+{{/* The values under `global`, over their defaults, so that each chart also renders alone. charts/wattline/values.yaml
+     says what they mean; a check compares the two. */}}
+{{- define "wattline-lib.globalDefaults" -}}
+environment: dev
+image:
+  registry: ""
+  tag: ""
+  mirror: ""
+  pullPolicy: IfNotPresent
+  pullSecrets: []
+secrets:
+  generate: true
+kafka:
+  brokers: ""
+  security: plaintext
+  saslMechanism: SCRAM-SHA-512
+  username: ""
+  existingSecret: ""
+  caSecret: ""
+  replicationFactor: 1
+database:
+  host: ""
+  port: 5432
+  name: wattline
+  owner: postgres
+  sslMode: disable
+  existingSecret: ""
+  caSecret: ""
+mqtt:
+  url: ""
+  username: ingest
+  existingSecret: ""
+  caSecret: ""
+topologySpread: ScheduleAnyway
+storageClass: ""
+priorityClassName: ""
+networkPolicy:
+  enabled: false
+  monitoringNamespace: monitoring
+  ingressNamespace: ingress
+monitoring:
+  enabled: false
+  labels: {}
+  interval: 30s
+{{- end -}}
+
+{{- define "wattline-lib.global" -}}
+{{- $defaults := include "wattline-lib.globalDefaults" . | fromYaml -}}
+{{- mergeOverwrite $defaults (deepCopy (.Values.global | default dict)) | toYaml -}}
+{{- end -}}
+
+{{- define "wattline-lib.kafka.brokers" -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+{{- $global.kafka.brokers | default (printf "%s:9092" (include "wattline-lib.peer" (list . "kafka"))) -}}
+{{- end -}}
+
+{{/* postgres://role@host:port/database. (list . "wattline_sink") */}}
+{{- define "wattline-lib.database.url" -}}
+{{- $root := index . 0 -}}
+{{- $database := (include "wattline-lib.global" $root | fromYaml).database -}}
+{{- $host := $database.host | default (include "wattline-lib.peer" (list $root "timescaledb")) -}}
+{{- printf "postgres://%s@%s:%d/%s?sslmode=%s" (index . 1) $host (int $database.port) $database.name $database.sslMode -}}
+{{- end -}}
+
+{{- define "wattline-lib.mqtt.url" -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+{{- $global.mqtt.url | default (printf "mqtt://%s:1883" (include "wattline-lib.peer" (list . "mqtt"))) -}}
+{{- end -}}
+
+{{/* The name of a Secret: the one that exists, else the one that the umbrella chart generates. Where nothing is
+     generated, the existing one must be named. (list . "database" "global.database.existingSecret" $existing) */}}
+{{- define "wattline-lib.secretName" -}}
+{{- $root := index . 0 -}}{{- $existing := index . 3 -}}
+{{- $global := include "wattline-lib.global" $root | fromYaml -}}
+{{- if $existing -}}{{ $existing }}
+{{- else if $global.secrets.generate -}}{{ include "wattline-lib.peer" (list $root (index . 1)) }}
+{{- else -}}{{ fail (printf "%s is missing: name a Secret that exists (charts/wattline/README.md lists its keys), or set global.secrets.generate outside of prod" (index . 2)) }}
+{{- end -}}
+{{- end -}}
+
+{{- define "wattline-lib.database.secret" -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+{{- include "wattline-lib.secretName" (list . "database" "global.database.existingSecret" $global.database.existingSecret) -}}
+{{- end -}}
+
+{{- define "wattline-lib.mqtt.secret" -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+{{- include "wattline-lib.secretName" (list . "mqtt" "global.mqtt.existingSecret" $global.mqtt.existingSecret) -}}
+{{- end -}}

@@ -1,0 +1,61 @@
+"""What stands in several places says the same: one version everywhere; compose.yaml has the charts' images, and only
+settings that the services have."""
+
+import tomllib
+
+import yaml
+
+import values
+from values import ROOT
+
+SERVICES = ["mqtt-ingest", "timescale-sink", "aggregator", "query-api"]
+PUBLIC = [("kafka", ("image",)), ("timescaledb", ("image",)), ("mqtt", ("mosquitto", "image"))]
+
+
+def chart_images():
+    """The public images of the charts, as repository:tag."""
+    for chart, path in PUBLIC:
+        node, _ = values.read(chart)
+        for key in path:
+            node = node[key]
+        yield f"{node['repository']}:{node['tag']}"
+
+
+def unknown_settings(service, environment):
+    """Variables that are no setting of the service."""
+    settings = tomllib.loads((ROOT / "config" / f"{service}.toml").read_text())
+    for name in environment:
+        _, section, key = name.lower().split("__")
+        if key not in settings.get(section, {}):
+            yield f"compose.yaml: {service} has no setting {section}.{key} ({name})"
+
+
+def version():
+    """Wattline's version."""
+    return tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+
+
+def other_versions():
+    """Charts of another version: an image's tag falls back to its chart's appVersion."""
+    for path in sorted((ROOT / "charts").glob("*/Chart.yaml")):
+        chart = yaml.safe_load(path.read_text())
+        found = {chart["version"], chart["appVersion"], *(entry["version"] for entry in chart.get("dependencies", []))}
+        if found != {version()}:
+            yield f"{path.relative_to(ROOT)} says {', '.join(sorted(found))}, Cargo.toml {version()}"
+
+
+def check():
+    yield from other_versions()
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    allowed = set(chart_images())
+    for name, service in services.items():
+        image = service["image"]
+        if image.startswith("wattline/") and not image.endswith(f":{version()}"):
+            yield f"compose.yaml: {name} has {image}, Cargo.toml says {version()}"
+        if not image.startswith("wattline/") and image not in allowed:
+            yield f"compose.yaml: {name} has {image}, the charts have {', '.join(sorted(allowed))}"
+        for dependency in service.get("depends_on", {}):
+            if dependency not in services:
+                yield f"compose.yaml: {name} depends on {dependency}, which is not there"
+    for name in SERVICES:
+        yield from unknown_settings(name, services[name]["environment"])

@@ -1,0 +1,155 @@
+"""Deliberate mistakes: each must be refused, with words that name it. A check that finds nothing proves nothing."""
+
+import copy
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import rules
+from rendering import UMBRELLA, render, template
+
+PROD = UMBRELLA / "values-prod.yaml"
+DEV = UMBRELLA / "values-dev.yaml"
+
+# (what, the environment's file, values laid over it, words of the refusal)
+REFUSED_BY_HELM = [
+    ("a typing error in a service's value", DEV, "timescale-sink: { replcas: 2 }", ["replcas"]),
+    ("a typing error in a component's name", DEV, "timescal-sink: { replicas: 2 }", ["timescal-sink"]),
+    ("a typing error in a service's setting", DEV, "query-api: { config: { limits: { dept_max: 3 } } }", ["dept_max"]),
+    ("a setting of the wrong type", DEV, "aggregator: { config: { marks: { linger_ms: soon } } }", ["linger_ms"]),
+    ("an unknown broker", DEV, "mqtt: { provider: rabbitmq }", ["provider"]),
+    ("a moving tag", DEV, "global: { image: { tag: latest } }", ["tag"]),
+    (
+        "both autoscalers",
+        DEV,
+        "timescale-sink: { autoscaling: { hpa: { enabled: true }, keda: { enabled: true } } }",
+        ["timescale-sink", "autoscaling.hpa and autoscaling.keda"],
+    ),
+    (
+        "no Secret in prod",
+        PROD,
+        "global: { database: { existingSecret: '' } }",
+        ["global.database.existingSecret is missing"],
+    ),
+    ("no token in prod", PROD, "query-api: { auth: { existingSecret: '' } }", ["query-api.auth.existingSecret is missing"]),
+    ("generated secrets in prod", PROD, "global: { secrets: { generate: true } }", ["global.secrets.generate", "prod"]),
+    ("an open GraphQL in prod", PROD, "query-api: { auth: { mode: none } }", ["auth.mode", "prod"]),
+    ("one Kafka broker in prod", PROD, "kafka: { replicas: 1 }", ["kafka.replicas"]),
+    ("a single database in prod", PROD, "timescaledb: { mode: single }", ["timescaledb.mode"]),
+    ("a trial licence unsaid in prod", PROD, "mqtt: { provider: hivemq }", ["mqtt.hivemq.licence", "prod"]),
+    ("a cluster's licence unsaid in prod", PROD, "mqtt: { provider: emqx, emqx: { replicas: 3 } }", ["mqtt.emqx.licence"]),
+    ("an external Kafka without address", DEV, "kafka: { enabled: false }", ["global.kafka.brokers"]),
+    (
+        "Ingress and Gateway",
+        DEV,
+        "query-api: { ingress: { enabled: true, hosts: [a] }, gateway: { enabled: true, hosts: [a] } }",
+        ["ingress and gateway"],
+    ),
+]
+
+
+def object_of(one, kind, name):
+    return next(item for item in one.objects if item["kind"] == kind and item["metadata"]["name"] == name)
+
+
+def forget_secret(one):
+    one.external.discard("wattline-database-passwords")
+
+
+def break_selector(one):
+    object_of(one, "PodDisruptionBudget", "wattline-kafka")["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] = "kafak"
+
+
+def break_service(one):
+    object_of(one, "Service", "wattline-query-api")["spec"]["selector"]["app.kubernetes.io/name"] = "query"
+
+
+def break_policy(one):
+    object_of(one, "NetworkPolicy", "wattline-kafka")["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] = "kafak"
+
+
+def break_port(one):
+    object_of(one, "Service", "wattline-kafka")["spec"]["ports"][0]["targetPort"] = "klient"
+
+
+def break_config(one):
+    object_of(one, "ConfigMap", "wattline-aggregator")["metadata"]["name"] = "aggregator"
+
+
+def container(one, kind, name):
+    return object_of(one, kind, name)["spec"]["template"]["spec"]["containers"][0]
+
+
+def too_big(one):
+    container(one, "StatefulSet", "wattline-kafka")["resources"]["requests"]["cpu"] = "3"
+
+
+def no_request(one):
+    del container(one, "StatefulSet", "wattline-kafka")["resources"]["requests"]["memory"]
+
+
+def moving_tag(one):
+    container(one, "Deployment", "wattline-query-api")["image"] = "wattline/query-api:latest"
+
+
+def bitnami(one):
+    container(one, "StatefulSet", "wattline-kafka")["image"] = "bitnami/kafka:4.0.0"
+
+
+def privileged(one):
+    del container(one, "Deployment", "wattline-query-api")["securityContext"]["capabilities"]
+
+
+def literal_secret(one):
+    one.objects.append(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "literal"}, "stringData": {"password": "x"}}
+    )
+
+
+# (what, how prod's rendering is broken, words of the finding)
+FOUND_BY_RULES = [
+    ("a Secret that nobody makes", forget_secret, ["Secret/wattline-database-passwords", "not in the release"]),
+    ("a disruption budget that selects nothing", break_selector, ["PodDisruptionBudget/wattline-kafka selects no pod"]),
+    ("a Service that selects nothing", break_service, ["Service/wattline-query-api selects no pod"]),
+    ("a network policy that selects nothing", break_policy, ["NetworkPolicy/wattline-kafka selects no pod"]),
+    ("a port that nobody has", break_port, ["Service/wattline-kafka", "klient"]),
+    ("a ConfigMap that is not there", break_config, ["ConfigMap/wattline-aggregator"]),
+    ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
+    ("no request", no_request, ["container kafka has no resources.requests.memory"]),
+    ("a moving tag in a template", moving_tag, ["wattline/query-api:latest"]),
+    ("an image of Bitnami's", bitnami, ["bitnami/kafka:4.0.0"]),
+    ("a container with capabilities", privileged, ["container query-api is not restricted"]),
+    ("a literal Secret in prod", literal_secret, ["Secret/literal holds literal values"]),
+]
+
+
+def unnoticed_by_helm(mistake):
+    what, base, text, words = mistake
+    with tempfile.TemporaryDirectory() as folder:
+        overlay = Path(folder) / "mistake.yaml"
+        overlay.write_text(text)
+        done = template([base, overlay], "dev")
+    if done.returncode == 0:
+        return [f"deliberate mistake not refused: {what}"]
+    return [f"deliberate mistake, refused without naming {word}: {what}: {done.stderr}" for word in words if word not in done.stderr]
+
+
+def unnoticed_by_rules(prod, mistake):
+    what, breaks, words = mistake
+    one = copy.deepcopy(prod)
+    breaks(one)
+    found = "\n".join(rules.broken(one))
+    return [f"deliberate mistake not found: {what} (no word of {word}):\n{found}" for word in words if word not in found]
+
+
+def unnoticed():
+    """Mistakes that passed."""
+    faults = []
+    with ThreadPoolExecutor() as pool:
+        for found in pool.map(unnoticed_by_helm, REFUSED_BY_HELM):
+            faults += found
+    prod, _ = render([PROD], "prod")
+    for mistake in FOUND_BY_RULES:
+        faults += unnoticed_by_rules(prod, mistake)
+    print(f"charts: {len(REFUSED_BY_HELM) + len(FOUND_BY_RULES)} deliberate mistakes, each refused by name")
+    return faults
