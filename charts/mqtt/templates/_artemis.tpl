@@ -60,6 +60,16 @@
         <permission type="browse" roles="readers"/>
         <permission type="send" roles="writers"/>
       </security-setting>
+      <security-setting match="wattline-canary.#">
+        <permission type="createAddress" roles="readers"/>
+        <permission type="createDurableQueue" roles="readers"/>
+        <permission type="deleteDurableQueue" roles="readers"/>
+        <permission type="createNonDurableQueue" roles="readers"/>
+        <permission type="deleteNonDurableQueue" roles="readers"/>
+        <permission type="consume" roles="readers"/>
+        <permission type="browse" roles="readers"/>
+        <permission type="send" roles="readers"/>
+      </security-setting>
     </security-settings>
     <address-settings>
       <address-setting match="#">

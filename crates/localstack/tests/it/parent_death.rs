@@ -29,9 +29,13 @@ async fn wattline_stack_ends_with_the_process_that_started_it() {
     let dir = folder();
     let report = dir.path().join("report.json");
     let up = Up::command(dir.path(), &report);
-    let mut shell = Command::new("/bin/sh");
+    // Where the tests run under nohup, wattline-stack would go on, as it is meant to.
+    let mut shell = Command::new("env");
     // A second command keeps the shell from becoming wattline-stack itself.
-    shell.args(["-c", "\"$@\"; exit 1", "sh"]).arg(up.get_program()).args(up.get_args());
+    shell
+        .args(["--default-signal=HUP", "/bin/sh", "-c", "\"$@\"; exit 1", "sh"])
+        .arg(up.get_program())
+        .args(up.get_args());
     let mut shell = shell.stdout(Stdio::null()).spawn().unwrap();
     let servers: Vec<i32> = wait_report(&report).await.into_iter().map(|(_, pid)| pid).collect();
     shell.kill().unwrap();
