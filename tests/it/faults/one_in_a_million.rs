@@ -95,12 +95,16 @@ async fn publish(system: &Arc<System>, target: &Target, plan: &Arc<Plan>, device
 
 /// What the replicas of mqtt-ingest count for the reason.
 async fn dead_lettered(target: &Target) -> f64 {
-    let name = format!("wattline_mqtt_ingest_dead_lettered_total{{reason=\"{REASON}\"}} ");
+    let name = "wattline_mqtt_ingest_dead_lettered_total{";
+    let label = format!("reason=\"{REASON}\"");
     let mut sum = 0.0;
     for admin in &target.ingest_admins {
         let text = reqwest::get(format!("{admin}/metrics")).await.unwrap().text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&name));
-        sum += line.unwrap_or_else(|| panic!("no {name}")).parse::<f64>().unwrap();
+        let of_each_broker: Vec<&str> =
+            text.lines().filter(|line| line.starts_with(name) && line.contains(&label)).collect();
+        assert!(!of_each_broker.is_empty(), "{name}{label} is not there: {text}");
+        let value = |line: &&str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
+        sum += of_each_broker.iter().filter_map(value).sum::<f64>();
     }
     sum
 }
