@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
-use rumqttc::{AsyncClient, ManualAck, PubAck};
+use rumqttc::{AsyncClient, ClientError, ManualAck, PubAck};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wattline_reading::limits::refuse;
@@ -30,6 +30,8 @@ pub(crate) struct Acknowledger {
     pub(crate) window: Arc<Mutex<Window>>,
     pub(crate) deliveries: Arc<Deliveries>,
     pub(crate) client: AsyncClient,
+    /// A filter of this client's own that is never subscribed to.
+    pub(crate) farewell: String,
     pub(crate) producer: Arc<Producer>,
     pub(crate) letters: Letters,
     pub(crate) metrics: BrokerMetrics,
@@ -82,10 +84,19 @@ impl Acknowledger {
             wait = if blocked { RETRY } else { LOOK };
             self.judge_kafka();
             if stopping && !said_goodbye && self.window.lock().used().messages == 0 {
-                // Behind the last ack, in the same queue. The session stays with the broker.
-                said_goodbye = self.client.try_disconnect().is_ok();
+                said_goodbye = self.say_goodbye().is_ok();
             }
         }
+    }
+
+    /// Behind the last ack, in the same queue; the session stays with the broker.
+    ///
+    /// The DISCONNECT waits for the answer to the UNSUBSCRIBE, which the broker gives only after it has read the acks.
+    /// Without that, a broker that goes on sending meets a closed socket, gives the connection up with the acks still
+    /// unread, and delivers again what Kafka has.
+    fn say_goodbye(&self) -> Result<(), ClientError> {
+        self.client.try_unsubscribe(self.farewell.as_str())?;
+        self.client.try_disconnect()
     }
 
     fn settle(&mut self, batch: &mut Vec<Delivery>) -> bool {

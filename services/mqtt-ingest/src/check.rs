@@ -62,7 +62,7 @@ async fn trial(broker: &Broker) -> anyhow::Result<String> {
             Event::Subscribed { canary } => break canary,
             Event::Lost(loss) => anyhow::bail!("{}", loss.detail),
             Event::Closed => anyhow::bail!("the connection was closed"),
-            Event::Opened { .. } | Event::Message(_) | Event::Canary(_) => {}
+            Event::Opened { .. } | Event::Message(_) | Event::Canary(_) | Event::FarewellAnswered => {}
         }
     };
     let user = match &*settings.username {

@@ -22,6 +22,8 @@ use crate::window::{Arrival, Fate, Kept, Shed, Window};
 
 /// How often the window is looked at while waiting for room in it, or for its end.
 const LOOK: Duration = Duration::from_millis(50);
+/// A broker that has not answered by then is not waited for: all that it can do is to deliver again.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 /// A connection that ends sooner than this after it was accepted was short-lived.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
 /// So many short-lived connections in a row look like another client with the same id: not every broker says it.
@@ -140,6 +142,8 @@ impl Receiver {
                 Event::Subscribed { canary } => self.subscribed(canary),
                 Event::Canary(payload) => self.watchdog.canary_is_back(&payload),
                 Event::Lost(loss) => self.lost(loss).await,
+                // Asked for in the stop, by the acknowledger; the DISCONNECT follows by itself.
+                Event::FarewellAnswered => {}
                 Event::Closed => return,
             }
         }
@@ -232,7 +236,8 @@ impl Receiver {
 
     /// The window is full and the broker goes on: takes nothing more of this connection, acknowledges what was
     /// taken, and gives the connection up; on the next the broker delivers the rest again. Given up at once, the
-    /// acks would be lost with it, and the same messages would come for ever. None: the service has stopped.
+    /// acks would be lost with it, and the same messages would come for ever: it is kept until the broker answers what
+    /// is asked behind them. None: the service has stopped.
     async fn finish_connection(&mut self) -> Option<Loss> {
         let used = self.window.lock().used();
         let detail = format!(
@@ -242,12 +247,15 @@ impl Receiver {
         );
         self.mqtt.fails(detail.clone());
         let window = Arc::clone(&self.window);
+        let (client, farewell) = (self.session.client(), self.session.farewell());
         let drained = async {
             while window.lock().used().messages > 0 {
                 tokio::time::sleep(LOOK).await;
             }
-            // The last acks are being written.
-            tokio::time::sleep(LOOK).await;
+            while client.try_unsubscribe(farewell.as_str()).is_err() {
+                tokio::time::sleep(LOOK).await;
+            }
+            tokio::time::sleep(ANSWER_WAIT_MAX).await;
         };
         tokio::pin!(drained);
         loop {
@@ -262,6 +270,7 @@ impl Receiver {
                     let arrival = recognise(&mut window, &publish, packet_id);
                     refuse(&mut window, packet_id, &publish, arrival);
                 }
+                Event::FarewellAnswered => return Some(Loss { cause: "overrun", detail }),
                 Event::Lost(loss) => return Some(loss),
                 Event::Closed => return None,
                 Event::Opened { .. } | Event::Subscribed { .. } | Event::Canary(_) => {}

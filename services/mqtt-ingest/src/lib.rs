@@ -263,6 +263,7 @@ impl Path {
             window: Arc::clone(&self.window),
             deliveries: Arc::clone(&self.deliveries),
             client: receiver.session.client(),
+            farewell: receiver.session.farewell(),
             producer: Arc::clone(&producer),
             letters: Letters::new(Arc::clone(&self.judge)),
             metrics: self.metrics.clone(),

@@ -49,6 +49,8 @@ pub enum Event {
     Message(Publish),
     /// What was published on [`Subscriptions::canary_topic`].
     Canary(Bytes),
+    /// The broker has answered the UNSUBSCRIBE of [`Session::farewell`]: it has read all that was sent before.
+    FarewellAnswered,
     /// The connection is gone; the next call connects again.
     Lost(Loss),
     /// This side has sent its DISCONNECT: the end.
@@ -101,6 +103,13 @@ impl Session {
         self.client.clone()
     }
 
+    /// A filter of this client's own that is never subscribed to: its UNSUBSCRIBE does nothing but to be answered,
+    /// behind all that was sent before it.
+    #[must_use]
+    pub fn farewell(&self) -> String {
+        format!("{}/farewell", self.subscriptions.canary_topic())
+    }
+
     /// The next event. Dropped while it runs, it may lose what was being written: only where the connection
     /// is given up anyway.
     pub async fn next(&mut self) -> Event {
@@ -117,7 +126,9 @@ impl Session {
                 Ok(rumqttc::Event::Incoming(Incoming::ConnAck(accepted))) => return self.opened(&accepted),
                 Ok(rumqttc::Event::Incoming(Incoming::SubAck(answer))) => return self.subscribed(&answer),
                 Ok(rumqttc::Event::Incoming(Incoming::UnsubAck(answer))) => {
-                    self.subscriptions.ended(&self.client, &answer);
+                    if !self.subscriptions.ended(&self.client, &answer) {
+                        return Event::FarewellAnswered;
+                    }
                 }
                 Ok(rumqttc::Event::Outgoing(Outgoing::Disconnect)) | Err(ConnectionError::RequestsDone) => {
                     return Event::Closed;

@@ -164,9 +164,9 @@ impl Subscriptions {
         Some(publish.payload.clone())
     }
 
-    /// An answer to an UNSUBSCRIBE.
-    pub(super) fn ended(&mut self, client: &AsyncClient, answer: &UnsubAck) {
-        let Some(filters) = self.on_connection.ending.pop_front() else { return };
+    /// An answer to an UNSUBSCRIBE. False: it was none of these.
+    pub(super) fn ended(&mut self, client: &AsyncClient, answer: &UnsubAck) -> bool {
+        let Some(filters) = self.on_connection.ending.pop_front() else { return false };
         for (filter, reason) in filters.into_iter().zip(&answer.reasons) {
             match reason {
                 UnsubAckReason::Success => {
@@ -182,6 +182,7 @@ impl Subscriptions {
         if self.on_connection.listed && self.on_connection.ending.is_empty() {
             self.list(client);
         }
+        true
     }
 
     /// With what the session had: ends what is no longer wanted.

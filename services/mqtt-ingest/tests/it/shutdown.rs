@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::fixture::{faulty, payload, quiet};
+use crate::fixture::{faulty, payload, quiet, sum};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_loses_and_doubles_nothing() {
@@ -26,6 +26,36 @@ async fn a_stop_under_load_loses_and_doubles_nothing() {
     let by_meter = world.readings_of_all(5000).await;
     assert_eq!(by_meter.len(), 5000);
     assert!(by_meter.values().all(|readings| readings.len() == 1), "an ack was lost in the stop");
+    ingest.stop().await.unwrap();
+}
+
+/// The broker comes to read the acks only when the service has written its last: what it sends in between must not
+/// meet a closed connection, or it gives that up with the acks unread.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_late_to_read_the_acks_has_them_all() {
+    const COUNT: u64 = 30_000;
+    let world = faulty("stop-late").await;
+    let ingest = world.start(world.config()).await;
+    let mut publisher = world.publisher().await;
+    let publishing = tokio::spawn({
+        let messages: Vec<_> = (0..COUNT).map(|meter| (world.topic(meter), payload(meter))).collect();
+        async move { publisher.publish(messages).await }
+    });
+    ingest.until("some forwarded", || ingest.settled() > 100).await;
+    world.stack.mosquitto().freeze().await.unwrap();
+    let context = ingest.context.clone();
+    let stopping = tokio::spawn(ingest.stop());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.stack.mosquitto().thaw().await.unwrap();
+    stopping.await.unwrap().unwrap();
+    publishing.await.unwrap();
+    let acknowledged = sum(&context.metrics.encode().unwrap(), "acknowledged_total");
+    assert!(acknowledged > 100);
+
+    let ingest = world.start(world.config()).await;
+    ingest.until_settled(COUNT - acknowledged).await;
+    world.readings_of_all(COUNT).await;
+    assert_eq!(ingest.sum("received_total") + acknowledged, COUNT, "an ack was lost in the stop");
     ingest.stop().await.unwrap();
 }
 

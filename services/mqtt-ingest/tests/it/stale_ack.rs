@@ -53,7 +53,7 @@ impl Harness {
                         self.lose();
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
-                    Event::Closed => panic!("nobody closes it"),
+                    Event::FarewellAnswered | Event::Closed => panic!("nobody closes it"),
                 }
             }
         };
