@@ -24,7 +24,7 @@ pub use authority::{Authority, CertificateUse};
 
 /// Who may do what. `observer` sees everything, the broker's own counters included, and is for tests and load tests.
 const USERS: &[(&str, &[&str])] = &[
-    ("ingest", &["topic read #", "topic readwrite wattline-canary/#"]),
+    ("ingest", &["topic read #", "topic readwrite wattline-canary/#", "topic write spBv1.0/+/NCMD/+"]),
     ("meters", &["topic write #"]),
     ("observer", &["topic read #", "topic read $SYS/#"]),
 ];

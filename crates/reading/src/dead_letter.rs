@@ -19,4 +19,6 @@ pub struct DeadLetter {
     pub retained: bool,
     /// The filter of the route that took it; none for `no_route`.
     pub route: Option<String>,
+    /// The name that mqtt-ingest has for the broker it came by; none from versions without several brokers.
+    pub broker: Option<String>,
 }

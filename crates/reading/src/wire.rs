@@ -73,6 +73,7 @@ pub fn encode_dead_letter(letter: &DeadLetter, out: &mut Vec<u8>) {
         received_at_us: letter.received_at.micros(),
         retained: letter.retained,
         route: letter.route.clone(),
+        broker: letter.broker.clone(),
     };
     message.encode_raw(out);
 }
@@ -91,6 +92,7 @@ pub fn decode_dead_letter(value: &[u8]) -> Result<DeadLetter, WireError> {
         received_at: Timestamp::from_micros(message.received_at_us),
         retained: message.retained,
         route: message.route,
+        broker: message.broker,
     })
 }
 
@@ -150,6 +152,8 @@ struct DeadLetterMessage {
     retained: bool,
     #[prost(string, optional, tag = "7")]
     route: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    broker: Option<String>,
 }
 
 // === impl PhaseMessage ===

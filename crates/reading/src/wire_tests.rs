@@ -66,6 +66,7 @@ fn a_dead_letter_survives_the_wire() {
         received_at: Timestamp::from_micros(1_795_168_800_000_000),
         retained: true,
         route: Some("wattline/+/reading".to_owned()),
+        broker: Some("street".to_owned()),
     };
     let mut bytes = Vec::new();
     encode_dead_letter(&letter, &mut bytes);

@@ -61,6 +61,8 @@ pub struct Letter {
     pub record_key: Option<Vec<u8>>,
     /// The filter of the route that took it.
     pub route: Option<String>,
+    /// The name that mqtt-ingest has for the broker it came by.
+    pub broker: Option<String>,
     /// The broker delivered it with the RETAIN flag.
     pub retained: bool,
     /// How large the payload is.
@@ -92,6 +94,8 @@ pub enum By {
     Topic,
     /// The filter of the route.
     Route,
+    /// The broker.
+    Broker,
     /// What became of them.
     State,
 }
@@ -112,7 +116,7 @@ pub struct Group {
 /// The columns of a [`Letter`].
 const COLUMNS: &str = "source_topic, source_partition, source_offset, reason, detail, first_reason, mqtt_topic, \
     record_key, route, retained, octet_length(payload), received_at, stored_at, state, state_at, state_detail, \
-    attempts, attempted_at, readings";
+    attempts, attempted_at, readings, mqtt_broker";
 
 /// The newest letters, and whether there are more.
 ///
@@ -222,6 +226,7 @@ fn letter(row: &Row) -> Letter {
         attempts: row.get(16),
         attempted_at: row.get::<_, Option<DateTime<Utc>>>(17).map(Timestamp::from),
         readings: row.get(18),
+        broker: row.get(19),
     }
 }
 
@@ -283,6 +288,7 @@ impl By {
             Self::Reason => "reason",
             Self::Topic => "mqtt_topic",
             Self::Route => "route",
+            Self::Broker => "mqtt_broker",
             Self::State => "state",
         }
     }
@@ -294,6 +300,7 @@ impl By {
             Self::Reason => "reason",
             Self::Topic => "topic",
             Self::Route => "route",
+            Self::Broker => "broker",
             Self::State => "state",
         }
     }

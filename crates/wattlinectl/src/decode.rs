@@ -1,5 +1,6 @@
 //! What ingest would make of a message, without any server: `wattlinectl decode`.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
@@ -8,15 +9,25 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use wattline_mqtt_ingest::Config;
+use wattline_mqtt_ingest::config::MqttSettings;
 use wattline_mqtt_ingest::decode::answer::{Answer, answer};
 use wattline_mqtt_ingest::decode::{Decoded, Input, Judge, Memory};
-use wattline_mqtt_ingest::route::Routes;
+use wattline_mqtt_ingest::route::{RouteSettings, Routes};
 use wattline_reading::Timestamp;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 
 /// Decodes messages as ingest does with a configuration; remembers what it has decoded, as ingest does.
 #[derive(Debug)]
 pub struct Decoder {
+    /// By the routes that stand outside of `[[broker]]`.
+    common: OfBroker,
+    /// By name; none where the configuration has one broker.
+    brokers: BTreeMap<String, OfBroker>,
+}
+
+/// Each broker may have routes of its own, and is a world of its own to what is remembered.
+#[derive(Debug)]
+struct OfBroker {
     judge: Judge,
     memory: Memory,
 }
@@ -32,6 +43,8 @@ pub struct Message {
     pub at: Timestamp,
     /// The broker delivered it with the RETAIN flag.
     pub retained: bool,
+    /// The name of the broker it came by; without it the routes that brokers share hold.
+    pub broker: Option<String>,
 }
 
 /// A line of `--batch`.
@@ -44,6 +57,7 @@ struct Line {
     at: Option<String>,
     #[serde(default)]
     retained: bool,
+    broker: Option<String>,
 }
 
 // === impl Decoder ===
@@ -58,31 +72,60 @@ impl Decoder {
             Some(file) => wattline_service::config::load_from(Some(file), [].into())?,
             None => Config::default(),
         };
-        let routes = Routes::new(&config.routes, &config.families)?;
-        let judge = Judge { routes, limits: config.limits, payload_bytes_max: config.mqtt.payload_bytes_max };
-        Ok(Self { judge, memory: Memory::default() })
+        let judging = |routes: &[RouteSettings], families: &[String], mqtt: &MqttSettings| {
+            let (limits, payload_bytes_max) = (config.limits.clone(), mqtt.payload_bytes_max);
+            let judge = Judge { routes: Routes::new(routes, families)?, limits, payload_bytes_max };
+            anyhow::Ok(OfBroker { judge, memory: Memory::default() })
+        };
+        let mut brokers = BTreeMap::new();
+        if !config.broker.is_empty() {
+            for broker in config.brokers()? {
+                brokers.insert(broker.name, judging(&broker.routes, &broker.families, &broker.mqtt)?);
+            }
+        }
+        Ok(Self { common: judging(&config.routes, &config.families, &config.mqtt)?, brokers })
     }
 
     /// What ingest would make of a message, to be printed.
-    pub fn decode(&mut self, message: &Message) -> Answer {
-        answer(&self.judge, &message.input(), &mut self.memory)
+    ///
+    /// # Errors
+    /// Where the configuration doesn't have the message's broker.
+    pub fn decode(&mut self, message: &Message) -> anyhow::Result<Answer> {
+        let OfBroker { judge, memory } = self.of(message.broker.as_deref())?;
+        Ok(answer(judge, &message.input(), memory))
     }
 
     /// What ingest would make of a message, as ingest itself decides it.
-    pub fn decide(&mut self, message: &Message) -> Decoded {
-        self.judge.decide(&message.input(), &mut self.memory, |_| {})
+    ///
+    /// # Errors
+    /// Where the configuration doesn't have the message's broker.
+    pub fn decide(&mut self, message: &Message) -> anyhow::Result<Decoded> {
+        let OfBroker { judge, memory } = self.of(message.broker.as_deref())?;
+        Ok(judge.decide(&message.input(), memory, |_| {}))
     }
 
-    /// The filter of the route that takes a topic.
-    #[must_use]
-    pub fn route(&self, topic: &str) -> Option<String> {
-        self.judge.routes.find(topic).map(|route| route.filter.clone())
+    /// The filter of the route that takes a topic of a broker.
+    ///
+    /// # Errors
+    /// Where the configuration doesn't have the broker.
+    pub fn route(&mut self, topic: &str, broker: Option<&str>) -> anyhow::Result<Option<String>> {
+        Ok(self.of(broker)?.judge.routes.find(topic).map(|route| route.filter.clone()))
+    }
+
+    /// A configuration with one broker is that of every message, whatever the broker was called.
+    fn of(&mut self, broker: Option<&str>) -> anyhow::Result<&mut OfBroker> {
+        let Some(broker) = broker.filter(|_| !self.brokers.is_empty()) else { return Ok(&mut self.common) };
+        let names: Vec<&str> = self.brokers.keys().map(String::as_str).collect();
+        let names = names.join(", ");
+        self.brokers.get_mut(broker).with_context(|| {
+            format!("the configuration has no broker {broker:?}, only {names}: its routes are not known")
+        })
     }
 
     /// Answers one payload from `input` with one line.
     ///
     /// # Errors
-    /// Where `input` or `output` fails, or a payload is larger than any packet.
+    /// As [`Decoder::decode`]; where `input` or `output` fails, or a payload is larger than any packet.
     pub fn decode_one(
         &mut self,
         mut message: Message,
@@ -91,7 +134,7 @@ impl Decoder {
     ) -> anyhow::Result<()> {
         let most = PACKET_BYTES_MAX as u64 + 1;
         input.take(most).read_to_end(&mut message.payload).context("cannot read the payload")?;
-        write_line(&self.decode(&message), &mut output)
+        write_line(&self.decode(&message)?, &mut output)
     }
 
     /// Answers JSON lines with JSON lines.
@@ -110,7 +153,8 @@ impl Decoder {
                 continue;
             }
             let message = parse_line(&line, now).with_context(|| format!("line {number}"))?;
-            write_line(&self.decode(&message), &mut output)?;
+            let answer = self.decode(&message).with_context(|| format!("line {number}"))?;
+            write_line(&answer, &mut output)?;
         }
         Ok(())
     }
@@ -143,7 +187,7 @@ fn parse_line(line: &str, now: Timestamp) -> anyhow::Result<Message> {
         _ => bail!("write payload or payload_base64, and not both"),
     };
     let at = line.at.as_deref().map_or(Ok(now), parse_time)?;
-    Ok(Message { topic: line.topic, payload, at, retained: line.retained })
+    Ok(Message { topic: line.topic, payload, at, retained: line.retained, broker: line.broker })
 }
 
 fn write_line(answer: &Answer, mut output: impl Write) -> anyhow::Result<()> {
@@ -172,6 +216,7 @@ mod tests {
             payload: Vec::new(),
             at: parse_time(NOW).unwrap(),
             retained: false,
+            broker: None,
         };
         let mut output = Vec::new();
         let payload =

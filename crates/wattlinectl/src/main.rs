@@ -78,9 +78,12 @@ enum Command {
         /// The broker delivered it with the RETAIN flag.
         #[arg(long)]
         retained: bool,
-        /// Read JSON lines with `topic`, `payload` or `payload_base64`, and if wanted `at` and `retained`; answer line
-        /// by line.
-        #[arg(long, conflicts_with_all = ["topic", "retained"])]
+        /// The broker it came by, as the configuration names it: brokers may have routes of their own.
+        #[arg(long, value_name = "NAME")]
+        broker: Option<String>,
+        /// Read JSON lines with `topic`, `payload` or `payload_base64`, and if wanted `at`, `retained` and `broker`;
+        /// answer line by line.
+        #[arg(long, conflicts_with_all = ["topic", "retained", "broker"])]
         batch: bool,
     },
 }
@@ -121,7 +124,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 applied => println!("applied {} migrations: {applied:?}", applied.len()),
             }
         }
-        Command::Decode { topic, routes, at, retained, batch } => {
+        Command::Decode { topic, routes, at, retained, broker, batch } => {
             let at = at.unwrap_or_else(Timestamp::now);
             let mut decoder = decode::Decoder::new(routes.as_deref())?;
             let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
@@ -129,7 +132,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 decoder.decode_batch(at, input, output)?;
             } else {
                 let topic = topic.unwrap_or_default();
-                let message = decode::Message { topic, payload: Vec::new(), at, retained };
+                let message = decode::Message { topic, payload: Vec::new(), at, retained, broker };
                 decoder.decode_one(message, input, output)?;
             }
         }

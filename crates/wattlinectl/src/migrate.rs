@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_energy"),
     migration!(5, "0005_dead_letter_replay"),
     migration!(6, "0006_meter_clock"),
+    migration!(7, "0007_dead_letter_broker"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rumqttc::{Publish, QoS};
+use rumqttc::{Publish, PublishOptions, QoS};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 use wattline_reading::wire::{encode_dead_letter, encode_reading};
-use wattline_reading::{DeadLetter, Reading, Timestamp, limits::Refusal};
+use wattline_reading::{DeadLetter, Reading, Reason, Timestamp, limits::Refusal};
 use wattline_service::Backoff;
 
 use crate::acknowledge::Failure;
@@ -16,6 +16,7 @@ use crate::decode::{Decoded, Input, Judge, Memory};
 use crate::metrics::{BrokerMetrics, LeftOutLabel};
 use crate::produce::{Deliveries, Producer};
 use crate::readiness::Part;
+use crate::rebirth::Rebirth;
 use crate::session::{Event, Loss, Session};
 use crate::watchdog::Watchdog;
 use crate::window::{Arrival, Fate, Kept, Shed, Window};
@@ -41,6 +42,7 @@ pub(crate) struct Receiver {
     pub(crate) letters: Letters,
     pub(crate) values: Values,
     pub(crate) memory: Memory,
+    pub(crate) rebirth: Rebirth,
     pub(crate) backoff: Backoff,
     pub(crate) taken_over_wait: Duration,
     pub(crate) shutdown: CancellationToken,
@@ -71,6 +73,7 @@ pub(crate) struct Values {
 #[derive(Debug)]
 pub(crate) struct Letters {
     judge: Arc<Judge>,
+    broker: Arc<str>,
     value: Vec<u8>,
 }
 
@@ -192,7 +195,12 @@ impl Receiver {
         });
         let taken = match decoded {
             Decoded::Readings(readings) => self.forward(message, &readings, producer),
-            Decoded::Reject(refusal) => self.dead_letter(message, &refusal, producer),
+            Decoded::Reject(refusal) => {
+                if refusal.reason == Reason::AliasUnknown {
+                    self.ask_for_birth(&topic, received_at);
+                }
+                self.dead_letter(message, &refusal, producer)
+            }
             Decoded::Ignore(why) => {
                 self.window.lock().admit(message, Fate::Ignore(why), 0, 0);
                 self.deliveries.wake();
@@ -200,6 +208,22 @@ impl Receiver {
             }
         };
         taken || refuse(&mut self.window.lock(), packet_id, publish, arrival)
+    }
+
+    /// At QoS 0: if it is lost, the next message without names asks again.
+    fn ask_for_birth(&mut self, topic: &str, at: Timestamp) {
+        let Some((command, payload)) = self.rebirth.command(topic, Instant::now(), at) else { return };
+        let options = PublishOptions::at_most_once();
+        match self.session.client().try_publish(command.clone(), payload, options) {
+            Ok(()) => {
+                self.metrics.rebirths_asked.inc();
+                info!(
+                    "an alias on {topic} has no name: the node is asked for its BIRTH on {command}. If none comes, may \
+                     this user publish there?"
+                );
+            }
+            Err(error) => warn!("cannot ask for a BIRTH on {command}: {error}"),
+        }
     }
 
     /// False: there is no room for it.
@@ -420,8 +444,9 @@ impl Values {
 // === impl Letters ===
 
 impl Letters {
-    pub(crate) const fn new(judge: Arc<Judge>) -> Self {
-        Self { judge, value: Vec::new() }
+    /// For messages of the broker with that name.
+    pub(crate) const fn new(judge: Arc<Judge>, broker: Arc<str>) -> Self {
+        Self { judge, broker, value: Vec::new() }
     }
 
     /// The record's value of one message's dead letter.
@@ -437,6 +462,7 @@ impl Letters {
             received_at: message.received_at,
             retained: message.retained,
             route,
+            broker: Some(self.broker.to_string()),
         };
         self.value.clear();
         self.value.shrink_to(KEPT_BYTES_MAX);

@@ -14,6 +14,7 @@ mod forward;
 pub mod metrics;
 pub mod produce;
 mod readiness;
+mod rebirth;
 pub mod route;
 pub mod session;
 mod watchdog;
@@ -40,6 +41,7 @@ use forward::{Ended, Letters, Receiver, Values};
 use metrics::{BrokerMetrics, BrokerWindow, Metrics};
 use produce::{Deliveries, Producer, check_topics};
 use readiness::{Part, Rule, Shared};
+use rebirth::Rebirth;
 use route::Routes;
 use session::{Session, Subscriptions};
 use watchdog::Watchdog;
@@ -138,6 +140,7 @@ struct Common {
 /// What the two sides of the data path share, and what outlives a producer.
 struct Path {
     config: Config,
+    broker: Arc<str>,
     window: Arc<Mutex<Window>>,
     deliveries: Arc<Deliveries>,
     judge: Arc<Judge>,
@@ -171,7 +174,7 @@ async fn data_path(broker: &Broker, common: Common) -> anyhow::Result<()> {
 
 fn prepare(broker: &Broker, common: Common) -> anyhow::Result<(Path, Receiver)> {
     let Common { config, window, metrics, kafka, mqtt, shutdown } = common;
-    let settings = &broker.mqtt;
+    let (settings, name) = (&broker.mqtt, Arc::from(&*broker.name));
     let routes = Routes::new(&broker.routes, &broker.families)?;
     let subscriptions = Subscriptions::new(settings, &routes);
     let canary_topic = subscriptions.canary_topic().to_owned();
@@ -200,9 +203,10 @@ fn prepare(broker: &Broker, common: Common) -> anyhow::Result<(Path, Receiver)> 
         metrics: metrics.clone(),
         mqtt,
         watchdog,
-        letters: Letters::new(Arc::clone(&judge)),
+        letters: Letters::new(Arc::clone(&judge), Arc::clone(&name)),
         values: Values::default(),
         memory: Memory::default(),
+        rebirth: Rebirth::new(settings.sparkplug_rebirth),
         // Soon at first: a broker may lose what is published before the group is back.
         backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
         taken_over_wait: Duration::from_millis(settings.taken_over_wait_ms),
@@ -213,6 +217,7 @@ fn prepare(broker: &Broker, common: Common) -> anyhow::Result<(Path, Receiver)> 
     let path = Path {
         grace: Duration::from_millis(config.service.stop_deadline_ms).saturating_sub(STOP_RESERVE),
         config,
+        broker: name,
         window,
         deliveries,
         judge,
@@ -265,7 +270,7 @@ impl Path {
             client: receiver.session.client(),
             farewell: receiver.session.farewell(),
             producer: Arc::clone(&producer),
-            letters: Letters::new(Arc::clone(&self.judge)),
+            letters: Letters::new(Arc::clone(&self.judge), Arc::clone(&self.broker)),
             metrics: self.metrics.clone(),
             kafka: Arc::clone(&self.kafka),
             stalled_after: Duration::from_millis(self.config.produce.stalled_after_ms),

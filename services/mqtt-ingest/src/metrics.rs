@@ -34,6 +34,7 @@ pub struct Metrics {
     connected: Family<BrokerLabel, Gauge>,
     watchdog_armed: Family<BrokerLabel, Gauge>,
     producers_replaced: Family<BrokerLabel, Counter>,
+    rebirths_asked: Family<BrokerLabel, Counter>,
     left_out: Family<LeftOutLabel, Counter>,
     settle: Settle,
     clocks: RouteClocks,
@@ -54,6 +55,8 @@ pub struct BrokerMetrics {
     pub watchdog_armed: Gauge,
     /// Producers that were replaced after an error of the third kind.
     pub producers_replaced: Counter,
+    /// Sparkplug nodes that were asked for their BIRTH.
+    pub rebirths_asked: Counter,
     /// Fields that were left out of readings, by reason; of all brokers.
     pub left_out: Family<LeftOutLabel, Counter>,
     /// From arrival to settled; of the longest waiting in each batch, of all brokers.
@@ -122,6 +125,7 @@ impl Metrics {
             connected: self.connected.get_or_create_owned(&label),
             watchdog_armed: self.watchdog_armed.get_or_create_owned(&label),
             producers_replaced: self.producers_replaced.get_or_create_owned(&label),
+            rebirths_asked: self.rebirths_asked.get_or_create_owned(&label),
             left_out: self.left_out.clone(),
             settle: self.settle.0.clone(),
             connections_lost: self.connections_lost.clone(),
@@ -155,6 +159,11 @@ impl Metrics {
             "producers_replaced",
             "Kafka producers given up after an error that retrying can't cure",
             self.producers_replaced.clone(),
+        );
+        registry.register(
+            "rebirths_asked",
+            "Commands to Sparkplug nodes to send their BIRTH",
+            self.rebirths_asked.clone(),
         );
         registry.register("left_out", "Fields left out of readings, by reason", self.left_out.clone());
         registry.register_with_unit(

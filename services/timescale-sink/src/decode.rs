@@ -110,6 +110,7 @@ mod tests {
             received_at: Timestamp::from_micros(7),
             retained: false,
             route: None,
+            broker: None,
         };
         let mut value = Vec::new();
         wire::encode_dead_letter(&letter, &mut value);

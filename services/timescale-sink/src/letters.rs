@@ -18,9 +18,9 @@ const CONFLICT: &str = "INSERT INTO reading_conflict (source_topic, source_parti
     FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[], \
         $8::text[]) AS c(t, p, o, m, ts, r, kept, refused) ON CONFLICT DO NOTHING";
 const LETTER: &str = "INSERT INTO dead_letter (source_topic, source_partition, source_offset, reason, detail, \
-        mqtt_topic, route, retained, record_key, payload, received_at) \
+        mqtt_topic, route, retained, record_key, payload, received_at, mqtt_broker) \
     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], \
-        $8::bool[], $9::bytea[], $10::bytea[], $11::timestamptz[]) ON CONFLICT DO NOTHING \
+        $8::bool[], $9::bytea[], $10::bytea[], $11::timestamptz[], $12::text[]) ON CONFLICT DO NOTHING \
     RETURNING source_topic, source_partition, source_offset";
 
 /// The columns of table `dead_letter`.
@@ -37,6 +37,7 @@ struct Columns<'a> {
     record_keys: Vec<Option<&'a [u8]>>,
     payloads: Vec<&'a [u8]>,
     received_at: Vec<DateTime<Utc>>,
+    brokers: Vec<Option<String>>,
 }
 
 /// Puts records aside that contradict the row of their instant, with that row.
@@ -84,6 +85,7 @@ pub async fn insert_refused(
         columns.details.push(text(&record.refused.detail));
         columns.mqtt_topics.push(None);
         columns.routes.push(None);
+        columns.brokers.push(None);
         columns.retained.push(false);
         columns.record_keys.push(Some(&record.refused.key));
         columns.payloads.push(record.payload);
@@ -110,6 +112,7 @@ pub async fn insert_letters(
         columns.details.push(text(&letter.detail));
         columns.mqtt_topics.push(Some(text(&letter.mqtt_topic)));
         columns.routes.push(letter.route.as_deref().map(text));
+        columns.brokers.push(letter.broker.as_deref().map(text));
         columns.retained.push(letter.retained);
         columns.record_keys.push(None);
         columns.payloads.push(&letter.payload);
@@ -159,6 +162,7 @@ impl<'a> Columns<'a> {
                     &self.record_keys,
                     &self.payloads,
                     &self.received_at,
+                    &self.brokers,
                 ],
             )
             .await?;

@@ -125,6 +125,9 @@ struct FilterArguments {
     /// Taken by the route with this filter.
     #[arg(long, value_name = "FILTER")]
     route: Option<String>,
+    /// Come by this broker, as mqtt-ingest's configuration names it.
+    #[arg(long, value_name = "NAME")]
+    broker: Option<String>,
     /// In this state: what the newest replay made of them.
     #[arg(long, value_enum)]
     state: Option<StateArgument>,
@@ -250,7 +253,7 @@ async fn do_purge(
     let filter = filter.filter(now, &[State::Replayed, State::Ignored])?;
     if filter.is_unbounded() {
         bail!(
-            "purge needs a filter: --since, --until, --topic, --reason or --route; all that are done with and older \
+            "purge needs a filter: --since, --until, --topic, --reason, --route or --broker; all that are done with and older \
              than a month, for one: --until 30d"
         );
     }
@@ -326,6 +329,7 @@ impl FilterArguments {
             topic: self.topic.clone(),
             reasons: self.reason.clone(),
             route: self.route.clone(),
+            broker: self.broker.clone(),
             states,
         };
         if let (Some(since), Some(until)) = (filter.since, filter.until)

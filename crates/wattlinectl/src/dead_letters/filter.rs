@@ -22,6 +22,8 @@ pub struct Filter {
     pub reasons: Vec<String>,
     /// The filter of the route that took them.
     pub route: Option<String>,
+    /// The broker that they came by.
+    pub broker: Option<String>,
     /// One of these states.
     pub states: Vec<State>,
 }
@@ -55,6 +57,9 @@ impl Filter {
             let begin: String = route.chars().take(INDEXED_CHARS).collect();
             wanted.and("left(route, 200) = $", begin);
             wanted.and("route = $", route.clone());
+        }
+        if let Some(broker) = &self.broker {
+            wanted.and("mqtt_broker = $", broker.clone());
         }
         match self.states.as_slice() {
             [] => {}

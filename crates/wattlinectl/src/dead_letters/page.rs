@@ -14,7 +14,7 @@ const BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// The order of the index `dead_letter_open`.
 const ORDER: &str = "received_at, source_topic, source_partition, source_offset";
 const PAYLOADS: &str = "SELECT d.source_topic, d.source_partition, d.source_offset, d.mqtt_topic, d.record_key, \
-        d.retained, d.received_at, d.payload \
+        d.retained, d.received_at, d.payload, d.mqtt_broker \
     FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS p(t, p, o, place) \
     JOIN dead_letter d ON d.source_topic = p.t AND d.source_partition = p.p AND d.source_offset = p.o \
     ORDER BY place";
@@ -27,6 +27,7 @@ pub(super) struct Whole {
     pub(super) retained: bool,
     pub(super) received_at: Timestamp,
     pub(super) payload: Vec<u8>,
+    pub(super) broker: Option<String>,
 }
 
 /// A walk through letters, from the first arrival to the last.
@@ -116,5 +117,6 @@ fn whole(row: &Row) -> Whole {
         retained: row.get(5),
         received_at: time(row, 6),
         payload: row.get(7),
+        broker: row.get(8),
     }
 }

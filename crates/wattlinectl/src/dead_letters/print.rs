@@ -66,6 +66,7 @@ pub(super) fn whole(letter: &Letter, payload: &[u8], out: &mut impl Write) -> an
     let fields = [
         ("key", Some(letter.key.to_string())),
         ("topic", Some(topic(letter))),
+        ("broker", letter.broker.clone()),
         ("route", letter.route.clone()),
         ("reason", Some(letter.reason.clone())),
         ("what is wrong", Some(letter.detail.clone())),
@@ -111,6 +112,7 @@ pub(super) fn letter_json(letter: &Letter) -> Map<String, Value> {
         "record_key_base64":
             record_key.filter(|key| text(key).is_none()).map(|key| BASE64_STANDARD.encode(key)),
         "route": letter.route,
+        "broker": letter.broker,
         "retained": letter.retained,
         "payload_bytes": letter.payload_bytes,
         "attempts": letter.attempts,

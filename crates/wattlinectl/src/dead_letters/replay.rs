@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
 use wattline_mqtt_ingest::decode::Decoded;
@@ -99,13 +100,13 @@ pub async fn replay(
         let mut judge = Judge { decoder, border: border(&transaction).await? };
         let mut fates = Vec::with_capacity(page.len());
         for (index, letter) in page.iter().enumerate() {
-            let becomes = judge.judge(letter);
+            let becomes = judge.judge(letter)?;
             produce(&producer, index, letter, &becomes).await?;
             fates.push(Fate::from(becomes));
         }
         for (index, code) in producer.confirmed().await? {
             let detail = format!("Kafka refuses a record of it: {code}");
-            fates[index] = Fate::Refused(judge.refused(&page[index], Reason::KafkaRefused, detail));
+            fates[index] = Fate::Refused(judge.refused(&page[index], Reason::KafkaRefused, detail)?);
         }
         mark(&transaction, &page, &fates).await?;
         let committed = transaction.commit().await;
@@ -134,7 +135,7 @@ pub async fn dry_run(
         }
         let mut judge = Judge { decoder, border: border(client).await? };
         for letter in &page {
-            let becomes = judge.judge(letter);
+            let becomes = judge.judge(letter)?;
             say(&letter.key, &becomes)?;
             report.count(&becomes.into());
         }
@@ -166,8 +167,13 @@ async fn produce(producer: &Producer, index: usize, letter: &Whole, becomes: &Be
 
 impl Judge<'_> {
     /// What a letter becomes today.
-    fn judge(&mut self, letter: &Whole) -> Becomes {
-        let becomes = self.decode(letter);
+    fn judge(&mut self, letter: &Whole) -> anyhow::Result<Becomes> {
+        let becomes = self.decode(letter).with_context(|| {
+            format!(
+                "letter {}: replay with the configuration that has this broker, and name its letters with --broker",
+                letter.key
+            )
+        })?;
         let too_old = becomes.readings().iter().find(|reading| reading.ts < self.border);
         match too_old.map(|reading| reading.ts) {
             Some(ts) => {
@@ -175,15 +181,15 @@ impl Judge<'_> {
                     "ts {ts} is before the border of raw retention, {}: it can only be purged",
                     self.border
                 );
-                Becomes::Refused(self.refused(letter, Reason::TsTooOld, detail))
+                Ok(Becomes::Refused(self.refused(letter, Reason::TsTooOld, detail)?))
             }
-            None => becomes,
+            None => Ok(becomes),
         }
     }
 
     /// Two kinds: messages that mqtt-ingest refused, and records that timescale-sink refused. Those of the topic of
     /// dead letters are messages that an older sink could not read.
-    fn decode(&mut self, letter: &Whole) -> Becomes {
+    fn decode(&mut self, letter: &Whole) -> anyhow::Result<Becomes> {
         let undecodable = |error: wire::WireError| (Reason::RecordUndecodable, error.to_string());
         let refused = match &letter.mqtt_topic {
             Some(topic) => {
@@ -192,6 +198,7 @@ impl Judge<'_> {
                     payload: letter.payload.clone(),
                     at: letter.received_at,
                     retained: letter.retained,
+                    broker: letter.broker.clone(),
                 };
                 return self.decide(&message);
             }
@@ -202,29 +209,32 @@ impl Judge<'_> {
                 }
             }
             None => match wire::decode_reading(Some(&letter.record_key), &letter.payload) {
-                Ok(reading) => return Becomes::Record(reading),
+                Ok(reading) => return Ok(Becomes::Record(reading)),
                 Err(error) => undecodable(error),
             },
         };
-        Becomes::Refused(self.refused(letter, refused.0, refused.1))
+        Ok(Becomes::Refused(self.refused(letter, refused.0, refused.1)?))
     }
 
     /// The call that takes messages in decides here too.
-    fn decide(&mut self, message: &Message) -> Becomes {
-        match self.decoder.decide(message) {
+    fn decide(&mut self, message: &Message) -> anyhow::Result<Becomes> {
+        Ok(match self.decoder.decide(message)? {
             Decoded::Readings(readings) => Becomes::Readings(readings),
             Decoded::Ignore(why) => Becomes::Ignored(why.as_str()),
             Decoded::Reject(refusal) => Becomes::Refused(Refused {
                 reason: refusal.reason,
                 detail: refusal.detail,
-                route: self.decoder.route(&message.topic),
+                route: self.decoder.route(&message.topic, message.broker.as_deref())?,
             }),
-        }
+        })
     }
 
-    fn refused(&self, letter: &Whole, reason: Reason, detail: String) -> Refused {
-        let route = letter.mqtt_topic.as_deref().and_then(|topic| self.decoder.route(topic));
-        Refused { reason, detail, route }
+    fn refused(&mut self, letter: &Whole, reason: Reason, detail: String) -> anyhow::Result<Refused> {
+        let route = match &letter.mqtt_topic {
+            Some(topic) => self.decoder.route(topic, letter.broker.as_deref())?,
+            None => None,
+        };
+        Ok(Refused { reason, detail, route })
     }
 }
 
@@ -234,6 +244,7 @@ fn message(letter: DeadLetter) -> Message {
         payload: letter.payload,
         at: letter.received_at,
         retained: letter.retained,
+        broker: letter.broker,
     }
 }
 

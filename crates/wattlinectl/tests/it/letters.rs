@@ -79,6 +79,7 @@ pub(crate) fn letter(mqtt_topic: &str, payload: &str, seconds: i64) -> DeadLette
         received_at: at(seconds),
         retained: false,
         route: None,
+        broker: None,
     }
 }
 

@@ -259,3 +259,46 @@ fn readings_before_the_border_of_raw_retention_stay_letters() {
         assert_eq!(env.settled().await, before);
     });
 }
+
+#[test]
+fn a_letter_is_judged_by_the_routes_of_its_broker() {
+    run(async |env| {
+        let from = |broker: Option<&str>, seconds| DeadLetter {
+            broker: broker.map(str::to_owned),
+            ..letter("brokers/m/data", r#"{"power_w":1}"#, seconds)
+        };
+        env.store(&[from(Some("street"), 0), from(Some("village"), 1), from(None, 2)]).await;
+        let groups = env.json(&["count", "--by", "broker", "--topic", "brokers/#"]);
+        let brokers: Vec<_> = groups.iter().map(|group| group["broker"].as_str()).collect();
+        assert_eq!(groups.len(), 3, "{groups:?}");
+        assert!(brokers.contains(&Some("street")) && brokers.contains(&None), "{brokers:?}");
+
+        let routes = |table: &str, prefix: &str| {
+            route("brokers").replace("[[routes]]", table).replace("brokers-{2}", &format!("{prefix}-{{2}}"))
+        };
+        let street = "[[broker]]\nname = \"street\"\nurl = \"mqtt://a\"\n";
+        let only_street = routes("[[routes]]", "common") + street + &routes("[[broker.routes]]", "street");
+        let file = env.routes("street.toml", &only_street).display().to_string();
+        let refused = env.command(&["replay", "--topic", "brokers/#", "--routes", &file]);
+        assert!(!refused.ok);
+        for words in ["no broker \"village\", only street", "letter wattline.dead-letters.v1/", "--broker"] {
+            assert!(refused.error.contains(words), "{words}: {}", refused.error);
+        }
+        assert_eq!(env.states("brokers").await, [("open".to_owned(), 3)].into());
+
+        let village = street.replace("street", "village").replace("//a", "//b");
+        let both = only_street + &village + &routes("[[broker.routes]]", "village");
+        let report = env.replay("brokers", &env.routes("both.toml", &both));
+        assert_eq!((&report["replayed"], &report["readings"]), (&json!(3), &json!(3)));
+        env.settled().await;
+        for (meter, seconds) in [("street-m", 0), ("village-m", 1), ("common-m", 2)] {
+            let sql =
+                "SELECT count(*) FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1 AND ts = $2";
+            let row = env.owner.query_one(sql, &[&meter, &at(seconds).to_chrono()]).await.unwrap();
+            assert_eq!(row.get::<_, i64>(0), 1, "{meter}");
+        }
+        let shown = env.json(&["list", "--state", "any", "--broker", "village", "--topic", "brokers/#"]);
+        assert_eq!(shown.len(), 1);
+        assert_eq!((&shown[0]["broker"], &shown[0]["state"]), (&json!("village"), &json!("replayed")));
+    });
+}

@@ -50,6 +50,8 @@ pub struct MqttSettings {
     pub watchdog_ms: u64,
     /// Below this topic each replica sends its canaries and keeps the list of its subscriptions.
     pub canary_topic: String,
+    /// A Sparkplug node whose aliases are not known is asked for its BIRTH, by a command to it.
+    pub sparkplug_rebirth: bool,
     /// Largest payload that is decoded; a larger one goes to the dead letters.
     pub payload_bytes_max: usize,
 }
@@ -90,6 +92,7 @@ impl Default for MqttSettings {
             taken_over_wait_ms: 60_000,
             watchdog_ms: 30_000,
             canary_topic: "wattline-canary".to_owned(),
+            sparkplug_rebirth: false,
             payload_bytes_max: 64 * 1024,
         }
     }

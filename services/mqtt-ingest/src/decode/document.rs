@@ -73,7 +73,8 @@ than 5 min before arrival (a buffered reading, or a clock that is slow or in loc
 ## Families that remember
 Sparkplug's DATA may give aliases alone; the BIRTH names them. Its routes are subscribed to by one replica without the
 group, which therefore sees both. What it learned is gone with the process: until the device's next BIRTH such messages
-are dead letters `alias_unknown`. Where the broker or the gateway can do so, have BIRTHs repeated, or names sent in DATA.
+are dead letters `alias_unknown`. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's
+user must be allowed to publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
 
 ## Fuzzing
 `scripts/fuzz.sh` fuzzes every decoder, a million runs each, with the stable compiler (`fuzz/README.md`).

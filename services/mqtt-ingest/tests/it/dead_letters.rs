@@ -43,7 +43,7 @@ async fn a_refused_message_is_kept_whole_with_its_reason() {
         assert_eq!(letter.reason, *reason, "{topic}: {}", letter.detail);
         assert!(!letter.detail.is_empty() && !letter.retained, "{topic}");
         let route = (*reason != "no_route").then(|| "wattline/letters/+/reading".to_owned());
-        assert_eq!(letter.route, route, "{topic}");
+        assert_eq!((letter.route.clone(), letter.broker.as_deref()), (route, Some("mqtt")), "{topic}");
     }
     assert_eq!(world.readings_by_meter(1).await.len(), 1);
 }
@@ -79,6 +79,7 @@ async fn kafka_takes_the_largest_dead_letter_that_can_be() {
             received_at: Timestamp::now(),
             retained: false,
             route: None,
+            broker: None,
         };
         let mut value = Vec::new();
         encode_dead_letter(&letter, &mut value);

@@ -15,6 +15,7 @@ mod qos0;
 mod readings;
 mod reconnect;
 mod shutdown;
+mod sparkplug;
 mod stale_ack;
 mod subscriptions;
 mod taken_over;

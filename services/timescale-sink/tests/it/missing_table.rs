@@ -23,6 +23,7 @@ async fn a_missing_table_fills_no_dead_letters_and_recovers() {
         received_at: at(0),
         retained: false,
         route: None,
+        broker: None,
     };
     world.kafka.send_letters(&[letter]);
     world.wait_count("SELECT count(*) FROM dead_letter", 1).await;

@@ -143,6 +143,7 @@ async fn dead_letters_are_stored_whole() {
         received_at: at(0),
         retained: true,
         route: Some("wattline/+/reading".to_owned()),
+        broker: Some("street".to_owned()),
     };
     world.kafka.send_letters(&[letter.clone(), DeadLetter { route: None, ..letter }]);
     world.kafka.send_raw(&world.kafka.dead_letters, Some(0), b"", b"\xff");
@@ -151,8 +152,9 @@ async fn dead_letters_are_stored_whole() {
     let expected = Totals { stored: 2, dead_lettered: 1, ..Totals::default() };
     assert_eq!(world.totals(&world.kafka.dead_letters).await, expected);
     let row = "SELECT concat_ws('|', source_offset, reason, detail, mqtt_topic, route, retained, encode(payload, 'hex'), \
-        state) FROM dead_letter ORDER BY source_offset LIMIT 1";
-    let expected = "0|malformed|a \u{fffd} at byte 0|wattline/m/reading|wattline/+/reading|t|00ff07|open";
+        state, mqtt_broker) FROM dead_letter ORDER BY source_offset LIMIT 1";
+    let expected =
+        "0|malformed|a \u{fffd} at byte 0|wattline/m/reading|wattline/+/reading|t|00ff07|open|street";
     assert_eq!(world.text(row).await, expected);
     sink.stop().await;
 }
