@@ -86,17 +86,32 @@ user must be allowed to publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated
 "#;
 
 const DOCUMENTS: &str = "\
-The payloads of `services/mqtt-ingest/test_data/formats` name their source each. Most follow the form that the source
-documents, with values of their own. Their names of fields and topics were compared in November 2026 with the
-repositories of the firmware, or of a client that is tested against it: lumapu/ahoy, UtilitechAS/amsreader-firmware,
-chirpstack/chirpstack-docs, kbialek/deye-inverter-mqtt, mrWheel/DSMRloggerAPI, dsmrreader/dsmr-reader,
-openenergymonitor/emonhub, pyenphase/pyenphase, vk2him/Enphase-Envoy-mqtt-json, evcc-io/docs, nielstron/pyfronius,
-goecharger/go-eCharger-API-v2, homewizard/python-homewizard-energy, wlcrs/huawei-solar-lib, boblemaire/IoTaWatt,
-volkszaehler/mbmd, tbnobody/OpenDTU-docs, snaptec/openWB, openWB/core, ndokter/dsmr_parser,
+The payloads of `services/mqtt-ingest/test_data/formats` name their source each. `quoted:` are word for word what a
+document, a thread or a recording shows (white space between the parts of a JSON text aside; what was masked is said);
+`source:` follow the form that the source documents, with values of their own. Names of fields and topics were compared
+in November 2026 with the repositories of the firmware, or of a client that is tested against it: lumapu/ahoy,
+UtilitechAS/amsreader-firmware, chirpstack/chirpstack-docs, kbialek/deye-inverter-mqtt, mrWheel/DSMRloggerAPI,
+dsmrreader/dsmr-reader, openenergymonitor/emonhub, pyenphase/pyenphase, vk2him/Enphase-Envoy-mqtt-json, evcc-io/docs,
+nielstron/pyfronius, goecharger/go-eCharger-API-v1 and -v2, homewizard/python-homewizard-energy, wlcrs/huawei-solar-lib,
+boblemaire/IoTaWatt, volkszaehler/mbmd, tbnobody/OpenDTU-docs, snaptec/openWB, openWB/core, ndokter/dsmr_parser,
 home-assistant-libs/aioshelly, datenschuft/SMA-EM, SBFspot/SBFspot, DerOetzi/solaredge2mqtt, tasmota/docs,
 fmartinou/teleinfo2mqtt, Danielhiversen/pyTibber, victronenergy/dbus-flashmq, volkszaehler/vzlogger,
 Tinkerforge/esp32-firmware.
 ";
+
+/// How many payloads of the tests are quoted, and from how many families.
+fn payloads() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test_data/formats");
+    let (mut quoted, mut composed, mut families) = (0, 0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let of = |key: &str| text.lines().filter(|line| line.starts_with(key)).count();
+        quoted += of("quoted:");
+        composed += of("source:");
+        families += usize::from(of("quoted:") > 0);
+    }
+    format!("{quoted} payloads are quoted, from {families} families; {composed} are composed.")
+}
 
 fn document() -> String {
     let mut text = HEAD.to_owned();
@@ -115,7 +130,7 @@ fn document() -> String {
             family.name, family.title, family.reads, family.units, family.sign, family.time
         );
     }
-    let _ = writeln!(text, "\n## Documents\n{DOCUMENTS}");
+    let _ = writeln!(text, "\n## Documents\n{DOCUMENTS}\n{}\n", payloads());
     for family in FAMILIES {
         let _ = writeln!(text, "- `{}`: {}", family.name, family.documents.join(", "));
     }

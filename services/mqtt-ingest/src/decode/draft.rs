@@ -111,7 +111,7 @@ struct Directions {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Tariffs {
-    sum_mwh: i64,
+    each_mwh: [i64; 8],
     /// One bit for each tariff seen.
     seen: u8,
 }
@@ -155,8 +155,8 @@ impl Draft {
             Quantity::PowerExport => self.parts.power.export_w = Some(power(text, unit, name)?),
             Quantity::Import => self.measures.energy_import_mwh = Some(register(text, unit, name)?),
             Quantity::Export => self.measures.energy_export_mwh = Some(register(text, unit, name)?),
-            Quantity::ImportTariff(tariff) => self.parts.import.add(tariff, register(text, unit, name)?),
-            Quantity::ExportTariff(tariff) => self.parts.export.add(tariff, register(text, unit, name)?),
+            Quantity::ImportTariff(tariff) => self.parts.import.set(tariff, register(text, unit, name)?),
+            Quantity::ExportTariff(tariff) => self.parts.export.set(tariff, register(text, unit, name)?),
             Quantity::PhasePower(phase) => {
                 self.phase(phase).power_w = Some(power(text, unit, name)?);
             }
@@ -299,11 +299,11 @@ impl Directions {
 // === impl Tariffs ===
 
 impl Tariffs {
-    fn add(&mut self, tariff: u8, mwh: i64) {
-        let bit = 1_u8.checked_shl(u32::from(tariff)).unwrap_or(0);
-        if self.seen & bit == 0 {
-            self.sum_mwh = self.sum_mwh.saturating_add(mwh);
-            self.seen |= bit;
+    /// Of a tariff that is named twice the last value counts.
+    fn set(&mut self, tariff: u8, mwh: i64) {
+        if let Some(own) = self.each_mwh.get_mut(usize::from(tariff)) {
+            *own = mwh;
+            self.seen |= 1 << tariff;
         }
     }
 
@@ -313,7 +313,7 @@ impl Tariffs {
             return;
         }
         if self.seen.count_ones() >= 2 && (self.seen & self.seen.wrapping_add(1)) == 0 {
-            *total = Some(self.sum_mwh);
+            *total = Some(self.each_mwh.into_iter().fold(0, i64::saturating_add));
         } else {
             omitted.push(Omission::new(name, Omitted::PartialRegister));
         }

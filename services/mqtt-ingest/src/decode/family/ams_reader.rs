@@ -1,16 +1,24 @@
 //! amsreader (AmsToMqttBridge): Nordic and Austrian meters (Aidon, Kamstrup, Kaifa, Landis+Gyr) on the HAN port, as
-//! one JSON object. Registers belong to the meter's own instant `rtc` (ENERGY.md T4), power to `t`.
+//! one JSON object; made for Home Assistant, without the frame around `data`, as `…/power` and `…/energy`. Registers
+//! belong to the meter's own instant `rtc` (ENERGY.md T4), power to `t`.
 
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
     name: "ams-reader",
     title: "amsreader (Aidon, Kamstrup, Kaifa)",
-    routes: &[("amsreader/+", "{2}"), ("ams/+", "{2}"), ("amsleser/+", "{2}")],
+    routes: &[
+        ("amsreader/+", "{2}"),
+        ("ams/+", "{2}"),
+        ("amsleser/+", "{2}"),
+        ("amsreader/+/+", "{2}"),
+        ("ams/+/+", "{2}"),
+        ("amsleser/+/+", "{2}"),
+    ],
     reads: "P, PO, tPI, tPO, U1–U3, I1–I3, PF, P1–P3 and PO1–PO3",
     units: "W, kWh, V, A",
     sign: "P import, PO export, both ≥ 0",
-    time: "`t`; `data.rtc` for the registers",
+    time: "`t`; `rtc` for the registers",
     documents: &[
         "https://github.com/UtilitechAS/amsreader-firmware/wiki/MQTT-message-formats",
         "https://github.com/UtilitechAS/amsreader-firmware/issues/300",
@@ -45,10 +53,8 @@ const REGISTERS: &[Field] = &[("tPI", Import, Kilo), ("tPO", Export, Kilo)];
 
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
-    let Some(data) = json.get("data") else {
-        // Prices, temperatures, the reader's own state.
-        return Err(Ignored::OtherQuantity.into());
-    };
+    // Prices, temperatures and the reader's own state have none of the fields.
+    let data = json.get("data").unwrap_or(&json);
     let sent_at = DeviceTime::from_json(json.get("t"));
     let mut drafts = Drafts::default();
     let mut live = Draft::at(sent_at.clone());

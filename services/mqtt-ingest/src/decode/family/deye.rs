@@ -7,7 +7,8 @@ pub(super) const FAMILY: Family = Family {
     title: "Deye, Sunsynk, Bosswerk (deye-inverter-mqtt)",
     routes: &[("deye/+", "deye"), ("deye/+/+", "deye"), ("deye/+/+/+", "deye"), ("deye/+/+/+/+", "deye")],
     reads: "total_energy, ac/active_power, ac/l1/voltage|current|power, ac/freq; channel `grid`: \
-            ac/total_grid_power, ac/total_energy_bought, ac/total_energy_sold",
+            ac/total_grid_power, ac/total_energy_bought, ac/total_energy_sold. Not ac/total_power: with three phases \
+            it is the grid's, with one the inverter's",
     units: "W, kWh, V, A, Hz",
     sign: "an inverter feeds in; grid power is + import",
     time: "arrival",
@@ -28,7 +29,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     };
     let (grid, quantity, unit) = match path {
         "total_energy" => (false, Export, Kilo),
-        "ac/active_power" | "ac/total_power" => (false, PowerGenerated, One),
+        "ac/active_power" => (false, PowerGenerated, One),
         "ac/freq" => (false, Frequency, One),
         "ac/l1/voltage" => (false, PhaseVoltage(0), One),
         "ac/l2/voltage" => (false, PhaseVoltage(1), One),
@@ -43,6 +44,8 @@ fn decode(message: &Message<'_>) -> Outcome {
         "ac/total_energy_bought" => (true, Import, Kilo),
         "ac/total_energy_sold" => (true, Export, Kilo),
         "status" | "logger_status" | "uptime" => return Err(Ignored::Status.into()),
+        // The grid's power of three-phase hybrids and the inverter's of single-phase ones have one topic.
+        "ac/total_power" => return Err(Ignored::NotTheMeter.into()),
         "day_energy" | "ac/daily_energy_bought" | "ac/daily_energy_sold" | "dc/total_power" => {
             return Err(Ignored::NotTheMeter.into());
         }

@@ -1,5 +1,5 @@
-//! Enphase Envoy: `/ivp/meters/readings` (an array by `eid`) and `/stream/meter` (an object by role), as envoy bridges put
-//! them on MQTT.
+//! Enphase Envoy: `/ivp/meters/readings` (an array by `eid`), `/stream/meter` (an object by role) and
+//! `/ivp/livedata/status` (where there are batteries), as envoy bridges put them on MQTT.
 
 use super::prelude::*;
 use crate::decode::number::number;
@@ -7,12 +7,13 @@ use crate::decode::number::number;
 pub(super) const FAMILY: Family = Family {
     name: "enphase",
     title: "Enphase Envoy / IQ Gateway",
-    routes: &[("envoy/+", "envoy"), ("enphase/+", "{2}"), ("enphase/+/+", "{2}")],
+    routes: &[("envoy/+", "envoy"), ("/envoy/+", "envoy"), ("enphase/+", "{2}"), ("enphase/+/+", "{2}")],
     reads: "by `eid` or role (`production`, `net-consumption`, `total-consumption`) as channels: activePower, \
-            actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of the stream p, v, i, pf, f by phase",
-    units: "W, Wh, V, A, Hz",
+            actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of the stream p, v, i, pf, f by phase; \
+            of the live status agg_p_mw and its phases",
+    units: "W, mW (`agg_p_mw`), Wh, V, A, Hz",
     sign: "production feeds in; net consumption is + import",
-    time: "`timestamp`",
+    time: "`timestamp`, `last_update`",
     documents: &[
         "https://enphase.com/download/iq-gateway-local-apis-or-ui-access-using-token",
         "https://github.com/vk2him/Enphase-Envoy-mqtt-json",
@@ -41,7 +42,33 @@ fn decode(message: &Message<'_>) -> Outcome {
             stream(role, meter, &mut drafts)?;
         }
     }
+    if let Some(meters) = json.get("meters") {
+        live(meters, &mut drafts)?;
+    }
     drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// The live status: powers of the plant's sides. What goes into the batteries is on their direct-current side.
+fn live(meters: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+    for (side, role) in [("grid", "net-consumption"), ("pv", "production"), ("load", "total-consumption")] {
+        let Some(values) = meters.get(side) else { continue };
+        let mut draft = Draft::of(role, DeviceTime::from_json(meters.get("last_update")));
+        let generates = side == "pv";
+        let total = if generates { PowerGenerated } else { Power };
+        let phase = if generates { PhaseGenerated } else { PhasePower };
+        for (name, quantity) in [
+            ("agg_p_mw", total),
+            ("agg_p_ph_a_mw", phase(0)),
+            ("agg_p_ph_b_mw", phase(1)),
+            ("agg_p_ph_c_mw", phase(2)),
+        ] {
+            if let Some(value) = values.get(name) {
+                set_json(&mut draft, quantity, value, Milli, name, &mut drafts.omitted)?;
+            }
+        }
+        drafts.drafts.push(draft);
+    }
+    Ok(())
 }
 
 fn readings(meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {

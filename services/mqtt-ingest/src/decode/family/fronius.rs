@@ -2,6 +2,7 @@
 //! on MQTT.
 
 use super::prelude::*;
+use crate::decode::number::number;
 
 pub(super) const FAMILY: Family = Family {
     name: "fronius",
@@ -10,7 +11,8 @@ pub(super) const FAMILY: Family = Family {
     reads: "meters: PowerReal_P_Sum, EnergyReal_WAC_Sum_Consumed, EnergyReal_WAC_Sum_Produced, phases; inverters: PAC, \
             TOTAL_ENERGY, UAC, IAC, FAC",
     units: "W, Wh, V, A, Hz",
-    sign: "a meter: + import; an inverter feeds in",
+    sign: "a meter at the grid: + import; one elsewhere (`Meter_Location_Current`) is − import and is turned; an \
+           inverter feeds in",
     time: "`TimeStamp` of a meter, `Head.Timestamp`",
     documents: &[
         "https://www.fronius.com/~/downloads/Solar%20Energy/Operating%20Instructions/42,0410,2012.pdf",
@@ -70,6 +72,9 @@ fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut 
     let mut draft = Draft::of(channel.to_owned(), time);
     if device.get("PowerReal_P_Sum").is_some() {
         collect(device, METER, &mut draft, &mut drafts.omitted)?;
+        if !is_at_the_grid(device) {
+            turn(&mut draft);
+        }
         drafts.drafts.push(draft);
     } else if device.get("PAC").is_some() || device.get("TOTAL_ENERGY").is_some() {
         for (name, quantity, unit) in INVERTER {
@@ -84,4 +89,18 @@ fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut 
         drafts.drafts.push(draft);
     }
     Ok(())
+}
+
+/// 0 is the point of connection; 1 the path of consumption, 3 another generator, from 256 on single consumers.
+fn is_at_the_grid(meter: &Json<'_>) -> bool {
+    let location = meter.get("Meter_Location_Current").and_then(Json::scalar).and_then(number);
+    location.is_none_or(|location| location == 0.0)
+}
+
+/// Meters elsewhere give consumption as negative power. Their registers are named by direction and need nothing.
+fn turn(draft: &mut Draft) {
+    let phases = draft.measures.phases.iter_mut().map(|phase| &mut phase.power_w);
+    for power in std::iter::once(&mut draft.measures.power_w).chain(phases) {
+        *power = power.map(|power| 0.0 - power);
+    }
 }

@@ -213,6 +213,7 @@ impl Name {
         } else {
             return None;
         };
+        let quantity = if self.has("dc") { Not(Omitted::DcSide) } else { quantity };
         Some(Meaning { quantity, unit: Some(unit) })
     }
 
@@ -340,6 +341,8 @@ mod tests {
             ("currentL1", PhaseCurrent(0), Some(One)),
             ("power_factor", PowerFactor, Some(One)),
             ("powerFactor", PowerFactor, Some(One)),
+            ("DC_Current", Not(Omitted::DcSide), Some(One)),
+            ("dcVoltage", Not(Omitted::DcSide), Some(One)),
             ("frequency", Frequency, Some(One)),
             ("Frequency of supply voltages", Frequency, Some(One)),
             ("V", Voltage, Some(One)),

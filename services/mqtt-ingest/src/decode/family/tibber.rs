@@ -36,9 +36,10 @@ const FIELDS: &[Field] = &[
 
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
-    let live =
-        json.get("data").and_then(|data| data.get("liveMeasurement")).or_else(|| json.get("liveMeasurement"));
-    let live = live.unwrap_or(&json);
+    // The websocket's frame, the answer in it, or the measurement alone.
+    let answer = json.get("payload").filter(|frame| frame.get("data").is_some()).unwrap_or(&json);
+    let data = answer.get("data").unwrap_or(answer);
+    let live = data.get("liveMeasurement").unwrap_or(data);
     let mut draft = Draft::at(DeviceTime::from_json(live.get("timestamp")));
     let mut omitted = Vec::new();
     collect(live, FIELDS, &mut draft, &mut omitted)?;

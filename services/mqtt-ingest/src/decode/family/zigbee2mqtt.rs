@@ -6,10 +6,12 @@ pub(super) const FAMILY: Family = Family {
     name: "zigbee2mqtt",
     title: "Zigbee2MQTT",
     routes: &[("zigbee2mqtt/#", "{2+}")],
-    reads: "power, energy, produced_energy, voltage, current, power_factor, ac_frequency; phases b and c; meters with \
-            two clamps (`_a`, `_b`, `_l1`, `_l2`) as channels",
+    reads: "power, energy, produced_energy, voltage, current, power_factor, ac_frequency; phases (`_phase_b`, or \
+            `_a` to `_c`); meters with two clamps (`_a`, `_b`, `_l1`, `_l2`) as channels; a ZLinky's \
+            current_summ_delivered or the sum of its tiers. Attributes on topics of their own are not read",
     units: "W, kWh, V, A, Hz",
-    sign: "+ import; a clamp's `energy_flow` of `producing` makes its power negative",
+    sign: "+ import; a clamp's `energy_flow` of `producing`, or without it a negative sum of the clamps, makes its \
+           power negative",
     time: "`last_seen` where Zigbee2MQTT is told to add it; else arrival",
     documents: &[
         "https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html",
@@ -35,12 +37,38 @@ const FIELDS: &[Field] = &[
     ("voltage_phase_c", PhaseVoltage(2), One),
     ("current_phase_b", PhaseCurrent(1), One),
     ("current_phase_c", PhaseCurrent(2), One),
+    ("rms_voltage", Voltage, One),
+    ("rms_current", Current, One),
+    ("current_summ_delivered", Import, Kilo),
+    ("current_tier1_summ_delivered", ImportTariff(0), Kilo),
+    ("current_tier2_summ_delivered", ImportTariff(1), Kilo),
+    ("current_tier3_summ_delivered", ImportTariff(2), Kilo),
+    ("current_tier4_summ_delivered", ImportTariff(3), Kilo),
+    ("current_tier5_summ_delivered", ImportTariff(4), Kilo),
+    ("current_tier6_summ_delivered", ImportTariff(5), Kilo),
+    ("power_ab", Not(Omitted::Aggregate), One),
     ("power_apparent", Not(Omitted::ApparentPower), One),
     ("apparent_power", Not(Omitted::ApparentPower), One),
     ("power_reactive", Not(Omitted::ReactivePower), One),
     ("energy_today", Not(Omitted::DayCounter), One),
     ("energy_yesterday", Not(Omitted::DayCounter), One),
     ("energy_month", Not(Omitted::DayCounter), One),
+];
+
+/// Meters of three phases that are called as others call their clamps.
+const THREE_PHASES: &[Field] = &[
+    ("power_a", PhasePower(0), One),
+    ("power_b", PhasePower(1), One),
+    ("power_c", PhasePower(2), One),
+    ("voltage_a", PhaseVoltage(0), One),
+    ("voltage_b", PhaseVoltage(1), One),
+    ("voltage_c", PhaseVoltage(2), One),
+    ("current_a", PhaseCurrent(0), One),
+    ("current_b", PhaseCurrent(1), One),
+    ("current_c", PhaseCurrent(2), One),
+    ("energy_a", Not(Omitted::PartialRegister), One),
+    ("energy_b", Not(Omitted::PartialRegister), One),
+    ("energy_c", Not(Omitted::PartialRegister), One),
 ];
 
 /// The clamps or sockets of a device, by the end of their fields' names.
@@ -66,32 +94,71 @@ fn decode(message: &Message<'_>) -> Outcome {
         "set" | "get" => return Err(Ignored::Command.into()),
         _ => {}
     }
+    if !message.text()?.starts_with(['{', '[']) {
+        // Its `output: attribute`: a bare value below the device's topic.
+        return Err(Ignored::OtherQuantity.into());
+    }
     let json = message.object()?;
     let time = DeviceTime::from_json(json.get("last_seen"));
     let mut drafts = Drafts::default();
     let mut draft = Draft::at(time.clone());
     collect(&json, FIELDS, &mut draft, &mut drafts.omitted)?;
-    if draft.measures.phases.len() > 1 {
-        // The names without a phase are those of phase A, and the device's power is the sum.
-        let measures = &draft.measures;
-        let (power_w, voltage_v, current_a) = (measures.power_w, measures.voltage_v, measures.current_a);
-        let first = draft.phase(0);
-        (first.power_w, first.voltage_v, first.current_a) = (power_w, voltage_v, current_a);
-        let phases = &draft.measures.phases;
-        let sum = phases.iter().map(|phase| phase.power_w).sum::<Option<f64>>();
-        draft.measures.power_w = sum.filter(|_| phases.len() == 3);
-        (draft.measures.voltage_v, draft.measures.current_a) = (None, None);
-    }
-    if draft.measures.power_w.is_some() || has_register(&draft) || !draft.measures.phases.is_empty() {
-        drafts.drafts.push(draft);
-    }
-    for channel in CHANNELS {
-        let draft = clamp(&json, channel, &time, &mut drafts.omitted)?;
-        if draft.measures.power_w.is_some() || has_register(&draft) {
-            drafts.drafts.push(draft);
+    let mut clamps = Vec::new();
+    if json.get("power_c").or_else(|| json.get("voltage_c")).is_some() {
+        collect(&json, THREE_PHASES, &mut draft, &mut drafts.omitted)?;
+    } else {
+        if draft.measures.phases.len() > 1 {
+            name_first_phase(&mut draft);
+        }
+        for channel in CHANNELS {
+            let clamp = clamp(&json, channel, &time, &mut drafts.omitted)?;
+            if clamp.measures.power_w.is_some() || has_register(&clamp) {
+                clamps.push(clamp);
+            }
         }
     }
+    draft.join(&mut drafts.omitted);
+    if !clamps.is_empty() && !has_register(&draft) {
+        share(&draft, &mut clamps, &mut drafts.omitted);
+    } else if draft.measures.power_w.is_some() || has_register(&draft) || !draft.measures.phases.is_empty() {
+        drafts.drafts.push(draft);
+    }
+    drafts.drafts.append(&mut clamps);
     drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// The names without a phase are those of phase A. Power is so only where the other phases have theirs, and the
+/// device's is the sum then; an EMIZB-132 gives voltages and currents by phase, and power of the whole.
+fn name_first_phase(draft: &mut Draft) {
+    let measures = &mut draft.measures;
+    let (voltage_v, current_a) = (measures.voltage_v.take(), measures.current_a.take());
+    let by_phase = measures.phases.iter().any(|phase| phase.power_w.is_some());
+    let power_w = measures.power_w.take_if(|_| by_phase);
+    let first = draft.phase(0);
+    (first.power_w, first.voltage_v, first.current_a) = (power_w, voltage_v, current_a);
+    let phases = &draft.measures.phases;
+    if by_phase && phases.len() == 3 {
+        draft.measures.power_w = phases.iter().map(|phase| phase.power_w).sum::<Option<f64>>();
+    }
+}
+
+/// What clamps have in common, the mains, is each one's; their sum is no meter. Clamps that don't say which way power
+/// flows give it without sign; it is in the sum then.
+fn share(common: &Draft, clamps: &mut [Draft], omitted: &mut Vec<Omission>) {
+    if let Some(sum_w) = common.measures.power_w {
+        omitted.push(Omission::new("power", Omitted::Aggregate));
+        let clamps_w: f64 = clamps.iter().filter_map(|clamp| clamp.measures.power_w).sum();
+        if clamps_w > 0.0 && (clamps_w + sum_w).abs() < 0.5 {
+            for clamp in &mut *clamps {
+                clamp.measures.power_w = clamp.measures.power_w.map(|power| 0.0 - power);
+            }
+        }
+    }
+    for clamp in clamps {
+        let (own, common) = (&mut clamp.measures, &common.measures);
+        own.voltage_v = own.voltage_v.or(common.voltage_v);
+        own.frequency_hz = own.frequency_hz.or(common.frequency_hz);
+    }
 }
 
 fn clamp(
