@@ -14,7 +14,7 @@ use tracing::{error, warn};
 use wattline_reading::limits::refuse;
 use wattline_reading::{Reason, Timestamp, limits::Refusal};
 
-use crate::forward::Letters;
+use crate::letters::Letters;
 use crate::metrics::BrokerMetrics;
 use crate::produce::{Deliveries, Delivery, DeliveryError, Producer};
 use crate::readiness::Part;

@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 use rumqttc::{Publish, PublishOptions, QoS};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wattline_reading::wire::{encode_dead_letter, encode_reading};
-use wattline_reading::{DeadLetter, Reading, Reason, Timestamp, limits::Refusal};
+use wattline_reading::wire::encode_reading;
+use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
 use wattline_service::Backoff;
 
 use crate::acknowledge::Failure;
 use crate::decode::{Decoded, Input, Judge, Memory};
+use crate::letters::Letters;
 use crate::metrics::{BrokerMetrics, LeftOutLabel};
 use crate::produce::{Deliveries, Producer};
 use crate::readiness::Part;
@@ -67,14 +68,6 @@ pub(crate) struct Values {
     bytes: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
-}
-
-/// Makes dead letters; its memory is used again for the next.
-#[derive(Debug)]
-pub(crate) struct Letters {
-    judge: Arc<Judge>,
-    broker: Arc<str>,
-    value: Vec<u8>,
 }
 
 // === impl Receiver ===
@@ -438,36 +431,6 @@ impl Values {
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
-    }
-}
-
-// === impl Letters ===
-
-impl Letters {
-    /// For messages of the broker with that name.
-    pub(crate) const fn new(judge: Arc<Judge>, broker: Arc<str>) -> Self {
-        Self { judge, broker, value: Vec::new() }
-    }
-
-    /// The record's value of one message's dead letter.
-    pub(crate) fn encode(&mut self, message: &Kept, refusal: &Refusal) -> &[u8] {
-        const KEPT_BYTES_MAX: usize = 256 * 1024;
-        let mqtt_topic = String::from_utf8_lossy(&message.topic).into_owned();
-        let route = self.judge.routes.find(&mqtt_topic).map(|route| route.filter.clone());
-        let letter = DeadLetter {
-            mqtt_topic,
-            payload: message.payload.to_vec(),
-            reason: refusal.reason.as_str().to_owned(),
-            detail: refusal.detail.clone(),
-            received_at: message.received_at,
-            retained: message.retained,
-            route,
-            broker: Some(self.broker.to_string()),
-        };
-        self.value.clear();
-        self.value.shrink_to(KEPT_BYTES_MAX);
-        encode_dead_letter(&letter, &mut self.value);
-        &self.value
     }
 }
 
