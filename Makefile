@@ -9,7 +9,7 @@ HTTP_PORT ?= 9400
 FAULT_ROUNDS ?= 5
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts faults bench deny
+.PHONY: help install build up down test check charts kubernetes faults bench deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,6 +27,7 @@ down: ## Stop a stack that `make up` left behind, and delete its data
 	@$(BIN)/wattline-stack down --dir $(STACK_DIR)
 
 test: install ## Every promise once, against the real servers
+	@scripts/charts.sh install
 	@scripts/test.sh
 
 check: install charts ## Formatting, lints, documentation, charts
@@ -36,6 +37,9 @@ check: install charts ## Formatting, lints, documentation, charts
 
 charts: ## Lint, render and check the charts; needs python3 with pip, and Go
 	@scripts/charts.sh check
+
+kubernetes: ## The charts on a real API server with three fake nodes; needs Go, and WATTLINE_CRDS
+	@scripts/kubernetes.sh
 
 faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
 	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults

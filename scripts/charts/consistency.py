@@ -44,10 +44,22 @@ def other_versions():
             yield f"{path.relative_to(ROOT)} says {', '.join(sorted(found))}, Cargo.toml {version()}"
 
 
+def forgotten_roles(services):
+    """Roles that compose.yaml, or the page that lists a Secret's keys, leaves out."""
+    given = " ".join(services["migrate"]["command"])
+    page = (ROOT / "charts/wattline/README.md").read_text()
+    for role in sorted(values.roles()):
+        if f"--role-password={role}=" not in given:
+            yield f"compose.yaml: migrate gives no password to the role {role} of sql/roles.sql"
+        if f"`{role}`" not in page:
+            yield f"charts/wattline/README.md: the database's Secret has no key for the role {role} of sql/roles.sql"
+
+
 def check():
     yield from other_versions()
     services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
     allowed = set(chart_images())
+    yield from forgotten_roles(services)
     for name, service in services.items():
         image = service["image"]
         if image.startswith("wattline/") and not image.endswith(f":{version()}"):

@@ -80,6 +80,11 @@ def container(one, kind, name):
     return object_of(one, kind, name)["spec"]["template"]["spec"]["containers"][0]
 
 
+def forget_role(one):
+    arguments = container(one, "Job", "wattline-migrate-install")["args"]
+    arguments[:] = [word for word in arguments if not word.startswith("wattline_operator=")]
+
+
 def too_big(one):
     container(one, "StatefulSet", "wattline-kafka")["resources"]["requests"]["cpu"] = "3"
 
@@ -114,6 +119,7 @@ FOUND_BY_RULES = [
     ("a network policy that selects nothing", break_policy, ["NetworkPolicy/wattline-kafka selects no pod"]),
     ("a port that nobody has", break_port, ["Service/wattline-kafka", "klient"]),
     ("a ConfigMap that is not there", break_config, ["ConfigMap/wattline-aggregator"]),
+    ("a role without a password", forget_role, ["Job/wattline-migrate-install gives no password to the role wattline_operator"]),
     ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
     ("no request", no_request, ["container kafka has no resources.requests.memory"]),
     ("a moving tag in a template", moving_tag, ["wattline/query-api:latest"]),

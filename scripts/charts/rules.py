@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import values
+
 # What one node has for our pods: 2 vCPU without the system's own (Calico, the control plane's or its neighbours' share).
 NODE_CPU_M = 1500
 # Labels that a program sets on its own pods: Patroni says so who is primary.
@@ -209,7 +211,7 @@ def policy_matches(render, item):
         for peer in rule.get("from", []) + rule.get("to", []):
             selector = peer.get("podSelector", {}).get("matchLabels", {})
             # Peers such as the migration's Job are there only sometimes.
-            sometimes = selector.get("app.kubernetes.io/name") in ("backup", "smoke", "topics", "migrate", "kafka-exporter")
+            sometimes = selector.get("app.kubernetes.io/name") in ("backup", "smoke", "topics", "migrate", "operator", "kafka-exporter")
             if "namespaceSelector" not in peer and not sometimes and selector and not peer_there(render, selector):
                 yield f"{title(item)} names a peer that selects no pod: {selector}"
 
@@ -291,6 +293,14 @@ def prod_has_no_literal_secret(render):
                     yield f"{title(item)}: {variable['name']} is a literal, and this is prod"
 
 
+def every_role_has_a_password(render):
+    for item, template in render.pods():
+        if labels(template).get("app.kubernetes.io/name") == "migrate":
+            given = {word.partition("=")[0] for word in template["spec"]["containers"][0]["args"] if "=" in word}
+            for role in sorted(values.roles() - given):
+                yield f"{title(item)} gives no password to the role {role} of sql/roles.sql"
+
+
 def names_are_unique(render):
     seen = set()
     for item in render.objects:
@@ -312,6 +322,7 @@ ALL = [
     ports_exist,
     autoscalers_agree,
     prod_has_no_literal_secret,
+    every_role_has_a_password,
     names_are_unique,
 ]
 

@@ -72,6 +72,12 @@ def read(chart):
     return yaml.safe_load(path.read_text()) or {}, comments(path)
 
 
+def roles():
+    """The database's roles: sql/roles.sql creates them, and each must be given a password."""
+    text = (ROOT / "sql/roles.sql").read_text()
+    return set(re.findall(r"'(\w+)'", text.partition("ARRAY[")[2].partition("]")[0]))
+
+
 def schema_of(value):
     """The schema that a default implies. Objects are closed, except empty ones, which are free maps."""
     if isinstance(value, bool):

@@ -1,5 +1,10 @@
+{{/* The roles of sql/roles.sql that get a password: each has its key in the database's Secret. */}}
+{{- define "wattline.roles" -}}
+["wattline_sink", "wattline_aggregator", "wattline_api", "wattline_grafana", "wattline_operator"]
+{{- end -}}
+
 {{/* A pod that runs wattlinectl once. (dict "root" . "component" "migrate" "args" (list …) "kafka" true "roles" (list …)
-     "restart" "Never") */}}
+     "configMap" "…" "restart" "Never") */}}
 {{- define "wattline.ctlPod" -}}
 {{- $root := .root -}}
 {{- $global := include "wattline-lib.global" $root | fromYaml -}}
@@ -24,12 +29,18 @@ containers:
     volumeMounts:
       - { name: tmp, mountPath: /tmp }
       {{- include "wattline-lib.secretMounts" . | nindent 6 }}
+      {{- if .configMap }}
+      - { name: config, mountPath: /etc/wattline/config, readOnly: true }
+      {{- end }}
       {{- with .token }}
       - { name: token, mountPath: /etc/wattline/secrets/api, readOnly: true }
       {{- end }}
 volumes:
   - { name: tmp, emptyDir: { sizeLimit: 16Mi } }
   {{- include "wattline-lib.secretVolumes" . | nindent 2 }}
+  {{- with .configMap }}
+  - { name: config, configMap: { name: {{ . }} } }
+  {{- end }}
   {{- with .token }}
   - { name: token, secret: { secretName: {{ . }}, items: [{ key: token, path: token }] } }
   {{- end }}
@@ -64,6 +75,16 @@ spec:
         {{- include "wattline-lib.labels" (list $root .component) | nindent 8 }}
     spec:
       {{- include "wattline.ctlPod" (merge (dict "restart" (ternary "OnFailure" "Never" $bundledInstall)) .) | nindent 6 }}
+{{- end -}}
+
+{{/* How wattlinectl reaches the database as a role. (list . "wattline_operator" "wattline_operator"): role, key of its password */}}
+{{- define "wattline.databaseEnv" -}}
+{{- $database := (include "wattline-lib.global" (index . 0) | fromYaml).database -}}
+WATTLINE__DATABASE__URL: {{ include "wattline-lib.database.url" (list (index . 0) (index . 1)) | quote }}
+WATTLINE__DATABASE__PASSWORD_FILE: /etc/wattline/secrets/database/{{ index . 2 }}
+{{- if $database.caSecret }}
+WATTLINE__DATABASE__TLS_ROOT_FILE: /etc/wattline/ca/database/ca.crt
+{{- end }}
 {{- end -}}
 
 {{- define "wattline.kafkaEnv" -}}

@@ -77,7 +77,8 @@ impl ServiceProcess {
         Self::start_launch(kind, launch)
     }
 
-    pub(crate) fn start_launch(kind: ServiceKind, mut launch: Launch) -> Result<Self> {
+    /// The same with a launch of the caller's own, such as one with arguments.
+    pub fn start_launch(kind: ServiceKind, mut launch: Launch) -> Result<Self> {
         const ADMIN: &str = "WATTLINE__SERVICE__ADMIN_LISTEN";
         ensure!(launch.program.exists(), "{} is missing: cargo build --release", launch.program.display());
         let admin = launch.environment.iter().rev().find(|(name, _)| name == ADMIN);

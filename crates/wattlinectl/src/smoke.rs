@@ -2,13 +2,13 @@
 //! `helm test` runs.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{AsyncClient, Broker, Event, EventLoop, MqttOptions, Packet, PublishOptions, Transport};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 use wattline_mqtt_ingest::config::MqttSettings;
 use wattline_mqtt_ingest::session::tls_configuration;
 use wattline_reading::Timestamp;
@@ -54,19 +54,17 @@ pub async fn smoke(arguments: &Arguments) -> anyhow::Result<Duration> {
     let deadline = Instant::now() + Duration::from_secs(arguments.wait_s);
     let sent = Timestamp::now();
     let payload = json!({ "ts": sent.to_chrono().to_rfc3339(), "power_w": 1.0 }).to_string();
-    let remaining = deadline.saturating_duration_since(Instant::now());
-    timeout(remaining, publish(arguments, payload))
-        .await
-        .with_context(|| format!("the broker {} took no reading in time", arguments.mqtt_url))??;
+    publish_until(arguments, &payload, deadline).await?;
     let acknowledged = Instant::now();
     let client = reqwest::Client::new();
     let mut last = "it never answered".to_owned();
     while Instant::now() < deadline {
-        match newest(&client, arguments).await {
-            Ok(Some(newest)) if newest >= sent => return Ok(acknowledged.elapsed()),
-            Ok(Some(_)) => "it has an older reading only".clone_into(&mut last),
-            Ok(None) => "it has no such meter yet".clone_into(&mut last),
-            Err(error) => last = format!("{error:#}"),
+        match timeout_at(deadline, newest(&client, arguments)).await {
+            Ok(Ok(Some(newest))) if newest >= sent => return Ok(acknowledged.elapsed()),
+            Ok(Ok(Some(_))) => "it has an older reading only".clone_into(&mut last),
+            Ok(Ok(None)) => "it has no such meter yet".clone_into(&mut last),
+            Ok(Err(error)) => last = format!("{error:#}"),
+            Err(_) => break,
         }
         sleep(POLL_EVERY).await;
     }
@@ -78,7 +76,22 @@ pub async fn smoke(arguments: &Arguments) -> anyhow::Result<Duration> {
     )
 }
 
-async fn publish(arguments: &Arguments, payload: String) -> anyhow::Result<()> {
+/// Tries until the broker has taken it: after an installation mqtt-ingest may not have subscribed yet, and then nobody
+/// would get the reading.
+async fn publish_until(arguments: &Arguments, payload: &str, deadline: Instant) -> anyhow::Result<()> {
+    loop {
+        let Ok(attempt) = timeout_at(deadline, publish(arguments, payload)).await else {
+            bail!("the broker {} took no reading within {} s", arguments.mqtt_url, arguments.wait_s);
+        };
+        match attempt {
+            Err(error) if Instant::now() + POLL_EVERY >= deadline => return Err(error),
+            Err(_) => sleep(POLL_EVERY).await,
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+async fn publish(arguments: &Arguments, payload: &str) -> anyhow::Result<()> {
     let settings = MqttSettings {
         url: arguments.mqtt_url.clone(),
         ca_file: arguments.mqtt_ca_file.clone().unwrap_or_default(),
@@ -98,7 +111,7 @@ async fn publish(arguments: &Arguments, payload: String) -> anyhow::Result<()> {
     let (client, mut events) = AsyncClient::builder(options).capacity(16).build();
     let topic = arguments.topic.replace("{meter}", METER);
     client
-        .publish(topic, payload, PublishOptions::new(QoS::AtLeastOnce))
+        .publish(topic, payload.to_owned(), PublishOptions::new(QoS::AtLeastOnce))
         .await
         .context("cannot ask the MQTT client to publish")?;
     acknowledged(&mut events).await

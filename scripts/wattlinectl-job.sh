@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs wattlinectl once in a cluster, as the database role wattline_operator, prints what it says and deletes its Job:
+# `scripts/wattlinectl-job.sh NAMESPACE ARGUMENT…`, such as `scripts/wattlinectl-job.sh prod dead-letters list --since 1h`.
+# The release is called wattline, unless RELEASE says otherwise. Routes and limits of mqtt-ingest are in the file
+# /etc/wattline/config/mqtt-ingest.toml.
+set -euo pipefail
+[ $# -ge 2 ] || { sed -n 's/^# //;2,3p' "$0" >&2; exit 64; }
+
+namespace=$1
+shift
+name=wattlinectl-$(date -u +%Y%m%d-%H%M%S)-$$
+own=(kubectl --namespace "$namespace")
+
+# A JSON list of the arguments.
+arguments=
+for argument in "$@"; do
+  argument=${argument//\\/\\\\}
+  arguments+=",\"${argument//\"/\\\"}\""
+done
+arguments="[${arguments#,}]"
+
+job=$("${own[@]}" create job "$name" --from="cronjob/${RELEASE:-wattline}-operator" --dry-run=client --output=json)
+job=$("${own[@]}" patch --local --filename=- --type=json --output=json <<<"$job" \
+  --patch="[{\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/args\", \"value\": $arguments}]")
+"${own[@]}" create --filename=- <<<"$job" >/dev/null
+trap '"${own[@]}" delete job "$name" --wait=false >/dev/null' EXIT
+printf 'job %s created with %s\n' "$name" "$("${own[@]}" get job "$name" --output=jsonpath='{.spec.template.spec.containers[0].args}')" >&2
+
+# Not even that there is no log says how the program ended: the Job does.
+"${own[@]}" logs --follow --pod-running-timeout=5m "job/$name" || true
+for ((waited = 0; waited < 60; waited++)); do
+  ended=$("${own[@]}" get job "$name" --output=jsonpath='{.status.succeeded} {.status.failed}')
+  case $ended in
+    1*) exit 0 ;;
+    *\ 1) exit 1 ;;
+  esac
+  sleep 1
+done
+printf 'job %s has not ended\n' "$name" >&2
+exit 1
