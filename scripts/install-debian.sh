@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the local stack and the build need on Debian 12 that has cargo, Java 17 and Maven.
 #
-# Three parts, each skipped when it is there, so that a second run takes a second:
+# Four parts, each skipped when it is there, so that a second run takes a second:
 #   1. Debian packages for the build, the servers and the browser test (root or sudo, only if some are missing);
 #   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
-#   3. Mosquitto and PostgreSQL 17 with TimescaleDB, unpacked from Debian 13 into a folder (no root, no chroot).
-# 2 and 3 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+#   3. Mosquitto and PostgreSQL 17 with TimescaleDB, unpacked from Debian 13 into a folder (no root, no chroot);
+#   4. Prometheus and promtool, for the checks of dashboards and alerts, unpacked: installed, it would run as a service.
+# 2 to 4 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
 set -euo pipefail
 
@@ -14,6 +15,7 @@ readonly LOG4J_VERSION=2.25.4
 # Raise a revision when the recipe of its part changes: the stamp's name changes with it, and the part is made anew.
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-1"
+readonly PROMETHEUS_PART="prometheus-1"
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
 
@@ -195,6 +197,19 @@ make_servers() {
   "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
 }
 
+make_prometheus() {
+  local folder=$1
+  # apt downloads as its own user, which may not write here: then it does so as the caller, with a warning.
+  (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download prometheus 2>/dev/null) || {
+    as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
+    (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download prometheus)
+  }
+  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb |
+    tar -x -C "$folder" --strip-components=3 ./usr/bin/prometheus ./usr/bin/promtool
+  rm "$folder"/prometheus_*.deb
+  "$folder/promtool" --version >/dev/null 2>&1 || fail "the unpacked promtool does not start"
+}
+
 umask 022
 check_toolchains
 cache=$(cache_folder)
@@ -206,4 +221,5 @@ exec 9>"$cache/install.lock"
 flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 and TimescaleDB" make_servers
+make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
 say "done"

@@ -61,7 +61,7 @@ def links():
     """(link, target) of each file that the chart `observability` takes from dashboards/: a chart reads only files below
     itself, and Helm follows symbolic links. They are made when the charts are packed, and not kept."""
     folder = ROOT / "charts/observability/files"
-    for source, name in (("*.json", "dashboards"), ("alerts/*.yaml", "alerts"), ("provisioning/datasources.yaml", "provisioning")):
+    for source, name in (("*.json", "dashboards"), ("alerts/*.yaml", "alerts"), ("provisioning/*.yaml", "provisioning")):
         for path in sorted((ROOT / "dashboards").glob(source)):
             link = folder / name / path.name
             yield link, Path("../../../..") / path.relative_to(ROOT)

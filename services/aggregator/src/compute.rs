@@ -348,7 +348,13 @@ impl Computer {
     }
 
     fn say_state(&self) {
-        let partitions = self.stream.lock();
+        let mut partitions = self.stream.lock();
+        let mut behind_seconds: f64 = 0.0;
+        for entry in partitions.values_mut().filter(|entry| entry.state == State::Owned) {
+            let now = std::time::Instant::now();
+            behind_seconds = behind_seconds.max(entry.behind.look(entry.own_offset, entry.sink_offset, now));
+        }
+        self.metrics.behind_seconds.set(behind_seconds);
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let entries = || partitions.values();
         let stopped = entries().find_map(|entry| match &entry.state {

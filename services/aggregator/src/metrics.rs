@@ -1,5 +1,7 @@
 //! The service's metrics.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -41,6 +43,8 @@ pub struct Metrics {
     pub ahead_records: Gauge,
     /// Records between the own offset and what was read.
     pub behind_records: Gauge,
+    /// How long ago the sink had stored a record that the rollups don't have yet, in s.
+    pub behind_seconds: Gauge<f64, AtomicU64>,
     /// Rows in the table `recompute`.
     pub recompute_rows: Gauge,
     /// Buckets compared with a recomputation.
@@ -81,10 +85,17 @@ impl Metrics {
             partitions_stopped: Gauge::default(),
             ahead_records: Gauge::default(),
             behind_records: Gauge::default(),
+            behind_seconds: Gauge::default(),
             recompute_rows: Gauge::default(),
             audited: Counter::default(),
             mismatches: Counter::default(),
         };
+        // A counter that appears with its first event hides that event from `rate()`: all are there from the start.
+        for work in ["live", "back_fill", "advance"] {
+            for outcome in ["committed", "again", "failed"] {
+                let _ = metrics.transactions.get_or_create(&WorkLabels { work, outcome });
+            }
+        }
         metrics.register_counters(service);
         metrics.register_gauges(service);
         metrics
@@ -135,6 +146,12 @@ impl Metrics {
             ] {
                 registry.register(name, help, gauge.clone());
             }
+            registry.register_with_unit(
+                "behind",
+                "How long ago a record was stored that the rollups don't have yet; of the worst partition",
+                wattline_service::metrics::SECONDS,
+                self.behind_seconds.clone(),
+            );
         });
     }
 

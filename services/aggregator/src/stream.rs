@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use wattline_reading::Timestamp;
+use wattline_service::LagClock;
 
 use crate::marks::{Marks, Now, Pace, Taken};
 
@@ -37,6 +38,8 @@ pub struct Partition {
     pub paused: bool,
     /// Nothing was read since the last seek.
     pub fresh: bool,
+    /// How long what the sink has stored is not computed.
+    pub behind: LagClock,
 }
 
 /// Where a partition stands.
@@ -181,6 +184,7 @@ impl Partition {
             seek: false,
             paused: true,
             fresh: true,
+            behind: LagClock::default(),
         }
     }
 

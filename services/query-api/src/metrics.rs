@@ -15,8 +15,8 @@ use wattline_service::metrics::SECONDS;
 pub struct Metrics {
     /// Queries by how they ended.
     pub queries: Family<QueryLabels, Counter>,
-    /// How long queries took.
-    pub query_duration: Histogram,
+    /// How long queries took, by the dearest thing that they ask.
+    pub query_duration: Family<KindLabels, Histogram, fn() -> Histogram>,
     /// HTTP requests that were refused before they reached GraphQL.
     pub refused: Family<RefusedLabels, Counter>,
     /// Open WebSockets.
@@ -52,6 +52,13 @@ pub struct QueryLabels {
     pub outcome: &'static str,
 }
 
+/// Labels of [`Metrics::query_duration`].
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+pub struct KindLabels {
+    /// `energy`, `readings`, `meters` or `other`.
+    pub kind: &'static str,
+}
+
 /// Labels of [`Metrics::refused`].
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 pub struct RefusedLabels {
@@ -73,15 +80,37 @@ impl Metrics {
     #[must_use]
     pub fn new(registry: &wattline_service::Metrics) -> Self {
         let metrics = Self::default();
+        metrics.begin_at_zero();
         registry.register(|registry| metrics.register(registry));
         metrics
+    }
+
+    /// A counter that appears with its first event hides that event from `rate()`: all are there from the start.
+    fn begin_at_zero(&self) {
+        for outcome in ["ok", "client_error", "server_error"] {
+            let _ = self.queries.get_or_create(&QueryLabels { outcome });
+        }
+        for kind in ["energy", "readings", "meters", "other"] {
+            let _ = self.query_duration.get_or_create(&KindLabels { kind });
+        }
+        for reason in ["token", "origin", "host", "body", "content_type", "busy", "sockets", "encoding"] {
+            let _ = self.refused.get_or_create(&RefusedLabels { reason });
+        }
+        for kind in ["snapshot", "reading", "lagged", "history_changed", "heartbeat", "reset"] {
+            let _ = self.events.get_or_create(&EventLabels { kind });
+        }
     }
 
     fn register(&self, registry: &mut Registry) {
         let this = self.clone();
         registry.register("queries", "Queries by how they ended", this.queries);
         let unit = SECONDS;
-        registry.register_with_unit("query_duration", "How long queries took", unit, this.query_duration);
+        registry.register_with_unit(
+            "query_duration",
+            "How long queries took, by the dearest thing they ask",
+            unit,
+            this.query_duration,
+        );
         registry.register("refused", "HTTP requests refused before GraphQL", this.refused);
         registry.register("sockets", "Open WebSockets", this.sockets);
         registry.register("subscriptions", "Running live subscriptions", this.subscriptions);
@@ -107,7 +136,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             queries: Family::default(),
-            query_duration: Histogram::new([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
+            query_duration: Family::new_with_constructor(query_duration),
             refused: Family::default(),
             sockets: Gauge::default(),
             subscriptions: Gauge::default(),
@@ -123,4 +152,8 @@ impl Default for Metrics {
             tail_delay: Gauge::default(),
         }
     }
+}
+
+fn query_duration() -> Histogram {
+    Histogram::new([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
 }

@@ -1,14 +1,19 @@
 //! Metrics. What became of records is read from the offset rows, which the batch's own transaction wrote: nothing is
 //! counted a second time here, so a crash can't make the two differ.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use wattline_service::LagClock;
 use wattline_service::metrics::SECONDS;
 
 use crate::batch::{Partition, Stream};
@@ -19,8 +24,11 @@ use crate::write::Way;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     records: Family<OutcomeLabels, Counter>,
+    first_offset: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
     next_offset: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
     lag: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
+    lag_seconds: Family<PartitionLabels, Gauge<f64, AtomicU64>>,
+    lag_clocks: Arc<Mutex<HashMap<Partition, LagClock>>>,
     /// Batches, by how the rows got into the table.
     pub batches: Family<WayLabels, Counter>,
     /// Tries that failed, by what was being done and the class of the error.
@@ -110,10 +118,18 @@ impl Metrics {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::new();
+        metrics.begin_at_zero();
         let m = metrics.clone();
         registry.register("records", "Records by outcome, since the partition's first offset", m.records);
+        registry.register("first_offset", "Where the account of records begins", m.first_offset);
         registry.register("next_offset", "The next record to be stored", m.next_offset);
         registry.register("lag_records", "Records in Kafka that are not stored yet", m.lag);
+        registry.register_with_unit(
+            "lag",
+            "How long ago Kafka had a record that is not stored yet; 0 while the sink keeps up",
+            SECONDS,
+            m.lag_seconds,
+        );
         registry.register("batches", "Batches committed, by how rows got into the table", m.batches);
         registry.register("errors", "Failed tries, by stage and class", m.errors);
         registry.register_with_unit("write", "Time of a committed transaction", SECONDS, m.write_seconds);
@@ -146,8 +162,11 @@ impl Metrics {
     fn new() -> Self {
         Self {
             records: Family::default(),
+            first_offset: Family::default(),
             next_offset: Family::default(),
             lag: Family::default(),
+            lag_seconds: Family::default(),
+            lag_clocks: Arc::default(),
             batches: Family::default(),
             errors: Family::default(),
             write_seconds: Histogram::new(exponential_buckets(0.002, 2.0, 14)),
@@ -161,6 +180,21 @@ impl Metrics {
             meters_known: Gauge::default(),
             partitions_assigned: Gauge::default(),
             partitions_stopped: Gauge::default(),
+        }
+    }
+
+    /// A counter that appears with its first event hides that event from `rate()`: all are there from the start.
+    fn begin_at_zero(&self) {
+        for way in [Way::Copy, Way::Upsert] {
+            let _ = self.batches.get_or_create(&WayLabels { way: way.as_str() });
+        }
+        for clock in ["far_ahead", "ahead", "right", "behind", "far_behind"] {
+            let _ = self.clock_measured.get_or_create(&ClockLabels { clock });
+        }
+        for stage in [Stage::Consuming, Stage::Claiming, Stage::Writing] {
+            for class in [ErrorClass::Transient, ErrorClass::Data, ErrorClass::Stop, ErrorClass::Fenced] {
+                let _ = self.errors.get_or_create(&ErrorLabels { stage, class });
+            }
         }
     }
 
@@ -182,6 +216,7 @@ impl Metrics {
             let value = u64::try_from(value).unwrap_or(0);
             self.records.get_or_create(&labels).inner().store(value, Ordering::Relaxed);
         }
+        self.first_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.first_offset);
         self.next_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.next_offset);
     }
 
@@ -190,6 +225,8 @@ impl Metrics {
         let labels = labels(partition);
         let next = self.next_offset.get_or_create(&labels).get();
         self.lag.get_or_create(&labels).set((high - next).max(0));
+        let lag_s = self.lag_clocks.lock().entry(partition).or_default().look(next, high, Instant::now());
+        self.lag_seconds.get_or_create(&labels).set(lag_s);
     }
 
     /// Another process reports this partition from now on.
@@ -201,8 +238,11 @@ impl Metrics {
                 outcome,
             });
         }
+        self.first_offset.remove(&labels(partition));
         self.next_offset.remove(&labels(partition));
         self.lag.remove(&labels(partition));
+        self.lag_seconds.remove(&labels(partition));
+        self.lag_clocks.lock().remove(&partition);
     }
 
     /// One measurement of a meter's clock.
@@ -212,7 +252,7 @@ impl Metrics {
 
     /// One failed try.
     pub fn error(&self, stage: Stage, class: ErrorClass) {
-        self.errors.get_or_create(&ErrorLabels { stage, class }).inc();
+        let _ = self.errors.get_or_create(&ErrorLabels { stage, class }).inc();
     }
 }
 

@@ -26,7 +26,7 @@ const ADVANCE: &str = "UPDATE stream_offset s SET next_offset = d.next_offset, s
         dead_lettered, possible_duplicate) \
     WHERE s.consumer = 'timescale-sink' AND s.topic = d.topic AND s.partition = d.partition \
     RETURNING s.topic, s.partition, s.next_offset, s.stored, s.merged, s.duplicate, s.conflict, s.dead_lettered, \
-        s.lost, s.possible_duplicate";
+        s.lost, s.possible_duplicate, s.first_offset";
 const CREATE: &str = "INSERT INTO stream_offset (consumer, topic, partition, first_offset, next_offset, owner, \
     cluster_id, topic_id) VALUES ('timescale-sink', $1, $2, $3, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 const LOCK_ONE: &str = "SELECT next_offset, cluster_id, topic_id FROM stream_offset \
@@ -34,7 +34,7 @@ const LOCK_ONE: &str = "SELECT next_offset, cluster_id, topic_id FROM stream_off
 const CLAIM: &str = "UPDATE stream_offset SET owner = $3, next_offset = next_offset + $4, lost = lost + $4, \
     updated_at = now() WHERE consumer = 'timescale-sink' AND topic = $1 AND partition = $2 \
     RETURNING topic, partition, next_offset, stored, merged, duplicate, conflict, dead_lettered, lost, \
-        possible_duplicate";
+        possible_duplicate, first_offset";
 
 /// The names of the two topics.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct TopicNames {
 pub struct OffsetRow {
     /// The partition.
     pub partition: Partition,
+    /// Where the account begins.
+    pub first_offset: i64,
     /// The next record to be stored.
     pub next_offset: i64,
     /// Outcomes since the first offset.
@@ -251,6 +253,7 @@ fn offset_row(names: &TopicNames, row: &Row) -> Result<Option<OffsetRow>, tokio_
     let Some(partition) = partition(names, row)? else { return Ok(None) };
     Ok(Some(OffsetRow {
         partition,
+        first_offset: row.try_get(10)?,
         next_offset: row.try_get(2)?,
         counts: Counts {
             stored: row.try_get(3)?,

@@ -1,0 +1,231 @@
+//! Variables and macros, expanded as Grafana does: text replacement of variables first, then the macros of its
+//! Postgres data source.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// What a dashboard shows.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Where it begins.
+    pub from: DateTime<Utc>,
+    /// Where it ends.
+    pub to: DateTime<Utc>,
+    /// The values of the variables.
+    pub values: BTreeMap<String, Vec<String>>,
+}
+
+/// Points that Grafana asks for on a panel of usual width.
+const POINTS: i64 = 600;
+/// Widths that Grafana rounds an interval to, in s, with their names.
+const INTERVALS: [(i64, &str); 14] = [
+    (1, "1s"),
+    (5, "5s"),
+    (10, "10s"),
+    (15, "15s"),
+    (30, "30s"),
+    (60, "1m"),
+    (300, "5m"),
+    (900, "15m"),
+    (1800, "30m"),
+    (3600, "1h"),
+    (10_800, "3h"),
+    (21_600, "6h"),
+    (43_200, "12h"),
+    (86_400, "1d"),
+];
+
+// === impl View ===
+
+impl View {
+    /// The interval of a panel: of the range, and never under the panel's own.
+    ///
+    /// # Errors
+    /// Where `least` is no interval.
+    pub fn interval(&self, least: Option<&str>) -> Result<&'static str> {
+        let wanted = (self.to - self.from).num_seconds() / POINTS;
+        let least = least.map_or(Ok(1), seconds)?;
+        let fits = INTERVALS.iter().find(|(width, _)| *width >= wanted.max(least));
+        Ok(fits.map_or("1d", |(_, name)| name))
+    }
+
+    /// A query with its variables and Grafana's own replaced.
+    ///
+    /// # Errors
+    /// Where a variable is not defined, or its format is not known.
+    pub fn variables(&self, query: &str, least: Option<&str>) -> Result<String> {
+        let interval = self.interval(least)?;
+        let range_s = (self.to - self.from).num_seconds();
+        let interval_ms = (seconds(interval)? * 1000).to_string();
+        let query = query
+            .replace("$__interval_ms", &interval_ms)
+            .replace("$__interval", interval)
+            .replace("$__rate_interval", "15s")
+            .replace("$__range", &format!("{range_s}s"));
+        let mut out = String::new();
+        let mut rest = query.as_str();
+        while let Some(at) = rest.find('$') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            if rest.starts_with("__") {
+                out.push('$');
+                continue;
+            }
+            let (name, format, after) = reference(rest)?;
+            let values =
+                self.values.get(name).with_context(|| format!("the variable ${name} is not defined"))?;
+            out.push_str(&formatted(values, format)?);
+            rest = after;
+        }
+        Ok(out + rest)
+    }
+
+    /// SQL with its macros replaced.
+    ///
+    /// # Errors
+    /// Where a macro is not one of the Postgres data source.
+    pub fn macros(&self, sql: &str) -> Result<String> {
+        let mut out = String::new();
+        let mut rest = sql;
+        while let Some(at) = rest.find("$__") {
+            out.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            let open = rest.find('(').context("a macro without arguments")?;
+            // Grafana's own pattern: no parenthesis within the arguments.
+            let close = rest.find(')').context("a macro that is not closed")?;
+            let (name, arguments) = (&rest[..open], &rest[open + 1..close]);
+            ensure!(!arguments.contains('('), "${name}({arguments}…: no call within a macro's arguments");
+            let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+            let mut name = name.to_owned();
+            rest = &rest[close + 1..];
+            if name == "__timeGroup" && rest.trim_start().starts_with(',') {
+                name.push_str("Alias");
+            }
+            out.push_str(&self.one_macro(&name, &arguments)?);
+        }
+        Ok(out + rest)
+    }
+
+    /// Both.
+    ///
+    /// # Errors
+    /// As each.
+    pub fn sql(&self, query: &str, least: Option<&str>) -> Result<String> {
+        self.macros(&self.variables(query, least)?)
+    }
+
+    fn one_macro(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let argument = |place: usize| {
+            let found = arguments.get(place).filter(|argument| !argument.is_empty());
+            found.copied().with_context(|| format!("${name}: argument {} is missing", place + 1))
+        };
+        let (from, to) = (rfc3339(self.from), rfc3339(self.to));
+        Ok(match name {
+            "__time" => format!("{} AS \"time\"", argument(0)?),
+            "__timeEpoch" => format!("extract(epoch from {}) as \"time\"", argument(0)?),
+            "__timeFilter" => format!("{} BETWEEN '{from}' AND '{to}'", argument(0)?),
+            "__timeFrom" => format!("'{from}'"),
+            "__timeTo" => format!("'{to}'"),
+            "__timeGroup" | "__timeGroupAlias" => {
+                let width_s = seconds(argument(1)?.trim_matches('\''))?;
+                let alias = if name.ends_with("Alias") { " AS \"time\"" } else { "" };
+                format!("time_bucket('{width_s}.000s',{}){alias}", argument(0)?)
+            }
+            _ => bail!("${name} is no macro of the Postgres data source"),
+        })
+    }
+}
+
+/// Seconds of `1h`, `15m`, `7d`.
+///
+/// # Errors
+/// Where it is none.
+pub fn seconds(interval: &str) -> Result<i64> {
+    let digits = interval.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &interval[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        other => bail!("{interval:?} is no interval: {other:?} is no unit"),
+    };
+    Ok(digits.parse::<i64>().with_context(|| format!("{interval:?} is no interval"))? * unit)
+}
+
+/// The name, the format and what follows of `name…`, `{name}…` or `{name:format}…`.
+fn reference(rest: &str) -> Result<(&str, Option<&str>, &str)> {
+    if let Some(braced) = rest.strip_prefix('{') {
+        let (inside, after) = braced.split_once('}').context("a variable that is not closed")?;
+        let (name, format) =
+            inside.split_once(':').map_or((inside, None), |(name, format)| (name, Some(format)));
+        return Ok((name, format, after));
+    }
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    ensure!(end > 0, "a $ that begins nothing, before {rest:?}");
+    Ok((&rest[..end], None, &rest[end..]))
+}
+
+fn formatted(values: &[String], format: Option<&str>) -> Result<String> {
+    let quoted = |values: &[String]| {
+        let quoted: Vec<_> = values.iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect();
+        quoted.join(",")
+    };
+    Ok(match format {
+        Some("sqlstring") => quoted(values),
+        Some("singlequote") => quoted(values).replace("''", "\\'"),
+        Some("csv" | "raw") => values.join(","),
+        None if values.len() == 1 => values.join(""),
+        None => format!("({})", values.join("|")),
+        Some(other) => bail!("the format {other:?} of a variable is not known here"),
+    })
+}
+
+fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view() -> View {
+        View {
+            from: DateTime::from_timestamp(1_793_000_000, 0).unwrap(),
+            to: DateTime::from_timestamp(1_793_021_600, 0).unwrap(),
+            values: BTreeMap::from([
+                ("home".to_owned(), vec!["a'b".to_owned(), "c".to_owned()]),
+                ("ns".to_owned(), vec![".*".to_owned()]),
+            ]),
+        }
+    }
+
+    #[test]
+    fn as_grafana_expands_them() {
+        for (query, expected) in [
+            ("$__timeFilter(ts)", "ts BETWEEN '2026-10-26T07:33:20Z' AND '2026-10-26T13:33:20Z'"),
+            ("$__timeFrom()::timestamptz", "'2026-10-26T07:33:20Z'::timestamptz"),
+            ("$__timeGroupAlias(bucket, $__interval, 0)", "time_bucket('900.000s',bucket) AS \"time\""),
+            ("$__timeGroup(ts,'1h') + 1", "time_bucket('3600.000s',ts) + 1"),
+            ("$__timeGroup(ts,'1h'), x", "time_bucket('3600.000s',ts) AS \"time\", x"),
+            ("IN (${home:sqlstring})", "IN ('a''b','c')"),
+            ("{n=~\"$ns\"}[$__rate_interval]", "{n=~\".*\"}[15s]"),
+        ] {
+            assert_eq!(view().sql(query, Some("15m")).unwrap(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (query, words) in [
+            ("$__timeFiltre(ts)", "$__timeFiltre is no macro"),
+            ("$__timeGroup(max(ts),1h)", "no call within"),
+            ("$other", "$other is not defined"),
+            ("$__timeGroup(ts)", "argument 2 is missing"),
+        ] {
+            let error = format!("{:#}", view().sql(query, None).unwrap_err());
+            assert!(error.contains(words), "{query}: {error}");
+        }
+    }
+}
