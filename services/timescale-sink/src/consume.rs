@@ -318,6 +318,10 @@ impl Consuming {
                 Err(mpsc::error::TrySendError::Closed(())) => return self.writer_ended(),
             }
         }
+        // A revocation takes records out of a full batch. Emptied so, it would never be due, and the pause never end.
+        if !self.state.batch.is_full(&self.config.batch) {
+            self.go_on();
+        }
         if !self.state.batch.is_due(&self.config.batch, now) {
             return Ok(());
         }
