@@ -51,7 +51,7 @@ pub struct BrokerMetrics {
     pub connections: Counter,
     /// 1 while connected and subscribed.
     pub connected: Gauge,
-    /// 1 while the connection has brought a canary back.
+    /// 1 while the connection has brought a canary back, -1 without a watchdog.
     pub watchdog_armed: Gauge,
     /// Producers that were replaced after an error of the third kind.
     pub producers_replaced: Counter,
@@ -152,7 +152,8 @@ impl Metrics {
         registry.register("connected", "1 while connected and subscribed", self.connected.clone());
         registry.register(
             "watchdog_armed",
-            "1 while the connection has brought a canary back, so that its silence would be noticed",
+            "1 while the connection has brought a canary back, so that its silence would be noticed; -1: there is no \
+             watchdog",
             self.watchdog_armed.clone(),
         );
         registry.register(

@@ -22,6 +22,9 @@ use crate::window::Window;
 /// So many canaries in the time after which a silent connection is given up.
 const CANARIES: u32 = 3;
 
+/// What the gauge says of a connection without a watchdog: not the 0 of one that is of no use.
+const SWITCHED_OFF: i64 = -1;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
@@ -31,7 +34,7 @@ pub(crate) struct Watchdog {
     url: String,
     patience: Duration,
     ticks: Interval,
-    /// 1 while the connection has brought a canary.
+    /// 1 while the connection has brought a canary, [`SWITCHED_OFF`] where there is no watchdog.
     armed: Gauge,
     watched: Option<Watched>,
     /// Canaries have come back in this process's life.
@@ -65,6 +68,7 @@ impl Watchdog {
         patience: Duration,
         armed: Gauge,
     ) -> Self {
+        armed.set(if patience.is_zero() { SWITCHED_OFF } else { 0 });
         let mut ticks = tokio::time::interval((patience / CANARIES).max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -98,7 +102,9 @@ impl Watchdog {
     /// The connection is gone.
     pub(crate) fn sleeps(&mut self) {
         self.watched = None;
-        self.armed.set(0);
+        if !self.patience.is_zero() {
+            self.armed.set(0);
+        }
     }
 
     /// The broker refuses the subscription.

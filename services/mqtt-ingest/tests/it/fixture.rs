@@ -202,12 +202,17 @@ impl Ingest {
 
     /// Sum of a metric over its labels.
     pub(crate) fn sum(&self, name: &str) -> u64 {
-        sum(&self.context.metrics.encode().expect("metrics"), name)
+        sum(&self.metrics(), name)
+    }
+
+    /// What `/metrics` would show.
+    pub(crate) fn metrics(&self) -> String {
+        self.context.metrics.encode().expect("metrics")
     }
 
     /// Sum of those of a metric's values that have a label.
     pub(crate) fn sum_of(&self, name: &str, label: &str, value: &str) -> u64 {
-        let text = self.context.metrics.encode().expect("metrics");
+        let text = self.metrics();
         let wanted = format!("{label}=\"{value}\"");
         let lines: Vec<_> = text.lines().filter(|line| line.contains(&wanted)).collect();
         sum(&lines.join("\n"), name)
@@ -215,7 +220,7 @@ impl Ingest {
 
     /// The equation of promise 3, in one scrape, of the process and of each broker.
     pub(crate) fn assert_equation(&self) {
-        let text = self.context.metrics.encode().expect("metrics");
+        let text = self.metrics();
         let broker = |line: &str| Some(line.split_once("broker=\"")?.1.split('"').next()?.to_owned());
         let brokers: BTreeSet<_> = text.lines().filter_map(broker).collect();
         assert!(!brokers.is_empty());
@@ -234,7 +239,7 @@ impl Ingest {
 
     /// The account, for a person.
     pub(crate) fn door(&self) -> String {
-        let text = self.context.metrics.encode().expect("metrics");
+        let text = self.metrics();
         let shown = |line: &&str| line.starts_with("wattline_mqtt_ingest_") && !line.ends_with(" 0");
         text.lines().filter(shown).filter(|line| !line.contains("bucket")).collect::<Vec<_>>().join("\n")
     }

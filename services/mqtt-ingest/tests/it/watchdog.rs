@@ -53,6 +53,18 @@ async fn canaries_that_the_broker_forbids_disturb_nothing() {
     ingest.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watchdog_that_is_switched_off_is_not_one_of_no_use() {
+    let world = quiet("off").await;
+    let mut config = world.config();
+    config.mqtt.watchdog_ms = 0;
+    let ingest = world.start(config).await;
+    let text = ingest.metrics();
+    let armed = text.lines().find(|line| line.starts_with("wattline_mqtt_ingest_watchdog_armed"));
+    assert!(armed.is_some_and(|line| line.ends_with(" -1")), "{armed:?}");
+    ingest.stop().await.unwrap();
+}
+
 /// Two replicas with the widest filter get each other's canaries, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn canaries_that_a_wide_filter_brings_are_no_messages() {
