@@ -4,7 +4,8 @@
 # Four parts, each skipped when it is there, so that a second run takes a second:
 #   1. Debian packages for the build, the servers and the browser test (root or sudo, only if some are missing);
 #   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
-#   3. Mosquitto and PostgreSQL 17 with TimescaleDB, unpacked from Debian 13 into a folder (no root, no chroot);
+#   3. Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, and HAProxy, unpacked from Debian 13 into a folder
+#      (no root, no chroot);
 #   4. Prometheus and promtool, for the checks of dashboards and alerts, unpacked: installed, it would run as a service.
 # 2 to 4 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
@@ -14,7 +15,7 @@ readonly KAFKA_VERSION=4.3.1
 readonly LOG4J_VERSION=2.25.4
 # Raise a revision when the recipe of its part changes: the stamp's name changes with it, and the part is made anew.
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
-readonly SERVERS_PART="servers-trixie-1"
+readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
@@ -182,13 +183,14 @@ wait_for_line() {
 make_servers() {
   local folder=$1 root=$1/root triplet loader binary
   mmdebstrap --quiet --mode=chrootless --variant=extract \
-    --include=postgresql-17,postgresql-17-timescaledb,mosquitto trixie "$root" ||
+    --include=postgresql-17,postgresql-17-timescaledb,mosquitto,prometheus-postgres-exporter,haproxy trixie "$root" ||
     fail "mmdebstrap failed, see above; a key that is missing comes with a newer debian-archive-keyring (apt-get install)"
   triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   loader=$(find "$root/usr/lib/$triplet" "$root/usr/lib64" -maxdepth 1 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
   [ -n "$loader" ] || fail "no dynamic loader below $root/usr/lib"
   # Debian 13's binaries need its own C library: point them at it. The path is baked in, the folder can't be moved.
-  for binary in "$root"/usr/lib/postgresql/17/bin/* "$root"/usr/sbin/mosquitto "$root"/usr/bin/mosquitto_passwd; do
+  for binary in "$root"/usr/lib/postgresql/17/bin/* "$root"/usr/sbin/{mosquitto,haproxy} \
+    "$root"/usr/bin/{mosquitto_passwd,prometheus-postgres-exporter}; do
     if head -c 4 "$binary" | grep -q ELF; then
       patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$root/usr/lib/$triplet" "$binary"
     fi
@@ -220,6 +222,6 @@ mkdir -p "$cache"
 exec 9>"$cache/install.lock"
 flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
-make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 and TimescaleDB" make_servers
+make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
 say "done"

@@ -109,6 +109,15 @@ frontend mqtt
   bind :8883 ssl crt /etc/wattline/tls/tls.crt
   {{- end }}
   default_backend brokers
+{{- if include "wattline-lib.exported" . }}
+frontend metrics
+  mode http
+  no log
+  timeout client 10s
+  bind :8404
+  http-request use-service prometheus-exporter if { path /metrics }
+  http-request deny deny_status 404
+{{- end }}
 backend brokers
   default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions resolvers cluster init-addr last,libc,none
   {{- range $node := list 0 1 }}

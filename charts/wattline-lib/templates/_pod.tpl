@@ -106,4 +106,6 @@ spec:
   endpoints:
     - port: {{ .port }}
       interval: {{ $monitoring.interval }}
+      # All of it: an exporter whose server hangs answers late, and that is when it matters.
+      scrapeTimeout: {{ $monitoring.interval }}
 {{- end -}}

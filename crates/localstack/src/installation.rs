@@ -8,7 +8,9 @@ use nix::unistd::{Gid, Uid, User, geteuid};
 /// Must equal KAFKA_PART of the script.
 const KAFKA_PART: &str = "kafka-4.3.1-1";
 /// Must equal SERVERS_PART of the script.
-const SERVERS_PART: &str = "servers-trixie-1";
+const SERVERS_PART: &str = "servers-trixie-2";
+/// Must equal PROMETHEUS_PART of the script.
+const PROMETHEUS_PART: &str = "prometheus-1";
 /// Must equal STACK_USER of the script.
 const STACK_USER: &str = "wattline";
 
@@ -59,6 +61,24 @@ impl Installation {
     #[must_use]
     pub fn postgres(&self, program: &str) -> PathBuf {
         self.servers_root().join("usr/lib/postgresql/17/bin").join(program)
+    }
+
+    /// The exporter of PostgreSQL's metrics.
+    #[must_use]
+    pub fn postgres_exporter(&self) -> PathBuf {
+        self.servers_root().join("usr/bin/prometheus-postgres-exporter")
+    }
+
+    /// The proxy that the charts put before a pair of brokers.
+    #[must_use]
+    pub fn haproxy(&self) -> PathBuf {
+        self.servers_root().join("usr/sbin/haproxy")
+    }
+
+    /// A program of the Prometheus part, `prometheus` or `promtool`.
+    #[must_use]
+    pub fn prometheus(&self, program: &str) -> PathBuf {
+        self.cache.join(PROMETHEUS_PART).join(program)
     }
 
     fn servers_root(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use wattline_localstack::Installation;
 
 /// `promtool`, where `make install` puts it.
 fn promtool(arguments: &[&str], files: &[PathBuf]) {
-    let program = Installation::find().unwrap().cache().join("prometheus-1/promtool");
+    let program = Installation::find().unwrap().prometheus("promtool");
     let output = Command::new(&program).args(arguments).args(files).output();
     let output =
         output.unwrap_or_else(|error| panic!("{}: {error}; `make install` brings it", program.display()));

@@ -2,6 +2,7 @@
 //! and a real Prometheus.
 
 mod alerts;
+mod audience;
 mod exporters;
 mod form;
 mod metrics;

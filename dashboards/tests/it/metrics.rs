@@ -1,6 +1,6 @@
 //! Names: what the services export, what is documented, what dashboards and alerts ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use wattline_dashboards::{alerts, board, exporters, promql, root, telemetry};
@@ -35,40 +35,121 @@ async fn the_list_of_metrics_is_what_the_services_say() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_metric_that_is_asked_for_exists() {
-    let services = monitored().await.families().await;
-    let families = || services.iter().flat_map(|(_, families)| families.values());
-    let mut known: BTreeSet<String> = families().flat_map(|family| family.series.clone()).collect();
-    let listed = exporters::load().unwrap().into_iter().flat_map(|exporter| exporter.metrics);
-    known.extend(listed.map(|metric| metric.name));
-    let mut asked = Vec::new();
+/// Labels that Prometheus itself gives every series, and the charts' monitors the namespace.
+const OF_TARGETS: [&str; 3] = ["namespace", "instance", "job"];
+
+/// What dashboards and alerts may ask for: the labels of each series.
+type Known = BTreeMap<String, BTreeSet<String>>;
+
+/// A query's place, the query, and the labels that its legend names.
+struct Asked {
+    place: String,
+    query: String,
+    legend: Vec<String>,
+}
+
+/// All rules and all panels, and what rules record.
+fn asked() -> (Vec<Asked>, Known) {
+    let (mut asked, mut recorded) = (Vec::new(), Known::new());
     for (path, file) in alerts::rule_files().unwrap() {
-        let rules: Vec<_> = file.groups.into_iter().flat_map(|group| group.rules).collect();
-        known.extend(rules.iter().filter_map(|rule| rule.record.clone()));
-        asked.extend(rules.into_iter().map(|rule| (path.display().to_string(), rule.expr)));
+        for rule in file.groups.into_iter().flat_map(|group| group.rules) {
+            if let Some(record) = rule.record {
+                recorded.insert(record, promql::names(&rule.expr).grouped);
+            }
+            asked.push(Asked { place: path.display().to_string(), query: rule.expr, legend: Vec::new() });
+        }
     }
     let view = view::last(6, &["home-1"]);
     for board in board::load().unwrap() {
         for target in board.targets() {
             let Some(query) = target.promql() else { continue };
-            asked.push((target.name(&board), view.variables(query, None).unwrap()));
+            let legend = board::text(target.json, "legendFormat").split("{{").skip(1);
+            asked.push(Asked {
+                place: target.name(&board),
+                query: view.variables(query, None).unwrap(),
+                legend: legend.filter_map(|rest| Some(rest.split_once("}}")?.0.trim().to_owned())).collect(),
+            });
         }
     }
+    (asked, recorded)
+}
+
+/// What a query names that nobody exports.
+fn unknown(asked: &Asked, known: &Known) -> Vec<String> {
+    let Asked { place, query, legend } = asked;
+    let names = promql::names(query);
+    let mut findings: Vec<String> = names
+        .metrics
+        .iter()
+        .filter(|metric| !known.contains_key(*metric))
+        .map(|metric| format!("{place}: nobody exports {metric}"))
+        .collect();
+    let of_target = |label: &str| OF_TARGETS.contains(&label);
+    let has = |metric: &str, label: &str| known.get(metric).is_some_and(|labels| labels.contains(label));
+    for (metric, label) in &names.matched {
+        if !of_target(label) && !has(metric, label) {
+            findings.push(format!("{place}: {metric} has no label {label}"));
+        }
+    }
+    for label in names.grouped.iter().chain(legend) {
+        if !of_target(label) && !names.metrics.iter().any(|metric| has(metric, label)) {
+            findings.push(format!("{place}: no metric of it has the label {label}"));
+        }
+    }
+    findings
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_and_label_that_is_asked_for_exists() {
+    let services = monitored().await.families().await;
+    let families = || services.iter().flat_map(|(_, families)| families.values());
+    let (asked, mut known) = asked();
+    for family in families() {
+        for series in &family.series {
+            let labels = known.entry(series.clone()).or_default();
+            labels.extend(family.labels.iter().cloned());
+            if series.ends_with("_bucket") {
+                labels.insert("le".to_owned());
+            }
+        }
+    }
+    for metric in exporters::load().unwrap().iter().flat_map(|exporter| &exporter.metrics) {
+        known.insert(metric.name.clone(), metric.labels().map(ToOwned::to_owned).collect());
+    }
     let mut findings = Vec::new();
-    for (place, query) in asked {
-        let names = promql::names(&query);
-        findings
-            .extend(names.metrics.difference(&known).map(|name| format!("{place}: nobody exports {name}")));
-        for (metric, bound) in names.bounds {
+    for asked in &asked {
+        findings.extend(unknown(asked, &known));
+        for (metric, bound) in promql::names(&asked.query).bounds {
             let exists =
                 families().any(|family| family.series.contains(&metric) && family.bounds.contains(&bound));
             if !exists {
-                findings.push(format!("{place}: {metric} has no bucket le={bound:?}"));
+                findings.push(format!("{}: {metric} has no bucket le={bound:?}", asked.place));
             }
         }
     }
     assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn a_metric_or_label_that_nobody_exports_is_named() {
+    let known = Known::from([("a_total".to_owned(), BTreeSet::from(["topic".to_owned()]))]);
+    for (query, legend, words) in [
+        ("sum(rate(b_total[5m]))", "", "nobody exports b_total"),
+        ("sum(a_total{tpoic=\"x\"})", "", "a_total has no label tpoic"),
+        ("sum by (topics) (a_total)", "", "no metric of it has the label topics"),
+        ("a_total", "subject", "no metric of it has the label subject"),
+    ] {
+        let legend =
+            [legend].iter().filter(|label| !label.is_empty()).map(|label| (*label).to_owned()).collect();
+        let asked = Asked { place: "here".to_owned(), query: query.to_owned(), legend };
+        assert_eq!(unknown(&asked, &known), [format!("here: {words}")], "{query}");
+    }
+    let asked = Asked {
+        place: "here".to_owned(),
+        query: "sum by (namespace, topic) (a_total{namespace=~\".*\"})".to_owned(),
+        legend: vec!["topic".to_owned()],
+    };
+    assert!(unknown(&asked, &known).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

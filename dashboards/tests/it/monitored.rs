@@ -18,6 +18,9 @@ use wattline_localstack::{Installation, Process, ServiceKind, poll_until};
 use wattline_reading::Timestamp;
 use wattline_tests::system::{Shape, System};
 
+use crate::audience;
+use crate::exporters::{self, Exporters, free_address};
+
 /// How often Prometheus looks.
 const SCRAPE: Duration = Duration::from_secs(1);
 static MONITORED: OnceCell<Monitored> = OnceCell::const_new();
@@ -25,6 +28,7 @@ static MONITORED: OnceCell<Monitored> = OnceCell::const_new();
 /// What is shared.
 pub(crate) struct Monitored {
     pub(crate) system: System,
+    pub(crate) exporters: Exporters,
     /// Prometheus' address.
     prometheus: String,
     /// When the load began and ended, in s since 1970.
@@ -44,7 +48,8 @@ async fn start() -> anyhow::Result<Monitored> {
     let system = System::start(shape).await?;
     system.add(ServiceKind::QueryApi)?;
     system.wait_ready().await?;
-    let (prometheus, process) = start_prometheus(&system).await?;
+    let exporters = exporters::start(&system.stack).await?;
+    let (prometheus, process) = start_prometheus(&system, &exporters).await?;
     let began = Timestamp::now().micros() / 1_000_000;
     // Lost connections and measures that are left out have counters that begin with the first: only from the second on
     // is there a rate.
@@ -56,12 +61,20 @@ async fn start() -> anyhow::Result<Monitored> {
     }
     let file = wattline_dashboards::root().join("loadtest/scenarios/disturbed.toml");
     let scenario = Scenario { meters: 60, readings: 50, rate: Some(150.0), ..Scenario::read(&file)? };
-    run::run(&system.target()?, &scenario, Timestamp::now()).await?;
-    publish_odd(&system).await?;
-    let mut monitored = Monitored { system, prometheus, loaded: (began, began), _process: process };
-    monitored.ask_the_api().await?;
-    // Their rates are seen by the scrapes that follow.
-    tokio::time::sleep(4 * SCRAPE).await;
+    let target = system.target()?;
+    let load = async {
+        run::run(&target, &scenario, Timestamp::now()).await?;
+        publish_odd(&system).await?;
+        // What it counts is seen by the scrapes that follow.
+        tokio::time::sleep(4 * SCRAPE).await;
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        done = load => done?,
+        left = audience::attend(system.stack.http_address()?) => match left? {},
+    }
+    let mut monitored =
+        Monitored { system, exporters, prometheus, loaded: (began, began), _process: process };
     monitored.wait_until_scraped().await?;
     monitored.loaded.1 = Timestamp::now().micros() / 1_000_000;
     Ok(monitored)
@@ -81,8 +94,8 @@ async fn publish_odd(system: &System) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Scrapes each service every second, as a job of its own.
-async fn start_prometheus(system: &System) -> anyhow::Result<(String, Process)> {
+/// Scrapes each service and each exporter every second, as a job of its own.
+async fn start_prometheus(system: &System, exporters: &Exporters) -> anyhow::Result<(String, Process)> {
     let folder = system.stack.dir().join("prometheus");
     fs::create_dir_all(&folder)?;
     let mut config = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n".to_owned();
@@ -95,12 +108,13 @@ async fn start_prometheus(system: &System) -> anyhow::Result<(String, Process)> 
         let address = replica.process.admin_url().trim_start_matches("http://");
         scrape(&replica.process.kind().to_string(), address);
     }
-    scrape("exporters", &crate::exporters::serve().await?.to_string());
+    for (name, address) in &exporters.running {
+        scrape(name, &address.to_string());
+    }
+    scrape("stand-in", &exporters.stand_in.to_string());
     fs::write(folder.join("prometheus.yml"), config)?;
-    // Freed again at once: the next program of this machine that wants any port could get it, and none does.
-    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let mut launch =
-        system.stack.launch(Installation::find()?.cache().join("prometheus-1/prometheus"), "prometheus");
+    let address = free_address()?;
+    let mut launch = system.stack.launch(Installation::find()?.prometheus("prometheus"), "prometheus");
     launch.arguments = [
         format!("--config.file={}", folder.join("prometheus.yml").display()),
         format!("--storage.tsdb.path={}", folder.join("data").display()),
@@ -118,25 +132,6 @@ async fn start_prometheus(system: &System) -> anyhow::Result<(String, Process)> 
 // === impl Monitored ===
 
 impl Monitored {
-    /// A few queries of each kind, so that they have times.
-    async fn ask_the_api(&self) -> anyhow::Result<()> {
-        let url = format!("http://{}/graphql", self.system.stack.http_address()?);
-        let client = reqwest::Client::new();
-        for query in [
-            "{ serverTime }",
-            "{ meters(first: 5) { nodes { id latest { powerW } } } }",
-            "{ meter(id: \\\"odd\\\") { readings(first: 5) { nodes { ts } } } }",
-            "{ meter(id: \\\"odd\\\") { energy(from: \\\"2026-01-01T00:00:00Z\\\", to: \\\"2026-01-02T00:00:00Z\\\", interval: HOUR) { __typename } } }",
-            "{ nothing }",
-        ] {
-            let body = format!("{{\"query\": \"{query}\"}}");
-            let response =
-                client.post(&url).header("content-type", "application/json").body(body).send().await?;
-            anyhow::ensure!(response.status().is_success(), "{query}: {}", response.status());
-        }
-        Ok(())
-    }
-
     /// Prometheus has seen each service, and what was published last, at least three times.
     async fn wait_until_scraped(&self) -> anyhow::Result<()> {
         let check = async || {

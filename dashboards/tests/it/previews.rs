@@ -45,7 +45,7 @@ async fn results(monitored: &Monitored, client: &Client, board: &Board, panel: &
         let target = Target { panel, json };
         let name = target.name(board);
         if let Some(sql) = target.sql() {
-            let sql = view.sql(sql, panel["interval"].as_str()).unwrap();
+            let sql = view.of(panel).sql(sql, panel["interval"].as_str()).unwrap();
             let (_, table) = run(client, &sql, &name).await;
             if target.is_table() { data.table = Some(table) } else { data.series.extend(series(&table)) }
         } else if let Some(query) = target.promql() {

@@ -16,7 +16,7 @@ const RANGES: [i64; 3] = [6, 24, 720];
 fn expanded(view: &View, target: &Target<'_>, name: &str) -> Option<String> {
     let sql = target.sql()?;
     let least = target.panel["interval"].as_str();
-    Some(view.sql(sql, least).unwrap_or_else(|error| panic!("{name}: {error:#}")))
+    Some(view.of(target.panel).sql(sql, least).unwrap_or_else(|error| panic!("{name}: {error:#}")))
 }
 
 /// The panels' queries, for one range.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use wattline_dashboards::expand::View;
+use wattline_dashboards::expand::{POINTS, View};
 
 /// The end of the seeded data, a second before a quarter-hour begins: sums are of whole quarter-hours.
 pub(crate) const END: &str = "2026-11-10T11:59:59Z";
@@ -24,5 +24,5 @@ pub(crate) fn last(hours: i64, homes: &[&str]) -> View {
         ("service", vec![".*".to_owned()]),
     ];
     let values: BTreeMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    View { from: end() - TimeDelta::hours(hours), to: end(), values }
+    View { from: end() - TimeDelta::hours(hours), to: end(), values, points: POINTS }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
 
 /// What a dashboard shows.
 #[derive(Clone, Debug)]
@@ -15,10 +16,12 @@ pub struct View {
     pub to: DateTime<Utc>,
     /// The values of the variables.
     pub values: BTreeMap<String, Vec<String>>,
+    /// Points that Grafana asks for.
+    pub points: i64,
 }
 
 /// Points that Grafana asks for on a panel of usual width.
-const POINTS: i64 = 600;
+pub const POINTS: i64 = 600;
 /// Widths that Grafana rounds an interval to, in s, with their names.
 const INTERVALS: [(i64, &str); 14] = [
     (1, "1s"),
@@ -40,12 +43,18 @@ const INTERVALS: [(i64, &str); 14] = [
 // === impl View ===
 
 impl View {
+    /// The same of a panel that may want fewer points.
+    #[must_use]
+    pub fn of(&self, panel: &Value) -> Self {
+        Self { points: panel["maxDataPoints"].as_i64().unwrap_or(self.points), ..self.clone() }
+    }
+
     /// The interval of a panel: of the range, and never under the panel's own.
     ///
     /// # Errors
     /// Where `least` is no interval.
     pub fn interval(&self, least: Option<&str>) -> Result<&'static str> {
-        let wanted = (self.to - self.from).num_seconds() / POINTS;
+        let wanted = (self.to - self.from).num_seconds() / self.points;
         let least = least.map_or(Ok(1), seconds)?;
         let fits = INTERVALS.iter().find(|(width, _)| *width >= wanted.max(least));
         Ok(fits.map_or("1d", |(_, name)| name))
@@ -198,6 +207,7 @@ mod tests {
                 ("home".to_owned(), vec!["a'b".to_owned(), "c".to_owned()]),
                 ("ns".to_owned(), vec![".*".to_owned()]),
             ]),
+            points: POINTS,
         }
     }
 

@@ -21,6 +21,11 @@ pub struct Exporter {
     pub source: String,
     /// How it is run.
     pub notes: String,
+    /// How it is known that it shows these metrics.
+    pub evidence: String,
+    /// The tests start it beside the real servers; it needs no examples.
+    #[serde(default)]
+    pub runs_in_tests: bool,
     /// The metrics that we use.
     pub metrics: Vec<Metric>,
 }
@@ -39,14 +44,23 @@ pub struct Metric {
     /// What it means.
     pub meaning: String,
     /// Series as it shows them: labels, a value, and how much it grows in a second.
+    #[serde(default)]
     pub examples: Vec<(String, f64, f64)>,
 }
 
-/// What the exporters' `/metrics` would show together, so long after a beginning.
+impl Metric {
+    /// Names of its labels.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.labels.split(", ").filter(|label| !label.is_empty())
+    }
+}
+
+/// What the `/metrics` of the exporters that don't run would show together, so long after a beginning.
 #[must_use]
 pub fn page(exporters: &[Exporter], after: Duration) -> String {
     let mut text = String::new();
-    for metric in exporters.iter().flat_map(|exporter| &exporter.metrics) {
+    let absent = exporters.iter().filter(|exporter| !exporter.runs_in_tests);
+    for metric in absent.flat_map(|exporter| &exporter.metrics) {
         let _ = writeln!(text, "# TYPE {} {}", metric.name, metric.kind);
         for (labels, value, grows) in &metric.examples {
             let _ = writeln!(text, "{}{{{labels}}} {}", metric.name, value + grows * after.as_secs_f64());

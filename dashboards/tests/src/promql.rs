@@ -9,6 +9,10 @@ pub struct Names {
     pub metrics: BTreeSet<String>,
     /// Bounds of histogram buckets: the values of `le`, with the metric before it.
     pub bounds: BTreeSet<(String, String)>,
+    /// Labels that a metric is asked for, with the metric before them.
+    pub matched: BTreeSet<(String, String)>,
+    /// Labels that results are grouped, joined or enriched by.
+    pub grouped: BTreeSet<String>,
 }
 
 /// Words that are followed by labels in parentheses.
@@ -27,7 +31,7 @@ pub fn names(expression: &str) -> Names {
             '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
             '{' => {
                 let end = matchers_end(rest);
-                note_bounds(&rest[..end], &last, &mut names);
+                note_matchers(&rest[..end], &last, &mut names);
                 end
             }
             c if c.is_ascii_alphabetic() || c == '_' || c == ':' => {
@@ -35,7 +39,10 @@ pub fn names(expression: &str) -> Names {
                 let after = rest[word.len()..].trim_start();
                 let skip = rest.len() - after.len();
                 if GROUPING.contains(&word) && after.starts_with('(') {
-                    skip + after.find(')').map_or(after.len(), |end| end + 1)
+                    let end = after.find(')').unwrap_or(after.len());
+                    let labels = after[1..end].split(',').map(str::trim).filter(|label| !label.is_empty());
+                    names.grouped.extend(labels.map(ToOwned::to_owned));
+                    skip + (end + 1).min(after.len())
                 } else {
                     let aggregates = ["by", "without"].iter().any(|grouping| {
                         after.strip_prefix(grouping).is_some_and(|rest| rest.starts_with([' ', '(']))
@@ -76,10 +83,14 @@ fn matchers_end(rest: &str) -> usize {
     rest.len()
 }
 
-fn note_bounds(matchers: &str, metric: &str, names: &mut Names) {
+fn note_matchers(matchers: &str, metric: &str, names: &mut Names) {
     for matcher in matchers.trim_matches(['{', '}']).split(',') {
-        if let Some(bound) = matcher.trim().strip_prefix("le=") {
-            names.bounds.insert((metric.to_owned(), bound.trim_matches('"').to_owned()));
+        let Some((label, value)) = matcher.split_once('=') else { continue };
+        let label = label.trim().trim_end_matches('!');
+        if label == "le" {
+            names.bounds.insert((metric.to_owned(), value.trim_matches('"').to_owned()));
+        } else {
+            names.matched.insert((metric.to_owned(), label.to_owned()));
         }
     }
 }
@@ -105,5 +116,14 @@ mod tests {
             let found: Vec<_> = found.bounds.iter().map(|(_, bound)| bound.as_str()).collect();
             assert_eq!(found, bounds, "{expression}");
         }
+    }
+
+    #[test]
+    fn labels_are_found() {
+        let found = names("sum by (a, b) (x{c=\"d\",e!~\"f|g\"}) / on (h) group_left (i) y{j=~\".*\"}");
+        let matched: Vec<_> =
+            found.matched.iter().map(|(metric, label)| (metric.as_str(), label.as_str())).collect();
+        assert_eq!(matched, [("x", "c"), ("x", "e"), ("y", "j")]);
+        assert_eq!(found.grouped.iter().collect::<Vec<_>>(), ["a", "b", "h", "i"]);
     }
 }

@@ -27,8 +27,14 @@ event is there from the start with 0, so that `rate()` sees that event too; only
 const SERVERS: &str = "
 ## Servers
 
-Not ours: exporters beside the servers, in the versions whose names the dashboards and alerts use. Without one of them its
-panels are empty and its alerts silent; nothing else depends on it.
+Not ours: exporters beside the servers, in the versions that the charts run. Without one of them its panels are empty and
+its alerts silent; nothing else depends on it. Each says how it is known that it shows these metrics. What the tests run is
+compared with this list, names, types and labels; of the rest they show examples in its place. `namespace`, `instance` and
+`job` come from Prometheus.
+
+Not exported are the figures of Artemis itself (queues, drops, memory), whose image has no exporter; HAProxy before it tells
+whether it is there. `compose.yaml` runs no exporter of Mosquitto: it takes its password only from the environment, and its
+image has no shell that could read the file where `compose.yaml` keeps it; mqtt-ingest's own metrics tell of the connection.
 ";
 
 /// The document. `services` are names with the families of one process each.
@@ -46,8 +52,9 @@ pub fn document(services: &[(String, BTreeMap<String, Family>)], exporters: &[Ex
     }
     text.push_str(SERVERS);
     for exporter in exporters {
-        let Exporter { name, version, port, source, notes, metrics } = exporter;
-        let _ = writeln!(text, "\n### {name}\n\n[{name}]({source}) {version}, port {port}. {notes}\n");
+        let Exporter { name, version, port, source, notes, evidence, metrics, .. } = exporter;
+        let _ =
+            writeln!(text, "\n### {name}\n\n[{name}]({source}) {version}, port {port}. {notes} {evidence}\n");
         let _ = writeln!(text, "| metric | type | labels | meaning |\n| --- | --- | --- | --- |");
         for metric in metrics {
             let _ = writeln!(

@@ -6,7 +6,7 @@ use serde_json::Value;
 use wattline_charts_tests::charts::Environment;
 use wattline_charts_tests::object::{kind, name};
 use wattline_charts_tests::pod::Container;
-use wattline_localstack::ServiceKind;
+use wattline_localstack::{Installation, ServiceKind};
 
 use crate::fixture::{any_secret, bin_dir, rendered, rendered_with, workload};
 
@@ -31,6 +31,23 @@ async fn every_service_takes_the_configuration_of_every_environment() {
             assert!(output.status.success(), "{environment}, {service}: {said}");
         }
     }
+}
+
+/// The proxy before a pair of brokers, checked by the program itself; rules and panels go by these names.
+#[tokio::test]
+async fn haproxy_takes_its_configuration() {
+    let objects = rendered(Environment::Prod).await;
+    let texts = objects.iter().filter_map(|object| object["data"]["haproxy.cfg"].as_str());
+    let text = texts.into_iter().next().expect("prod has a pair of brokers");
+    for part in ["\nbackend brokers\n", "\nfrontend mqtt\n", "use-service prometheus-exporter"] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let haproxy = Installation::find().unwrap().haproxy();
+    let output = Command::new(&haproxy).arg("-c").arg("-f").arg(file.path()).output();
+    let output = output.unwrap_or_else(|error| panic!("{}: {error}", haproxy.display()));
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The schema of values knows types, not ranges: what it lets through is the service's to refuse.

@@ -13,10 +13,14 @@ const FAINT: &str = "#7b8087";
 const GRID: &str = "#24282d";
 /// Lines of a grid, about.
 const LINES: f64 = 4.0;
-/// Room for a time below an axis.
-const TIME_PX: f64 = 76.0;
-const TIME_STEPS_S: [f64; 14] =
-    [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 86_400.0, 172_800.0];
+/// Width of a letter below an axis.
+const LETTER_PX: f64 = 6.4;
+/// Between the title and the highest figure of the axis.
+const TITLE_PX: f64 = 6.0;
+const TIME_STEPS_S: [f64; 15] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 21_600.0, 86_400.0,
+    172_800.0,
+];
 const AXIS_PX: f64 = 62.0;
 const LEGEND_PX: f64 = 30.0;
 
@@ -55,9 +59,9 @@ pub(super) fn over_time(canvas: &mut Canvas, area: Area, panel: &Value, data: &D
     let step = if step.is_finite() { step } else { 1.0 };
     let plot = Area {
         x: area.x + AXIS_PX,
+        y: area.y + TITLE_PX,
         width: area.width - AXIS_PX - 4.0,
-        height: area.height - LEGEND_PX - 16.0,
-        ..area
+        height: area.height - TITLE_PX - LEGEND_PX - 16.0,
     };
     let ends = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(1.0));
     let times = if bars { (ends.0, ends.1 + step) } else { (ends.0, ends.1.max(ends.0 + 1.0)) };
@@ -140,18 +144,19 @@ fn grid(canvas: &mut Canvas, scale: &Scale, step: f64, unit: &str) {
 fn time_axis(canvas: &mut Canvas, scale: &Scale) {
     let Area { y, width, height, .. } = scale.area;
     let range = scale.times.1 - scale.times.0;
-    let form = match range {
-        range if range > 172_800.0 => "%m-%d",
-        range if range > 3600.0 => "%H:%M",
-        _ => "%H:%M:%S",
+    let (form, letters) = match range {
+        range if range > 172_800.0 => ("%m-%d", 5.0),
+        range if range > 3600.0 => ("%H:%M", 5.0),
+        _ => ("%H:%M:%S", 8.0),
     };
-    let fits = (width / TIME_PX).floor().max(1.0);
+    let half = letters * LETTER_PX / 2.0;
+    let fits = (width / (2.0 * half + 12.0)).floor().max(1.0);
     let Some(step) = TIME_STEPS_S.into_iter().find(|step| range / step <= fits) else { return };
     let mut at = (scale.times.0 / step).ceil() * step;
     while at <= scale.times.1 {
         let x = scale.x(at);
-        // Nearer to an end it would lie over the other axis' figures, or over the next panel.
-        if x >= scale.area.x + TIME_PX / 3.0 && x <= scale.area.x + width - TIME_PX / 4.0 {
+        // It may reach to the panel's edge, and on the left to the other axis' figures.
+        if x >= scale.area.x + half - 10.0 && x <= scale.area.x + width - half + 10.0 {
             canvas.text_middle((x, y + height + 13.0), 10.0, FAINT, &time(at, form));
         }
         at += step;
@@ -191,9 +196,9 @@ pub(super) fn bars(canvas: &mut Canvas, area: Area, panel: &Value, data: &Data) 
     let (values, step) = bounds(heights, unit);
     let plot = Area {
         x: area.x + AXIS_PX,
+        y: area.y + TITLE_PX,
         width: area.width - AXIS_PX - 4.0,
-        height: area.height - LEGEND_PX - 16.0,
-        ..area
+        height: area.height - TITLE_PX - LEGEND_PX - 16.0,
     };
     let scale = Scale { area: plot, times: (0.0, 1.0), values };
     grid(canvas, &scale, step, unit);
