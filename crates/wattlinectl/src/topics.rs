@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
 use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, Topic};
 use wattline_service::KafkaSettings;
@@ -21,7 +22,7 @@ pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()
     create_with(&settings, replication_factor).await.map(drop)
 }
 
-/// Creates all topics that are missing and checks the others; gives a line for each.
+/// Creates all topics that are missing and checks the others; gives a line for each. In the end all brokers know all topics.
 ///
 /// # Errors
 /// Where Kafka can't be reached or refuses, or an existing topic has other partitions or takes too small records.
@@ -32,7 +33,50 @@ pub async fn create_with(settings: &KafkaSettings, replication_factor: i32) -> a
     for topic in ALL {
         lines.push(create_one(&admin, topic, replication_factor, &settings.brokers).await?);
     }
+    lines.extend(known_to_all_brokers(&admin, settings).await?);
     Ok(lines)
+}
+
+/// A broker learns a moment later what another one made; a service that asks it meanwhile finds no topic. Gives a line
+/// for each broker that doesn't answer: it learns of them when it is back.
+async fn known_to_all_brokers(
+    admin: &AdminClient<DefaultClientContext>,
+    settings: &KafkaSettings,
+) -> anyhow::Result<Vec<String>> {
+    let metadata = admin.inner().fetch_metadata(None, TIMEOUT).context("cannot read the list of brokers")?;
+    let deadline = Instant::now() + TIMEOUT;
+    let mut lines = Vec::new();
+    for broker in metadata.brokers() {
+        let address = format!("{}:{}", broker.host(), broker.port());
+        loop {
+            match missing_at(settings, &address) {
+                Ok(None) => break,
+                Ok(Some(_)) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(Some(missing)) => {
+                    bail!("the broker {address} does not know the topic {missing}: is it one of this cluster?")
+                }
+                Err(error) => {
+                    lines.push(format!("the broker {address} does not answer: {error:#}"));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(lines)
+}
+
+/// The first topic that this broker names no leader for. A client's first question goes to the broker it was told.
+fn missing_at(settings: &KafkaSettings, address: &str) -> anyhow::Result<Option<&'static str>> {
+    let settings = KafkaSettings { brokers: address.to_owned(), ..settings.clone() };
+    let client: AdminClient<DefaultClientContext> = settings.client_config("wattlinectl")?.create()?;
+    for topic in ALL {
+        let metadata = client.inner().fetch_metadata(Some(topic.name), TIMEOUT)?;
+        let partitions = metadata.topics().first().map(MetadataTopic::partitions).unwrap_or_default();
+        if partitions.is_empty() || partitions.iter().any(|partition| partition.leader() < 0) {
+            return Ok(Some(topic.name));
+        }
+    }
+    Ok(None)
 }
 
 async fn create_one(
