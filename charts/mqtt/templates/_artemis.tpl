@@ -97,6 +97,8 @@ defaults
   mode tcp
   log global
   timeout connect 5s
+  # Without it, whoever connects while the one in charge has just gone is held until he gives up: 10 s in mqtt-ingest.
+  option redispatch 1
   # Above any keep-alive; MQTT's own notices the dead.
   timeout client 1h
   timeout server 1h
