@@ -7,9 +7,10 @@ STACK_DIR ?= .stack
 HOMES ?= 12
 HTTP_PORT ?= 9400
 FAULT_ROUNDS ?= 5
+FAILOVER_ROUNDS ?= 3
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults bench deny
+.PHONY: help install build up down test check charts kubernetes faults failover bench deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -43,6 +44,10 @@ kubernetes: ## The charts on a real API server with three fake nodes; needs Go, 
 
 faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
 	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults
+
+failover: install ## Kafka brokers and databases lost, and an upgrade, under load; FAILOVER_ROUNDS=n
+	@scripts/install-debian.sh failover
+	@WATTLINE_FAULT_ROUNDS=$(FAILOVER_ROUNDS) scripts/failover.sh
 
 bench: build ## Measure the whole path and the sink alone, and write a report
 	@scripts/bench.sh

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Installs what the local stack and the build need on Debian 12 that has cargo, Java 17 and Maven.
 #
-# Four parts, each skipped when it is there, so that a second run takes a second:
+# Parts, each skipped when it is there, so that a second run takes a second:
 #   1. Debian packages for the build, the servers and the browser test (root or sudo, only if some are missing);
 #   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
 #   3. Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, and HAProxy, unpacked from Debian 13 into a folder
 #      (no root, no chroot);
 #   4. Prometheus and promtool, for the checks of dashboards and alerts, unpacked: installed, it would run as a service.
-# 2 to 4 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+# `install-debian.sh failover` adds two more, for `make failover` only:
+#   5. etcd and Patroni, unpacked as part 3 is;
+#   6. Apache Artemis' jars, by Maven.
+# 2 to 6 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
 set -euo pipefail
 
@@ -17,6 +20,10 @@ readonly LOG4J_VERSION=2.25.4
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
+# The version that charts/mqtt installs.
+readonly ARTEMIS_VERSION=2.44.0
+readonly FAILOVER_PART="failover-trixie-1"
+readonly ARTEMIS_PART="artemis-${ARTEMIS_VERSION}-1"
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
 
@@ -102,21 +109,26 @@ make_part() {
   touch "$folder/complete"
 }
 
-make_kafka() {
-  local folder=$1
-  cat >"$folder/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>wattline</groupId><artifactId>kafka-server</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA_VERSION</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>$LOG4J_VERSION</version></dependency>
-  </dependencies>
-</project>
-POM
+# Copies the jars of "group:artifact:version …" and all that they need into FOLDER/libs.
+copy_jars() {
+  local folder=$1 dependency group artifact version
+  shift
+  {
+    printf '%s\n' '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' \
+      '<groupId>wattline</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging><dependencies>'
+    for dependency in "$@"; do
+      IFS=: read -r group artifact version <<<"$dependency"
+      printf '<dependency><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version></dependency>\n' \
+        "$group" "$artifact" "$version"
+    done
+    printf '</dependencies></project>\n'
+  } >"$folder/pom.xml"
   mvn -q -B -Dstyle.color=never -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$folder/libs" -DincludeScope=runtime
-  cat >"$folder/log4j2.properties" <<'LOG4J'
+}
+
+write_log_settings() {
+  cat >"$1/log4j2.properties" <<'LOG4J'
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 appender.console.type = Console
@@ -124,6 +136,13 @@ appender.console.name = console
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %p %m (%c{1})%n
 LOG4J
+}
+
+make_kafka() {
+  local folder=$1
+  copy_jars "$folder" "org.apache.kafka:kafka_2.13:$KAFKA_VERSION" \
+    "org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J_VERSION"
+  write_log_settings "$folder"
   rehearse_kafka "$folder"
 }
 
@@ -180,22 +199,32 @@ wait_for_line() {
   return 1
 }
 
-make_servers() {
-  local folder=$1 root=$1/root triplet loader binary
-  mmdebstrap --quiet --mode=chrootless --variant=extract \
-    --include=postgresql-17,postgresql-17-timescaledb,mosquitto,prometheus-postgres-exporter,haproxy trixie "$root" ||
+# Unpacks Debian 13's PACKAGES (with commas) into ROOT, and points the binaries at its own C library. That path is baked
+# in: the folder can't be moved.
+unpack() {
+  local root=$1 packages=$2 triplet loader pattern binary
+  shift 2
+  mmdebstrap --quiet --mode=chrootless --variant=extract --include="$packages" trixie "$root" ||
     fail "mmdebstrap failed, see above; a key that is missing comes with a newer debian-archive-keyring (apt-get install)"
   triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   loader=$(find "$root/usr/lib/$triplet" "$root/usr/lib64" -maxdepth 1 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
   [ -n "$loader" ] || fail "no dynamic loader below $root/usr/lib"
-  # Debian 13's binaries need its own C library: point them at it. The path is baked in, the folder can't be moved.
-  for binary in "$root"/usr/lib/postgresql/17/bin/* "$root"/usr/sbin/{mosquitto,haproxy} \
-    "$root"/usr/bin/{mosquitto_passwd,prometheus-postgres-exporter}; do
-    if head -c 4 "$binary" | grep -q ELF; then
-      patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$root/usr/lib/$triplet" "$binary"
-    fi
+  for pattern in "$@"; do
+    # shellcheck disable=SC2231 # a pattern
+    for binary in "$root"/$pattern; do
+      if head -c 4 "$binary" | grep -q ELF; then
+        patchelf --set-interpreter "$loader" --force-rpath --set-rpath "$root/usr/lib/$triplet" "$binary"
+      fi
+    done
   done
   rm -rf "$root/var/cache/apt" "$root/var/lib/apt" "$root/usr/share/doc" "$root/usr/share/man"
+}
+
+make_servers() {
+  local root=$1/root
+  unpack "$root" postgresql-17,postgresql-17-timescaledb,mosquitto,prometheus-postgres-exporter,haproxy \
+    'usr/lib/postgresql/17/bin/*' usr/sbin/mosquitto usr/sbin/haproxy \
+    usr/bin/mosquitto_passwd usr/bin/prometheus-postgres-exporter
   "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
 }
 
@@ -212,6 +241,27 @@ make_prometheus() {
   "$folder/promtool" --version >/dev/null 2>&1 || fail "the unpacked promtool does not start"
 }
 
+make_failover() {
+  local root=$1/root
+  # Patroni speaks etcd's newer protocol with parts of the client for the older one.
+  unpack "$root" etcd-server,patroni,python3-etcd usr/bin/etcd 'usr/bin/python3.*'
+  PYTHONHOME=$root/usr "$root/usr/bin/python3" "$root/usr/bin/patroni" --version >/dev/null ||
+    fail "the unpacked Patroni does not start"
+}
+
+make_artemis() {
+  local folder=$1
+  copy_jars "$folder" "org.apache.activemq:artemis-cli:$ARTEMIS_VERSION" \
+    "org.apache.activemq:artemis-mqtt-protocol:$ARTEMIS_VERSION" "org.apache.logging.log4j:log4j-slf4j2-impl:$LOG4J_VERSION"
+  write_log_settings "$folder"
+  # Its log of who did what has a line for each connection and more.
+  printf '%s\n' 'logger.audit.name = org.apache.activemq.audit' 'logger.audit.level = off' >>"$folder/log4j2.properties"
+}
+
+case "${1:-}" in
+  '' | failover) ;;
+  *) fail "usage: install-debian.sh [failover]" ;;
+esac
 umask 022
 check_toolchains
 cache=$(cache_folder)
@@ -224,4 +274,8 @@ flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
+if [ "${1:-}" = failover ]; then
+  make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
+  make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis
+fi
 say "done"

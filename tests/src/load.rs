@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use wattline_loadtest::books::Door;
 use wattline_loadtest::load::{Before, Load, LoadOptions, settled};
 use wattline_loadtest::plan::{Disturbances, Plan};
@@ -13,6 +13,7 @@ use wattline_loadtest::target::Target;
 use wattline_loadtest::verify::verify;
 use wattline_reading::Timestamp;
 
+use crate::gap::{Gap, GapWatch};
 use crate::memory::MemoryWatch;
 use crate::ops::Op;
 use crate::rollups::rollups_equal_a_recomputation;
@@ -22,8 +23,8 @@ use crate::system::System;
 const PATIENCE: Duration = Duration::from_secs(120);
 const METERS: u32 = 200;
 
-/// Publishes with every disturbance at a rate while the ops happen, then checks every promise. A failure names the
-/// seed and the ops.
+/// Publishes with every disturbance at a rate while the ops happen, then checks every promise. Returns the longest time
+/// without anything new. A failure names the seed and the ops.
 ///
 /// # Errors
 /// What was lost, doubled, different, or too large.
@@ -33,20 +34,21 @@ pub async fn survives(
     seed: u64,
     rate: f64,
     ops: &[Op],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Gap> {
     let story = async {
         let memory = MemoryWatch::start(system);
         let target = system.target()?;
-        let plan = publish_under(system, &target, plan(name, seed), rate, ops).await?;
+        let (plan, gap) = publish_under(system, &target, plan(name, seed), rate, ops).await?;
         system.heal().await.context("after the last op")?;
         doors_add_up(&system.target()?).await?;
         rollups_equal_a_recomputation(&target, &plan).await?;
-        memory.finish().await
+        memory.finish().await?;
+        Ok::<_, anyhow::Error>(gap)
     };
     // A service that can't go on ends and is started again; in a story, by this.
     let outcome = tokio::select! {
         outcome = story => outcome,
-        () = system.supervise() => Ok(()),
+        () = system.supervise() => bail!("nobody supervises any more"),
     };
     if outcome.is_err() {
         let logs = system.save_logs(name)?;
@@ -63,14 +65,16 @@ async fn publish_under(
     endless: Plan,
     rate: f64,
     ops: &[Op],
-) -> anyhow::Result<Arc<Plan>> {
+) -> anyhow::Result<(Arc<Plan>, Gap)> {
     let endless = Arc::new(endless);
     let before = Before::read(&target.connect().await?, &[]).await?;
     let options = LoadOptions { connections: 4, rate: Some(rate) };
     let mut load = Load::start(&endless, &target.broker, options, &Arc::new(Probes::default()));
+    let watch = GapWatch::start(target, &load.progress);
     for op in ops {
         op.apply(system, &load.progress).await.with_context(|| format!("{op:?}"))?;
     }
+    let gap = watch.finish().await?;
     let plan = Arc::new(load.end_now(&endless));
     let expected = plan.expected();
     load.published().await?;
@@ -83,7 +87,7 @@ async fn publish_under(
         verified.readings == expected.stored && verified.conflicts == expected.conflict,
         "{verified:?}, expected {expected:?}"
     );
-    Ok(plan)
+    Ok((plan, gap))
 }
 
 /// Longer than any story; it is ended when the last op is done.

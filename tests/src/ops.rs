@@ -30,6 +30,22 @@ pub enum Op {
     FreezeInRecompute(Duration),
     /// One more replica.
     Add(ServiceKind),
+    /// `kill -9` of one server, by its name in the stack.
+    KillServer(&'static str),
+    /// It comes back, and has caught up with the others of its kind.
+    ReturnServer(&'static str),
+    /// Until this server is ready; of a pair's second that it has caught up.
+    AwaitServer(&'static str),
+    /// `kill -9` of PostgreSQL only, below Patroni.
+    KillPostmaster(&'static str),
+    /// Until this database takes writes.
+    AwaitLeader(&'static str),
+    /// A replica is stopped gracefully and started from the programs in use, with the same name.
+    Replace(ServiceKind, u16),
+    /// The migration and the topics of the programs in use.
+    Prepare,
+    /// A graceful restart of each Kafka broker, the next one when all replicas are in sync, as a StatefulSet does.
+    RollKafka,
 }
 
 /// How long a supervisor waits before it starts a dead service again.
@@ -91,6 +107,20 @@ impl Op {
             Self::FreezeInCopy(duration) => freeze_in(system, &COPY, duration).await,
             Self::FreezeInRecompute(duration) => freeze_in(system, &RECOMPUTE, duration).await,
             Self::Add(kind) => system.add(kind),
+            Self::KillServer(name) => system.stack.server(name).kill().await,
+            Self::ReturnServer(name) => return_server(system, name).await,
+            Self::AwaitServer(name) => system.stack.server(name).wait_ready().await,
+            Self::KillPostmaster(name) => system.stack.server(name).kill_postmaster(),
+            Self::AwaitLeader(name) => {
+                system
+                    .wait_for(&format!("{name} to lead"), async || {
+                        Ok(system.stack.database_leader().await? == name)
+                    })
+                    .await
+            }
+            Self::Replace(kind, ordinal) => system.replace(kind, ordinal).await,
+            Self::Prepare => system.prepare().await,
+            Self::RollKafka => roll_kafka(system).await,
         }
     }
 }
@@ -158,6 +188,22 @@ async fn freeze_in(system: &Arc<System>, middle: &Middle, duration: Duration) ->
     replica.process.thaw().await
 }
 
+async fn return_server(system: &System, name: &str) -> anyhow::Result<()> {
+    system.stack.server(name).start().await?;
+    if name.starts_with("kafka") {
+        system.stack.wait_kafka_in_sync().await?;
+    }
+    Ok(())
+}
+
+async fn roll_kafka(system: &System) -> anyhow::Result<()> {
+    for broker in system.stack.servers().iter().filter(|server| server.name().starts_with("kafka")) {
+        broker.restart().await?;
+        system.stack.wait_kafka_in_sync().await?;
+    }
+    Ok(())
+}
+
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {
     let mut replicas = system.replicas_of(kind).into_iter();
     replicas
@@ -168,7 +214,9 @@ fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<
 fn server(system: &System, kind: ServerKind) -> &Server {
     match kind {
         ServerKind::Mosquitto => system.stack.mosquitto(),
+        ServerKind::Artemis => system.stack.server("artemis-0"),
         ServerKind::Kafka => system.stack.kafka(),
         ServerKind::Timescale => system.stack.timescale(),
+        ServerKind::Patroni => system.stack.server("patroni-1"),
     }
 }

@@ -1,7 +1,7 @@
 //! The real servers and services, started together.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -19,6 +19,12 @@ pub struct Shape {
     pub sinks: u16,
     /// Replicas of aggregator.
     pub aggregators: u16,
+    /// The servers.
+    pub servers: StackOptions,
+    /// Copies of each record in Kafka.
+    pub replication: i32,
+    /// Where the programs are; `None` = beside this test. Another version's folder has its `wattlinectl` too.
+    pub programs: Option<PathBuf>,
     /// Settings by their environment variables, for one kind of service each.
     pub settings: Vec<(ServiceKind, &'static str, String)>,
 }
@@ -28,6 +34,8 @@ pub struct System {
     /// The servers.
     pub stack: Stack,
     replicas: parking_lot::Mutex<Vec<std::sync::Arc<Replica>>>,
+    /// What is started from now on.
+    programs: parking_lot::Mutex<PathBuf>,
     shape: Shape,
 }
 
@@ -49,6 +57,9 @@ impl Default for Shape {
             ingests: 1,
             sinks: 1,
             aggregators: 1,
+            servers: StackOptions::default(),
+            replication: 1,
+            programs: None,
             settings: vec![
                 // Tests bring new meters by the thousand, and don't wait a minute for a bucket.
                 (ServiceKind::TimescaleSink, "WATTLINE__METERS__NEW_PER_MINUTE_MAX", "1000000".to_owned()),
@@ -79,9 +90,10 @@ impl System {
     /// # Errors
     /// Where a program is missing or a part doesn't come up.
     pub async fn start(shape: Shape) -> anyhow::Result<Self> {
-        let bin_dir = bin_dir()?;
-        for kind in ServiceKind::ALL {
-            let program = bin_dir.join(kind.binary());
+        let programs = shape.programs.clone().map_or_else(bin_dir, Ok)?;
+        let services = ServiceKind::ALL.map(ServiceKind::binary);
+        for name in services.iter().map(String::as_str).chain(["wattlinectl"]) {
+            let program = programs.join(name);
             ensure!(
                 program.exists(),
                 "{} is missing: these tests run the real services. `make test` builds them first; by hand: \
@@ -89,10 +101,10 @@ impl System {
                 program.display()
             );
         }
-        let stack = Stack::start(StackOptions::default()).await.context("starting the servers")?;
-        wattlinectl::migrate::run(&stack.database_url()).await.context("migrating the database")?;
-        wattlinectl::topics::create(&stack.kafka_brokers(), 1).await.context("creating the topics")?;
-        let system = Self { stack, replicas: parking_lot::Mutex::default(), shape };
+        let stack = Stack::start(shape.servers.clone()).await.context("starting the servers")?;
+        let system =
+            Self { stack, replicas: parking_lot::Mutex::default(), programs: programs.into(), shape };
+        system.prepare().await?;
         for (kind, count) in [
             (ServiceKind::MqttIngest, system.shape.ingests),
             (ServiceKind::TimescaleSink, system.shape.sinks),
@@ -111,9 +123,12 @@ impl System {
     /// # Errors
     /// Where it can't be started.
     pub fn add(&self, kind: ServiceKind) -> anyhow::Result<()> {
-        let mut replicas = self.replicas.lock();
-        let taken = replicas.iter().filter(|replica| replica.process.kind() == kind);
+        let taken = self.replicas_of(kind).into_iter();
         let ordinal = taken.map(|replica| replica.ordinal + 1).max().unwrap_or(0);
+        self.start_replica(kind, ordinal)
+    }
+
+    fn start_replica(&self, kind: ServiceKind, ordinal: u16) -> anyhow::Result<()> {
         let mut environment = self.stack.service_env(kind, ordinal)?;
         for (of, name, value) in &self.shape.settings {
             if *of == kind {
@@ -121,9 +136,57 @@ impl System {
             }
         }
         let log = self.stack.dir().join("logs").join(format!("{kind}-{ordinal}.log"));
-        let process = ServiceProcess::start(kind, &bin_dir()?, &environment, log)?;
+        let process = ServiceProcess::start(kind, &self.programs.lock(), &environment, log)?;
+        let mut replicas = self.replicas.lock();
         replicas.push(std::sync::Arc::new(Replica { ordinal, process, gone: AtomicBool::new(false) }));
         Ok(())
+    }
+
+    /// Tables and topics as this version wants them, as an installation's hooks make them.
+    ///
+    /// # Errors
+    /// With the words of `wattlinectl`.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        let replication = self.shape.replication.to_string();
+        let (database, brokers) = (self.stack.database_url(), self.stack.kafka_brokers());
+        for arguments in [
+            vec!["migrate", "--database", &database],
+            vec!["topics", "--brokers", &brokers, "--replication-factor", &replication],
+        ] {
+            let program = self.programs.lock().join("wattlinectl");
+            let done = tokio::process::Command::new(&program).args(&arguments).output().await;
+            let done = done.with_context(|| format!("running {}", program.display()))?;
+            let said = String::from_utf8_lossy(&done.stderr);
+            ensure!(done.status.success(), "{} {arguments:?}: {said}", program.display());
+        }
+        Ok(())
+    }
+
+    /// Another version's programs, for whatever is started from now on.
+    pub fn use_programs(&self, folder: &Path) {
+        folder.clone_into(&mut self.programs.lock());
+    }
+
+    /// Stops a replica gracefully and starts it anew from today's programs, with the same name; waits until it is
+    /// ready.
+    ///
+    /// # Errors
+    /// Where it doesn't stop, or the new one doesn't come up.
+    pub async fn replace(&self, kind: ServiceKind, ordinal: u16) -> anyhow::Result<()> {
+        let place = |replicas: &[std::sync::Arc<Replica>]| {
+            let mut all = replicas.iter();
+            all.position(|it| it.ordinal == ordinal && it.process.kind() == kind)
+        };
+        let old = {
+            let mut replicas = self.replicas.lock();
+            let place = place(&replicas).with_context(|| format!("{kind} has no replica {ordinal}"))?;
+            replicas.remove(place)
+        };
+        old.process.stop().await?;
+        self.start_replica(kind, ordinal)?;
+        let replicas = self.replicas_of(kind);
+        let new = place(&replicas).and_then(|place| replicas.get(place)).context("it was just started")?;
+        new.process.wait_ready().await
     }
 
     /// Stops the last replica of a kind for good, gracefully.

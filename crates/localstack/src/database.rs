@@ -32,13 +32,16 @@ pub(crate) async fn connect(url: &str) -> Result<Session> {
     Ok(Session { client, driver })
 }
 
-pub(crate) fn url(address: SocketAddr, role: &str, database: &str) -> String {
-    format!("postgres://{role}@{address}/{database}")
+/// Of several servers the one that takes writes.
+pub(crate) fn url(addresses: &[SocketAddr], role: &str, database: &str) -> String {
+    let which = if addresses.len() > 1 { "?target_session_attrs=read-write" } else { "" };
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    format!("postgres://{role}@{}/{database}{which}", addresses.join(","))
 }
 
 /// Creates a database unless it exists.
-pub(crate) async fn create_if_missing(address: SocketAddr, name: &str) -> Result<()> {
-    let session = connect(&url(address, "postgres", "postgres")).await?;
+pub(crate) async fn create_if_missing(addresses: &[SocketAddr], name: &str) -> Result<()> {
+    let session = connect(&url(addresses, "postgres", "postgres")).await?;
     let exists = session.client.query_opt("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await?;
     if exists.is_none() {
         let statement = format!("CREATE DATABASE {}", identifier(name)?);
@@ -49,8 +52,8 @@ pub(crate) async fn create_if_missing(address: SocketAddr, name: &str) -> Result
 
 /// Creates `name` as a copy of `template`. Whoever is connected to the template, TimescaleDB's scheduler included, is
 /// put out, as a template must be idle while it is copied.
-pub(crate) async fn create_from(address: SocketAddr, name: &str, template: Option<&str>) -> Result<()> {
-    let session = connect(&url(address, "postgres", "postgres")).await?;
+pub(crate) async fn create_from(addresses: &[SocketAddr], name: &str, template: Option<&str>) -> Result<()> {
+    let session = connect(&url(addresses, "postgres", "postgres")).await?;
     let name = identifier(name)?;
     let Some(template) = template else {
         session.client.batch_execute(&format!("CREATE DATABASE {name}")).await?;
@@ -82,8 +85,8 @@ async fn close(client: &Client, template: &str) -> Result<()> {
 }
 
 /// Drops a database with everything that is connected to it.
-pub(crate) async fn drop(address: SocketAddr, name: &str) -> Result<()> {
-    let session = connect(&url(address, "postgres", "postgres")).await?;
+pub(crate) async fn drop(addresses: &[SocketAddr], name: &str) -> Result<()> {
+    let session = connect(&url(addresses, "postgres", "postgres")).await?;
     let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name)?);
     session.client.batch_execute(&statement).await.with_context(|| format!("cannot drop {name}"))
 }

@@ -11,6 +11,10 @@ const KAFKA_PART: &str = "kafka-4.3.1-1";
 const SERVERS_PART: &str = "servers-trixie-2";
 /// Must equal PROMETHEUS_PART of the script.
 const PROMETHEUS_PART: &str = "prometheus-1";
+/// Must equal FAILOVER_PART of the script.
+const FAILOVER_PART: &str = "failover-trixie-1";
+/// Must equal ARTEMIS_PART of the script.
+const ARTEMIS_PART: &str = "artemis-2.44.0-1";
 /// Must equal STACK_USER of the script.
 const STACK_USER: &str = "wattline";
 
@@ -79,6 +83,39 @@ impl Installation {
     #[must_use]
     pub fn prometheus(&self, program: &str) -> PathBuf {
         self.cache.join(PROMETHEUS_PART).join(program)
+    }
+
+    /// An error where `scripts/install-debian.sh failover` has not run.
+    pub(crate) fn check_failover(&self) -> Result<()> {
+        for part in [FAILOVER_PART, ARTEMIS_PART] {
+            let stamp = self.cache.join(part).join("complete");
+            if !stamp.exists() {
+                bail!("pairs of servers are not installed ({} is missing): {CURE} failover", stamp.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Patroni's interpreter.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.failover_root().join("usr/bin/python3")
+    }
+
+    pub(crate) fn patroni(&self) -> PathBuf {
+        self.failover_root().join("usr/bin/patroni")
+    }
+
+    pub(crate) fn etcd(&self) -> PathBuf {
+        self.failover_root().join("usr/bin/etcd")
+    }
+
+    /// A file of the Artemis part.
+    pub(crate) fn artemis(&self, name: &str) -> PathBuf {
+        self.cache.join(ARTEMIS_PART).join(name)
+    }
+
+    fn failover_root(&self) -> PathBuf {
+        self.cache.join(FAILOVER_PART).join("root")
     }
 
     fn servers_root(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::{Metadata, MetadataBroker};
 use tokio::net::TcpStream;
 
 use crate::identity::StackId;
@@ -37,6 +38,8 @@ pub(crate) struct Kafka {
     pub(crate) addresses: Addresses,
     /// Controller addresses of all nodes, this one included, in the order of their numbers.
     pub(crate) controllers: Vec<SocketAddr>,
+    /// Leaves the timeouts of brokers and controllers at Kafka's defaults.
+    pub(crate) default_timeouts: bool,
     pub(crate) temporary: bool,
 }
 
@@ -78,7 +81,7 @@ impl Kafka {
             (1..).zip(&self.controllers).map(|(node, address)| format!("{node}@{address}")).collect();
         // Fast failover in tests, where there is one; production keeps the defaults. A single broker that a busy machine
         // holds up for a moment must not be taken for dead.
-        let failover = if replicas == 1 {
+        let failover = if replicas == 1 || self.default_timeouts {
             ""
         } else {
             "broker.heartbeat.interval.ms=500\n\
@@ -144,14 +147,32 @@ impl Kafka {
     }
 }
 
-fn check_metadata(address: SocketAddr, node: i32, brokers: usize) -> Result<()> {
+/// Every partition has all its replicas in sync: any one broker may go.
+pub(crate) async fn check_in_sync(brokers: String) -> Result<()> {
+    tokio::task::spawn_blocking(move || {
+        for topic in metadata(&brokers)?.topics() {
+            let lagging = topic.partitions().iter().find(|it| it.isr().len() < it.replicas().len());
+            if let Some(partition) = lagging {
+                bail!("partition {} of {} has replicas that lag", partition.id(), topic.name());
+            }
+        }
+        Ok(())
+    })
+    .await?
+}
+
+fn metadata(brokers: &str) -> Result<Metadata> {
     let client: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", address.to_string())
+        .set("bootstrap.servers", brokers)
         .set_log_level(RDKafkaLogLevel::Emerg)
         .create()
         .context("cannot create a Kafka client")?;
-    let metadata = client.fetch_metadata(None, Duration::from_secs(5)).context("no metadata answer")?;
-    let nodes: Vec<i32> = metadata.brokers().iter().map(rdkafka::metadata::MetadataBroker::id).collect();
+    client.fetch_metadata(None, Duration::from_secs(5)).context("no metadata answer")
+}
+
+fn check_metadata(address: SocketAddr, node: i32, brokers: usize) -> Result<()> {
+    let metadata = metadata(&address.to_string())?;
+    let nodes: Vec<i32> = metadata.brokers().iter().map(MetadataBroker::id).collect();
     ensure!(nodes.contains(&node), "broker {node} has not joined, only {nodes:?}");
     ensure!(nodes.len() >= brokers, "only the brokers {nodes:?} of {brokers} have joined");
     for topic in metadata.topics() {

@@ -49,6 +49,17 @@ pub(crate) async fn end_working_in(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Signals every process that works in `folder`.
+pub(crate) fn signal_working_in(folder: &Path, signal: Signal) -> Result<()> {
+    for pid in processes_in(folder) {
+        match kill(Pid::from_raw(pid), signal) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(error) => bail!("cannot send {signal} to process {pid}: {error}"),
+        }
+    }
+    Ok(())
+}
+
 /// The pid of a record whose process still runs: same pid, same start time.
 fn living(record: &str) -> Option<i32> {
     let (pid, ticks) = record.trim().split_once(' ')?;

@@ -26,12 +26,14 @@
 //! # }
 //! ```
 
+mod artemis;
 mod database;
 mod identity;
 mod installation;
 mod kafka;
 mod leftovers;
 mod mosquitto;
+mod patroni;
 mod placement;
 mod ports;
 mod process;

@@ -61,7 +61,7 @@ impl Mosquitto {
         let hashes = self.folder.join("passwd");
         write_private(&hashes, "")?;
         for (user, lines) in USERS {
-            let password: String = (0..24).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect();
+            let password = new_password();
             write_private(&password_file(&self.folder, user), &password)?;
             let done = Command::new(installation.mosquitto_passwd())
                 .arg("-b")
@@ -156,6 +156,11 @@ pub(crate) fn tls_folder(folder: &Path) -> PathBuf {
     folder.join("tls")
 }
 
+/// Made when a stack is.
+pub(crate) fn new_password() -> String {
+    (0..24).map(|_| char::from(rand::random_range(b'a'..=b'z'))).collect()
+}
+
 /// Where the password of a broker user lies.
 pub(crate) fn password_file(folder: &Path, user: &str) -> PathBuf {
     folder.join(format!("{user}.password"))
@@ -186,7 +191,7 @@ async fn connect(address: SocketAddr, user: &str, password: &str) -> Result<()> 
 }
 
 /// Writes a file that only its owner may read.
-fn write_private(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let written = OpenOptions::new()
         .create(true)
         .truncate(true)

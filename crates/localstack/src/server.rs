@@ -1,15 +1,20 @@
 //! The handle of one server: start, stop, kill, freeze, restart.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use nix::sys::signal::Signal;
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::time::Instant;
 
+use crate::artemis::{Artemis, Haproxy};
 use crate::kafka::Kafka;
+use crate::leftovers;
 use crate::mosquitto::Mosquitto;
+use crate::patroni::{Etcd, Patroni};
 use crate::program::Program;
 use crate::timescale::Timescale;
 
@@ -23,32 +28,40 @@ pub struct Server {
     program: Program,
 }
 
-/// The three kinds differ in how they are launched, asked and stopped.
+/// The kinds differ in how they are launched, asked and stopped.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Mosquitto(Mosquitto),
     Kafka(Box<Kafka>),
     Timescale(Timescale),
+    Patroni(Patroni),
+    Etcd(Etcd),
+    Artemis(Artemis),
+    Haproxy(Haproxy),
 }
 
 impl Server {
-    pub(crate) fn new(kind: Kind, name: &str, dir: &Path) -> Self {
+    pub(crate) fn new(kind: Kind, name: &str, dir: &Path) -> Result<Self> {
         let log_file: PathBuf = dir.join("logs").join(format!("{name}.log"));
         let mut launch = match &kind {
             Kind::Mosquitto(mosquitto) => mosquitto.launch(log_file),
             Kind::Kafka(kafka) => kafka.launch(log_file),
             Kind::Timescale(timescale) => timescale.launch(log_file),
+            Kind::Patroni(patroni) => patroni.launch(log_file),
+            Kind::Etcd(etcd) => etcd.launch(log_file),
+            Kind::Artemis(artemis) => artemis.launch()?,
+            Kind::Haproxy(haproxy) => haproxy.launch(log_file),
         };
         launch.record = Some(dir.join("run").join(format!("{name}.pid")));
         let stop_signal = match &kind {
-            Kind::Mosquitto(_) | Kind::Kafka(_) => Signal::SIGTERM,
             // Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
             Kind::Timescale(_) => Signal::SIGINT,
+            _ => Signal::SIGTERM,
         };
-        Self { kind, program: Program::new(name, launch, stop_signal) }
+        Ok(Self { kind, program: Program::new(name, launch, stop_signal) })
     }
 
-    /// `mosquitto`, `kafka-1` or `timescale`.
+    /// Such as `mosquitto`, `kafka-1` or `timescale`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.program.name()
@@ -61,6 +74,10 @@ impl Server {
             Kind::Mosquitto(mosquitto) => mosquitto.address,
             Kind::Kafka(kafka) => kafka.addresses.client,
             Kind::Timescale(timescale) => timescale.address,
+            Kind::Patroni(patroni) => patroni.address,
+            Kind::Etcd(etcd) => etcd.client,
+            Kind::Artemis(artemis) => artemis.address,
+            Kind::Haproxy(haproxy) => haproxy.address,
         }
     }
 
@@ -95,17 +112,33 @@ impl Server {
 
     /// `kill -9`, with all its children.
     pub async fn kill(&self) -> Result<()> {
-        self.program.kill().await
+        self.program.kill().await?;
+        self.signal_adopted(Signal::SIGKILL)
+    }
+
+    /// `kill -9` of PostgreSQL's main process only: whoever looks after it starts it again.
+    pub fn kill_postmaster(&self) -> Result<()> {
+        let data = match &self.kind {
+            Kind::Patroni(patroni) => patroni.data(),
+            _ => bail!("nobody looks after {}'s postmaster", self.name()),
+        };
+        let path = data.join("postmaster.pid");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let pid = text.lines().next().and_then(|line| line.parse().ok());
+        let pid = pid.with_context(|| format!("{} holds no process id", path.display()))?;
+        kill(Pid::from_raw(pid), Signal::SIGKILL).context("cannot kill the postmaster")
     }
 
     /// SIGSTOP for all of its processes: its connections stay open and nothing answers.
     pub async fn freeze(&self) -> Result<()> {
-        self.program.freeze().await
+        self.program.freeze().await?;
+        self.signal_adopted(Signal::SIGSTOP)
     }
 
     /// SIGCONT: undoes [`Server::freeze`].
     pub async fn thaw(&self) -> Result<()> {
-        self.program.thaw().await
+        self.program.thaw().await?;
+        self.signal_adopted(Signal::SIGCONT)
     }
 
     /// Stop, start, ready.
@@ -158,11 +191,37 @@ impl Server {
             Kind::Mosquitto(mosquitto) => mosquitto.check_ready().await,
             Kind::Kafka(kafka) => kafka.check_ready(brokers).await,
             Kind::Timescale(timescale) => timescale.check_ready().await,
+            Kind::Patroni(patroni) => patroni.check_ready().await,
+            Kind::Etcd(etcd) => etcd.check_ready().await,
+            Kind::Artemis(artemis) => artemis.check_ready().await,
+            Kind::Haproxy(haproxy) => haproxy.check_ready().await,
         }
+    }
+
+    pub(crate) fn is_database(&self) -> bool {
+        matches!(self.kind, Kind::Timescale(_) | Kind::Patroni(_))
+    }
+
+    /// Whether it is a database that was elected to take writes, and says so itself.
+    pub(crate) async fn leads(&self) -> bool {
+        match &self.kind {
+            Kind::Patroni(patroni) => patroni.leader().await.ok().flatten().as_deref() == Some(self.name()),
+            _ => false,
+        }
+    }
+
+    /// Patroni's PostgreSQL has another parent, so that it survives Patroni: here it shares its fate.
+    fn signal_adopted(&self, signal: Signal) -> Result<()> {
+        if let Kind::Patroni(patroni) = &self.kind {
+            leftovers::signal_working_in(&patroni.data(), signal)?;
+        }
+        Ok(())
     }
 
     /// For `Drop`.
     pub(crate) fn end_blocking(&self, graceful: bool) {
         self.program.end_blocking(graceful);
+        // An error means that it is gone.
+        let _ = self.signal_adopted(Signal::SIGKILL);
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
@@ -17,6 +18,7 @@ use tracing::warn;
 use crate::database;
 use crate::identity::{self, StackFile, StackId};
 use crate::installation::Installation;
+use crate::kafka;
 use crate::leftovers;
 use crate::placement;
 use crate::ports::Port;
@@ -24,6 +26,7 @@ use crate::process::Launch;
 use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::service::{ServiceKind, ServiceProcess};
+use crate::watch::poll_until;
 
 pub use options::{ServerKind, StackOptions};
 
@@ -31,6 +34,9 @@ pub use options::{ServerKind, StackOptions};
 const DATABASE: &str = "wattline";
 /// Locked by the process whose stack it is, and holds its id.
 const LOCK_FILE: &str = "stack.pid";
+const IN_SYNC_DEADLINE: Duration = Duration::from_secs(120);
+/// Each look makes a client of its own.
+const IN_SYNC_POLL: Duration = Duration::from_millis(300);
 
 /// A running stack. Dropping it stops its servers and, if its folder is a temporary one, removes that.
 #[derive(Debug)]
@@ -168,9 +174,42 @@ impl Stack {
         launch
     }
 
-    fn server(&self, name: &str) -> &Server {
+    /// Where clients of MQTT connect: the broker, or what leads to it.
+    pub(crate) fn mqtt(&self) -> &Server {
+        let proxy = self.servers.iter().find(|server| server.name() == "haproxy");
+        proxy.unwrap_or_else(|| self.mosquitto())
+    }
+
+    /// Any of its servers.
+    ///
+    /// # Panics
+    /// When the options left it out.
+    #[must_use]
+    pub fn server(&self, name: &str) -> &Server {
         let server = self.servers.iter().find(|server| server.name() == name);
         server.unwrap_or_else(|| panic!("this stack was started without {name}"))
+    }
+
+    /// Which of the databases with [`ServerKind::Patroni`] takes writes; waits until one does.
+    pub async fn database_leader(&self) -> Result<String> {
+        poll_until("a database that leads", IN_SYNC_DEADLINE, IN_SYNC_POLL, async || {
+            for server in self.servers.iter().filter(|server| server.is_database()) {
+                if server.leads().await {
+                    return Ok(Some(server.name().to_owned()));
+                }
+            }
+            Ok(None)
+        })
+        .await
+    }
+
+    /// Waits until every partition in Kafka has all its replicas in sync.
+    pub async fn wait_kafka_in_sync(&self) -> Result<()> {
+        let brokers = self.kafka_brokers_direct();
+        poll_until("Kafka's replicas to be in sync", IN_SYNC_DEADLINE, IN_SYNC_POLL, async || {
+            Ok(kafka::check_in_sync(brokers.clone()).await.ok())
+        })
+        .await
     }
 
     /// The address of a port chosen by [`StackOptions::choose_ports`].
@@ -185,8 +224,8 @@ impl Stack {
         for server in &self.servers {
             server.wait_ready_with(usize::from(brokers)).await?;
         }
-        if let Some(timescale) = self.servers.iter().find(|server| server.name() == "timescale") {
-            database::create_if_missing(timescale.address(), DATABASE).await?;
+        if self.servers.iter().any(Server::is_database) {
+            database::create_if_missing(&self.database_addresses(), DATABASE).await?;
         }
         Ok(())
     }

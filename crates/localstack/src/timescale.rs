@@ -94,7 +94,7 @@ impl Timescale {
     /// Ready = a query is answered.
     pub(crate) async fn check_ready(&self) -> Result<()> {
         let check = async {
-            let session = database::connect(&database::url(self.address, "postgres", "postgres")).await?;
+            let session = database::connect(&database::url(&[self.address], "postgres", "postgres")).await?;
             session.client.simple_query("SELECT 1").await.context("no answer to SELECT 1")
         };
         tokio::time::timeout(Duration::from_secs(2), check).await.context("no answer in 2 s")??;

@@ -53,7 +53,9 @@ async fn known_to_all_brokers(
                 Ok(None) => break,
                 Ok(Some(_)) if Instant::now() < deadline => tokio::time::sleep(LOOK_AGAIN).await,
                 Ok(Some(missing)) => {
-                    bail!("the broker {address} does not know the topic {missing}: is it one of this cluster?")
+                    bail!(
+                        "the broker {address} does not know the topic {missing}: is it one of this cluster?"
+                    )
                 }
                 Err(error) => {
                     lines.push(format!("the broker {address} does not answer: {error:#}"));

@@ -15,7 +15,7 @@ use crate::kafka::KafkaTuning;
 use crate::placement::impassable;
 use crate::ports::Port;
 
-/// One of the three kinds of server.
+/// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
     /// The MQTT broker.
@@ -24,6 +24,11 @@ pub enum ServerKind {
     Kafka,
     /// PostgreSQL with TimescaleDB.
     Timescale,
+    /// In place of [`ServerKind::Timescale`] two of them, one of which takes writes, by Patroni and etcd.
+    Patroni,
+    /// In place of [`ServerKind::Mosquitto`] two Artemis brokers, one of which is in charge, and HAProxy before them.
+    /// Needs [`StackOptions::artemis_files`].
+    Artemis,
 }
 
 /// How to start a [`crate::Stack`]. The default is for tests: all servers, one broker tuned for a fast start, a
@@ -35,10 +40,12 @@ pub struct StackOptions {
     pub(super) kafka_brokers: u16,
     pub(super) kafka_tuning: KafkaTuning,
     pub(super) kafka_through_proxy: bool,
+    pub(super) kafka_default_timeouts: bool,
     pub(super) durable: Option<bool>,
     pub(super) database_settings: Vec<String>,
     pub(super) broker_save_s: u32,
     pub(super) mqtt_tls: bool,
+    pub(super) artemis_files: PathBuf,
     pub(super) told_ports: BTreeMap<String, u16>,
 }
 
@@ -50,10 +57,12 @@ impl Default for StackOptions {
             kafka_brokers: 1,
             kafka_tuning: KafkaTuning::FastStart,
             kafka_through_proxy: false,
+            kafka_default_timeouts: false,
             durable: None,
             database_settings: Vec::new(),
             broker_save_s: 1,
             mqtt_tls: false,
+            artemis_files: PathBuf::new(),
             told_ports: BTreeMap::new(),
         }
     }
@@ -101,6 +110,14 @@ impl StackOptions {
         self
     }
 
+    /// Leaves the timeouts after which three brokers take one of them for dead at Kafka's defaults, as production does
+    /// (9 s), in place of shorter ones for tests: where the length of a failover counts.
+    #[must_use]
+    pub fn kafka_default_timeouts(mut self, default: bool) -> Self {
+        self.kafka_default_timeouts = default;
+        self
+    }
+
     /// Whether the database flushes to disk at commit and has a cache for real work: by default only in a folder that
     /// is kept. Say `true` where the figures count.
     #[must_use]
@@ -128,6 +145,14 @@ impl StackOptions {
     #[must_use]
     pub fn mqtt_tls(mut self, tls: bool) -> Self {
         self.mqtt_tls = tls;
+        self
+    }
+
+    /// The folder with the files that `charts/mqtt` renders for Artemis: `broker-0.xml`, `broker-1.xml`, `login.config`,
+    /// `artemis-roles.properties` and `haproxy.cfg` without TLS.
+    #[must_use]
+    pub fn artemis_files(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.artemis_files = folder.into();
         self
     }
 
@@ -166,11 +191,18 @@ impl StackOptions {
         if self.servers.contains(&ServerKind::Mosquitto) {
             names.push("mosquitto".to_owned());
         }
+        if self.servers.contains(&ServerKind::Artemis) {
+            names.extend(["artemis-0", "artemis-1", "haproxy"].map(str::to_owned));
+        }
         if self.servers.contains(&ServerKind::Kafka) {
             names.extend((1..=self.kafka_brokers).map(|node| format!("kafka-{node}")));
         }
         if self.servers.contains(&ServerKind::Timescale) {
             names.push("timescale".to_owned());
+        }
+        if self.servers.contains(&ServerKind::Patroni) {
+            // In this order: none of the two can stop without etcd.
+            names.extend(["patroni-1", "patroni-2", "etcd"].map(str::to_owned));
         }
         names
     }
@@ -184,6 +216,10 @@ impl StackOptions {
         for server in self.folder_names() {
             let listeners: &[&str] = match &*server {
                 "mosquitto" if self.mqtt_tls => &["", "-tls", "-mtls"],
+                name if name.starts_with("patroni") => &["", "-rest"],
+                "etcd" => &["", "-peer"],
+                "haproxy" => &["", "-metrics"],
+                name if name.starts_with("artemis") => &["", "-pair"],
                 name if name.starts_with("kafka") => &["", "-direct", "-controller"],
                 _ => &[""],
             };
@@ -204,6 +240,10 @@ impl StackOptions {
             "one or three Kafka brokers, not {}",
             self.kafka_brokers
         );
+        if self.servers.iter().any(|kind| matches!(kind, ServerKind::Patroni | ServerKind::Artemis)) {
+            installation.check_failover()?;
+            ensure!(self.dir.is_none(), "pairs of servers have a temporary folder only");
+        }
         match &self.dir {
             Some(dir) => Folder::kept(dir),
             None => Folder::temporary(installation),

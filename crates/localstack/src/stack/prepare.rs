@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::artemis::{Artemis, Haproxy};
 use crate::identity::{self, StackFile};
 use crate::installation::{Installation, database_user};
 use crate::kafka::{Addresses, Kafka};
 use crate::mosquitto::{Mosquitto, TlsAddresses};
+use crate::patroni::{Etcd, Patroni};
 use crate::placement::place_database;
 use crate::proxy::Proxy;
 use crate::server::{Kind, Server};
@@ -42,6 +44,9 @@ impl Stack {
                 Kind::Mosquitto(mosquitto) => mosquitto.make(installation)?,
                 Kind::Kafka(kafka) => kafka.make(&self.id)?,
                 Kind::Timescale(timescale) => timescale.make()?,
+                Kind::Patroni(patroni) => patroni.make()?,
+                Kind::Artemis(artemis) => artemis.make()?,
+                Kind::Etcd(_) | Kind::Haproxy(_) => {}
             }
             identity::write_id(&folder, &self.id)?;
         }
@@ -51,9 +56,12 @@ impl Stack {
         match &kind {
             Kind::Mosquitto(mosquitto) => mosquitto.configure()?,
             Kind::Kafka(kafka) => kafka.configure()?,
-            Kind::Timescale(_) => {}
+            Kind::Patroni(patroni) => patroni.configure()?,
+            Kind::Artemis(artemis) => artemis.configure()?,
+            Kind::Haproxy(haproxy) => haproxy.configure()?,
+            Kind::Timescale(_) | Kind::Etcd(_) => {}
         }
-        Ok(Server::new(kind, name, &self.dir))
+        Server::new(kind, name, &self.dir)
     }
 
     fn kind(
@@ -85,6 +93,40 @@ impl Stack {
                 settings: options.database_settings.clone(),
                 temporary,
             }),
+            "etcd" => Kind::Etcd(Etcd {
+                folder,
+                client: self.port(name),
+                peer: self.port("etcd-peer"),
+                installation: installation.clone(),
+            }),
+            name if name.starts_with("patroni") => Kind::Patroni(Patroni {
+                name: name.to_owned(),
+                folder,
+                address: self.port(name),
+                rest: self.port(&format!("{name}-rest")),
+                etcd: self.port("etcd"),
+                installation: installation.clone(),
+                user: database_user()?,
+                durable: options.durable.unwrap_or(!temporary),
+            }),
+            "artemis-0" | "artemis-1" => Kind::Artemis(Artemis {
+                ordinal: usize::from(name == "artemis-1"),
+                folder,
+                address: self.port(name),
+                pair: ["artemis-0-pair", "artemis-1-pair"].map(|name| self.port(name)),
+                passwords: self.dir.join("artemis-0"),
+                files: options.artemis_files.clone(),
+                log_file: self.dir.join("logs").join(format!("{name}.log")),
+                installation: installation.clone(),
+            }),
+            "haproxy" => Kind::Haproxy(Haproxy {
+                folder,
+                address: self.port(name),
+                metrics: self.port("haproxy-metrics"),
+                brokers: ["artemis-0", "artemis-1"].map(|name| self.port(name)),
+                files: options.artemis_files.clone(),
+                installation: installation.clone(),
+            }),
             _ => Kind::Kafka(Box::new(self.kafka_node(name, folder, options, installation)?)),
         })
     }
@@ -113,6 +155,7 @@ impl Stack {
                 controller: self.port(&format!("{name}-controller")),
             },
             controllers: controllers.collect(),
+            default_timeouts: options.kafka_default_timeouts,
             temporary: self.temporary,
         })
     }

@@ -20,7 +20,7 @@ impl Stack {
     /// `mqtt://127.0.0.1:PORT`
     #[must_use]
     pub fn mqtt_url(&self) -> String {
-        format!("mqtt://{}", self.mosquitto().address())
+        format!("mqtt://{}", self.mqtt().address())
     }
 
     /// `mqtts://127.0.0.1:PORT`, for a user with a password. Only with [`crate::StackOptions::mqtt_tls`]; this and the
@@ -44,7 +44,8 @@ impl Stack {
     /// Where the password of a broker user lies: `ingest`, `meters` or `observer`.
     #[must_use]
     pub fn mqtt_password_file(&self, user: &str) -> PathBuf {
-        mosquitto::password_file(&self.dir().join("mosquitto"), user)
+        let keeper = if self.mqtt().name() == "haproxy" { "artemis-0" } else { "mosquitto" };
+        mosquitto::password_file(&self.dir().join(keeper), user)
     }
 
     /// `bootstrap.servers`; the proxies, where there are any.
@@ -82,19 +83,23 @@ impl Stack {
     /// Another database of the same server as a role.
     #[must_use]
     pub fn database_url_of(&self, database: &str, role: &str) -> String {
-        database::url(self.timescale().address(), role, database)
+        database::url(&self.database_addresses(), role, database)
     }
 
     /// A fresh database, empty or a copy of `template`, which nobody can connect to from then on. Returns its address
     /// for the superuser.
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
-        database::create_from(self.timescale().address(), name, template).await?;
+        database::create_from(&self.database_addresses(), name, template).await?;
         Ok(self.database_url_of(name, "postgres"))
     }
 
     /// Drops a database with everybody who is connected to it.
     pub async fn drop_database(&self, name: &str) -> Result<()> {
-        database::drop(self.timescale().address(), name).await
+        database::drop(&self.database_addresses(), name).await
+    }
+
+    pub(super) fn database_addresses(&self) -> Vec<SocketAddr> {
+        self.servers().iter().filter(|server| server.is_database()).map(Server::address).collect()
     }
 
     /// The environment of a service's replica, from 0: client ids, instance ids and ports are its own and stay.

@@ -48,8 +48,9 @@ async fn a_pause_ends_when_the_group_takes_the_partitions_away() {
 
     // A writer that is busy for long: its statement waits for this lock.
     world.owner.batch_execute("BEGIN; LOCK TABLE stream_offset IN SHARE MODE").await.unwrap();
-    let readings: Vec<_> =
-        (0..100).flat_map(|second| (0..100).map(move |number| reading(&meter(number), second, 1.0))).collect();
+    let readings: Vec<_> = (0..100)
+        .flat_map(|second| (0..100).map(move |number| reading(&meter(number), second, 1.0)))
+        .collect();
     world.kafka.send(&readings);
     // One batch is being written, one is ready, one is full; and after a second the partitions pause.
     tokio::time::sleep(Duration::from_secs(4)).await;

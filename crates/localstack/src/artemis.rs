@@ -1,0 +1,197 @@
+//! Apache Artemis as a pair of which one is in charge, and HAProxy that leads clients to it: with the files that
+//! `charts/mqtt` renders for the provider `artemis`, in which only addresses and folders are those of here.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use tokio::net::TcpStream;
+
+use crate::installation::Installation;
+use crate::mosquitto::{new_password, password_file, write_private};
+use crate::process::Launch;
+
+/// As the chart's container adds them.
+const USERS: [&str; 3] = ["ingest", "meters", "observer"];
+/// What a container finds in the image and in its volumes.
+const FOLDER_IN_CONTAINER: &str = "/var/lib/artemis/data";
+/// These two are what `artemis create --no-web` makes, as far as it matters here.
+const BOOTSTRAP: &str = "<broker xmlns=\"http://activemq.apache.org/schema\">
+  <jaas-security domain=\"activemq\"/>
+  <server configuration=\"file:{FOLDER}/etc/broker.xml\"/>
+</broker>
+";
+const MANAGEMENT: &str = "<management-context xmlns=\"http://activemq.apache.org/schema\"/>\n";
+/// Lines of the broker's log: it begins to be a backup, and is a full copy.
+const BEGINS: &str = "AMQ221000";
+const IS_COPY: &str = "AMQ221024";
+
+/// One broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Artemis {
+    /// 0 is the primary, 1 the backup.
+    pub(crate) ordinal: usize,
+    pub(crate) folder: PathBuf,
+    /// Open while it is in charge.
+    pub(crate) address: SocketAddr,
+    /// For the pair itself, by ordinal.
+    pub(crate) pair: [SocketAddr; 2],
+    /// Where the passwords are: the primary's folder.
+    pub(crate) passwords: PathBuf,
+    /// The chart's files.
+    pub(crate) files: PathBuf,
+    pub(crate) log_file: PathBuf,
+    pub(crate) installation: Installation,
+}
+
+/// Leads to whichever broker is in charge.
+#[derive(Debug, Clone)]
+pub(crate) struct Haproxy {
+    pub(crate) folder: PathBuf,
+    pub(crate) address: SocketAddr,
+    /// For Prometheus.
+    pub(crate) metrics: SocketAddr,
+    /// Of the brokers' MQTT, by ordinal.
+    pub(crate) brokers: [SocketAddr; 2],
+    /// The chart's files.
+    pub(crate) files: PathBuf,
+    pub(crate) installation: Installation,
+}
+
+// === impl Artemis ===
+
+impl Artemis {
+    /// The passwords, once for the pair.
+    pub(crate) fn make(&self) -> Result<()> {
+        fs::create_dir_all(self.etc()).with_context(|| format!("cannot create {}", self.etc().display()))?;
+        if self.ordinal == 0 {
+            for user in USERS.into_iter().chain(["cluster"]) {
+                write_private(&password_file(&self.passwords, user), &new_password())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration for today's ports.
+    pub(crate) fn configure(&self) -> Result<()> {
+        let etc = self.etc();
+        let mut users = String::new();
+        for user in USERS {
+            writeln!(users, "{user} = {}", self.password(user)?)?;
+        }
+        let broker = format!("broker-{}.xml", self.ordinal);
+        let broker = self.localized(&read(&self.files.join(broker))?)?;
+        write_private(&etc.join("broker.xml"), &broker)?;
+        for name in ["login.config", "artemis-roles.properties"] {
+            write_private(&etc.join(name), &read(&self.files.join(name))?)?;
+        }
+        let bootstrap = BOOTSTRAP.replace("{FOLDER}", &self.folder.display().to_string());
+        write_private(&etc.join("bootstrap.xml"), &bootstrap)?;
+        write_private(&etc.join("management.xml"), MANAGEMENT)?;
+        write_private(&etc.join("artemis-users.properties"), &users)
+    }
+
+    fn localized(&self, text: &str) -> Result<String> {
+        let [first, second] = self.pair.map(|address| format!("tcp://{address}"));
+        let text = replaced(text, FOLDER_IN_CONTAINER, &self.folder.join("data").display().to_string())?;
+        let text = replaced(&text, "0.0.0.0:61616", &self.pair[self.ordinal].to_string())?;
+        let text = replaced(&text, "0.0.0.0:11883", &self.address.to_string())?;
+        let text = between(&text, "<connector name=\"node-0\">", "</connector>", &first)?;
+        between(&text, "<connector name=\"node-1\">", "</connector>", &second)
+    }
+
+    fn password(&self, user: &str) -> Result<String> {
+        read(&password_file(&self.passwords, user))
+    }
+
+    fn etc(&self) -> PathBuf {
+        self.folder.join("etc")
+    }
+
+    pub(crate) fn launch(&self) -> Result<Launch> {
+        let log_settings = self.installation.artemis("log4j2.properties");
+        let (folder, etc) = (self.folder.display(), self.etc());
+        let mut launch = Launch::new("java", &self.log_file)
+            .args(["-Xms384m", "-Xmx384m", "-XX:+UseSerialGC"])
+            .args([
+                format!("-Dlog4j2.configurationFile={}", log_settings.display()),
+                format!("-Djava.security.auth.login.config={}/login.config", etc.display()),
+                format!("-Dartemis.home={folder}"),
+                format!("-Dartemis.instance={folder}"),
+                format!("-Dartemis.instance.etc={}", etc.display()),
+                format!("-Dcluster.password={}", self.password("cluster")?),
+            ])
+            .args(["-cp".into(), self.installation.artemis("libs/*")])
+            .args(["org.apache.activemq.artemis.cli.Artemis", "run"]);
+        launch.signal_on_orphaned = Signal::SIGKILL;
+        Ok(launch)
+    }
+
+    /// Ready = in charge and open to clients, or a full copy of the one that is. The primary comes to be in charge again
+    /// whenever it runs.
+    pub(crate) async fn check_ready(&self) -> Result<()> {
+        if TcpStream::connect(self.address).await.is_ok() {
+            return Ok(());
+        }
+        ensure!(self.ordinal == 1, "the primary does not serve MQTT");
+        let log = read(&self.log_file)?;
+        if !log.rsplit(BEGINS).next().is_some_and(|newest| newest.contains(IS_COPY)) {
+            bail!("the backup is no full copy of the primary");
+        }
+        Ok(())
+    }
+}
+
+// === impl Haproxy ===
+
+impl Haproxy {
+    /// Writes the configuration for today's ports.
+    pub(crate) fn configure(&self) -> Result<()> {
+        let mut text = read(&self.files.join("haproxy.cfg"))?;
+        text = replaced(&text, "bind :1883", &format!("bind {}", self.address))?;
+        text = replaced(&text, "bind :8404", &format!("bind {}", self.metrics))?;
+        for (ordinal, address) in self.brokers.iter().enumerate() {
+            text = between(&text, &format!("server node-{ordinal} "), "\n", &address.to_string())?;
+        }
+        write_private(&self.settings(), &text)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.folder.join("haproxy.cfg")
+    }
+
+    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+        Launch::new(self.installation.haproxy(), log_file).args([
+            "-W".into(),
+            "-db".into(),
+            "-f".into(),
+            self.settings().into_os_string(),
+        ])
+    }
+
+    /// Ready = it takes connections; that a broker is behind it is the brokers' own to say.
+    pub(crate) async fn check_ready(&self) -> Result<()> {
+        TcpStream::connect(self.address).await.context("cannot connect")?;
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn replaced(text: &str, what: &str, by: &str) -> Result<String> {
+    ensure!(text.contains(what), "the chart's file has no {what}:\n{text}");
+    Ok(text.replace(what, by))
+}
+
+/// Replaces what is between the first `begin` and the `end` after it.
+fn between(text: &str, begin: &str, end: &str, by: &str) -> Result<String> {
+    let place = text.find(begin).with_context(|| format!("the chart's file has no {begin}:\n{text}"))?;
+    let (before, rest) = text.split_at(place + begin.len());
+    let old = rest.find(end).with_context(|| format!("the chart's file does not end {begin}:\n{text}"))?;
+    Ok(format!("{before}{by}{}", &rest[old..]))
+}

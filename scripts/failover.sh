@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The failovers and the upgrade under load, round after round, and the table of their gaps:
+# `scripts/failover.sh [kafka|database|broker|upgrade …]`, all by default. WATTLINE_FAULT_ROUNDS=n, 3 by default.
+#
+# The upgrade comes from the programs in WATTLINE_OLD_BIN. Without it those of WATTLINE_OLD_REF are built once, into the
+# cache: by default the newest tag, and as long as there is none the last commit before the schema grew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+readonly BEFORE_MIGRATION_5=905a754
+target=${CARGO_TARGET_DIR:-$root/target}
+stories=("$@")
+[ $# -gt 0 ] || stories=(kafka database broker upgrade)
+
+say() { printf 'failover: %s\n' "$*"; }
+
+cache_folder() {
+  if [ -n "${WATTLINE_CACHE:-}" ]; then
+    printf '%s\n' "$WATTLINE_CACHE"
+  elif [ "$(id -u)" = 0 ]; then
+    printf '/var/cache/wattline\n'
+  else
+    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
+  fi
+}
+
+# Prints the folder with the programs of a commit.
+build_version() {
+  local commit=$1 folder program
+  folder=$(cache_folder)/version-$commit
+  if [ ! -e "$folder/complete" ]; then
+    say "building $commit into $folder" >&2
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    git worktree prune
+    git worktree add --quiet --force --detach "$folder/tree" "$commit"
+    # Beside this version's own: dependencies that both have are compiled once.
+    (cd "$folder/tree" && cargo build --release --locked --workspace --bins --target-dir "$target") >&2
+    for program in wattline-mqtt-ingest wattline-timescale-sink wattline-aggregator wattline-query-api wattlinectl; do
+      cp "$target/release/$program" "$folder/"
+    done
+    git worktree remove --force "$folder/tree"
+    touch "$folder/complete"
+  fi
+  printf '%s\n' "$folder"
+}
+
+if [[ " ${stories[*]} " = *" upgrade "* ]] && [ -z "${WATTLINE_OLD_BIN:-}" ]; then
+  ref=${WATTLINE_OLD_REF:-$(git describe --tags --abbrev=0 2>/dev/null || printf '%s' "$BEFORE_MIGRATION_5")}
+  WATTLINE_OLD_BIN=$(build_version "$(git rev-parse --short=12 "$ref^{commit}")")
+  export WATTLINE_OLD_BIN
+fi
+cargo build --release --locked --workspace --lib --bins --tests
+
+WATTLINE_FAILOVER_REPORT=$(mktemp)
+export WATTLINE_FAILOVER_REPORT
+trap 'rm -f "$WATTLINE_FAILOVER_REPORT"' EXIT
+failed=()
+for story in "${stories[@]}"; do
+  # By name through the workspace, so that features and therefore dependencies are the same as for `make test`.
+  cargo test --release --locked --workspace --test it "failover::$story" -- --ignored --test-threads=1 --nocapture ||
+    failed+=("$story")
+done
+printf '\n| what happens | rounds | stored: median (least–most), s | PUBACK: median (least–most), s |\n'
+printf '| --- | --- | --- | --- |\n'
+cat "$WATTLINE_FAILOVER_REPORT"
+[ ${#failed[@]} = 0 ] || { say "failed: ${failed[*]}"; exit 1; }
