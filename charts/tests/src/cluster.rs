@@ -42,6 +42,7 @@ pub struct Cluster {
     pub kubectl: Tool,
     /// `helm` for it.
     pub helm: Tool,
+    tools: PathBuf,
     servers: Vec<Program>,
     // Dropped last: the servers write there.
     dir: tempfile::TempDir,
@@ -88,7 +89,9 @@ impl Cluster {
                 ("HELM_DATA_HOME", &helm_home),
             ],
         )?;
-        let mut cluster = Self { kubectl, helm, servers: Vec::new(), dir, _lock: lock, _ports: Vec::new() };
+        let tools = plan.tools.clone();
+        let mut cluster =
+            Self { kubectl, helm, tools, servers: Vec::new(), dir, _lock: lock, _ports: Vec::new() };
         cluster.servers.push(plan.start_etcd()?);
         cluster.servers.push(plan.start_api_server()?);
         cluster.wait_for_api_server().await?;
@@ -115,6 +118,17 @@ impl Cluster {
     #[must_use]
     pub fn memory_mib(&self) -> u64 {
         self.servers.iter().filter_map(Program::pid).map(rss_bytes).sum::<u64>() / 1024 / 1024
+    }
+
+    /// A script that finds `kubectl` for this cluster.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn script(&self, script: &Path) -> Result<Tool> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path =
+            std::env::join_paths([self.tools.clone()].into_iter().chain(std::env::split_paths(&path)))?;
+        Tool::new(script, &[("KUBECONFIG", &self.dir.path().join(KUBECONFIG)), ("PATH", Path::new(&path))])
     }
 
     /// A folder that goes with the cluster.

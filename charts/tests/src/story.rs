@@ -5,6 +5,7 @@ mod disturb;
 mod fit;
 mod install;
 mod mistake;
+mod operator;
 mod release;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use anyhow::{Result, ensure};
 use crate::charts::Charts;
 use crate::cluster::Cluster;
 use crate::report::{Report, say};
+use crate::tool::Tool;
 
 /// What the story is told of.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct World {
     pub cluster: Cluster,
     charts: Charts,
     crds: PathBuf,
+    operator_job: Tool,
 }
 
 // === impl World ===
@@ -32,6 +35,7 @@ impl World {
     /// # Errors
     /// Where the charts or the definitions of foreign resources are missing.
     pub async fn new(cluster: Cluster, charts: &Path, crds: &Path) -> Result<Self> {
+        let operator_job = cluster.script(&charts.join("../scripts/wattlinectl-job.sh"))?;
         ensure!(
             crds.is_dir(),
             "the folder {} is missing: it holds the CRDs of the cluster layer (cert-manager, KEDA, Prometheus operator, \
@@ -40,7 +44,7 @@ impl World {
             crds.display()
         );
         let charts = Charts::copy(&cluster.helm, charts, &cluster.dir().join("charts")).await?;
-        Ok(Self { cluster, charts, crds: crds.to_owned() })
+        Ok(Self { cluster, charts, crds: crds.to_owned(), operator_job })
     }
 }
 
@@ -58,6 +62,7 @@ pub async fn tell(world: &World, report: &mut Report) -> Result<()> {
     mistake::of_charts(world, report).await?;
     disturb::drains(world, report).await?;
     install::tests(world, report).await?;
+    operator::runs_wattlinectl(world, report).await?;
     install::uninstalls(world, report).await?;
     fit::with_a_tainted_node(world, report).await
 }
