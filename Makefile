@@ -45,8 +45,9 @@ kubernetes: ## The charts on a real API server with three fake nodes; needs Go, 
 faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
 	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults
 
-failover: install ## Kafka brokers and databases lost, and an upgrade, under load; FAILOVER_ROUNDS=n
+failover: install ## Kafka, database and MQTT brokers lost, and an upgrade, under load; FAILOVER_ROUNDS=n
 	@scripts/install-debian.sh failover
+	@scripts/charts.sh install
 	@WATTLINE_FAULT_ROUNDS=$(FAILOVER_ROUNDS) scripts/failover.sh
 
 bench: build ## Measure the whole path and the sink alone, and write a report

@@ -51,6 +51,12 @@ if [[ " ${stories[*]} " = *" upgrade "* ]] && [ -z "${WATTLINE_OLD_BIN:-}" ]; th
   export WATTLINE_OLD_BIN
 fi
 cargo build --release --locked --workspace --lib --bins --tests
+for program in ${WATTLINE_OLD_BIN:+"$WATTLINE_OLD_BIN"/wattline-*}; do
+  if cmp --silent "$program" "$target/release/${program##*/}"; then
+    say "$program is of this version, too: there is no upgrade to show"
+    exit 1
+  fi
+done
 
 WATTLINE_FAILOVER_REPORT=$(mktemp)
 export WATTLINE_FAILOVER_REPORT
