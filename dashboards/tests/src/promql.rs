@@ -85,8 +85,9 @@ fn matchers_end(rest: &str) -> usize {
 
 fn note_matchers(matchers: &str, metric: &str, names: &mut Names) {
     for matcher in matchers.trim_matches(['{', '}']).split(',') {
-        let Some((label, value)) = matcher.split_once('=') else { continue };
-        let label = label.trim().trim_end_matches('!');
+        let Some(operator) = matcher.find(['=', '!']) else { continue };
+        let (label, value) = matcher.split_at(operator);
+        let (label, value) = (label.trim(), value.trim_start_matches(['=', '!', '~']).trim());
         if label == "le" {
             names.bounds.insert((metric.to_owned(), value.trim_matches('"').to_owned()));
         } else {
