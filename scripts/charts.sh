@@ -21,21 +21,11 @@ readonly CHARTS=(mqtt-ingest timescale-sink aggregator query-api kafka timescale
 say() { printf 'charts: %s\n' "$*"; }
 fail() { printf 'charts: %s\n' "$*" >&2; exit 1; }
 
-cache_folder() {
-  if [ -n "${WATTLINE_CACHE:-}" ]; then
-    printf '%s\n' "$WATTLINE_CACHE"
-  elif [ "$(id -u)" = 0 ]; then
-    printf '/var/cache/wattline\n'
-  else
-    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
-  fi
-}
-
 # The folder's name changes with what goes into it, so that a newer version is made anew.
 tools_folder() {
   local recipe
   recipe=$(cat scripts/charts/{go.mod,go.sum,requirements.txt} <(declare -f make_tools; printf '%s %s' "$WHEEL" "$WHEEL_SHA256") | sha256sum)
-  printf '%s/chart-tools-%s\n' "$(cache_folder)" "${recipe:0:16}"
+  printf '%s/chart-tools-%s\n' "$(scripts/cache-folder.sh)" "${recipe:0:16}"
 }
 
 install_tools() {

@@ -14,20 +14,10 @@ stories=("$@")
 
 say() { printf 'failover: %s\n' "$*"; }
 
-cache_folder() {
-  if [ -n "${WATTLINE_CACHE:-}" ]; then
-    printf '%s\n' "$WATTLINE_CACHE"
-  elif [ "$(id -u)" = 0 ]; then
-    printf '/var/cache/wattline\n'
-  else
-    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
-  fi
-}
-
 # Prints the folder with the programs of a commit.
 build_version() {
   local commit=$1 folder program
-  folder=$(cache_folder)/version-$commit
+  folder=$(scripts/cache-folder.sh)/version-$commit
   if [ ! -e "$folder/complete" ]; then
     say "building $commit into $folder" >&2
     rm -rf "$folder"

@@ -38,16 +38,6 @@ readonly PACKAGES=(
 say() { printf 'install: %s\n' "$*"; }
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
-cache_folder() {
-  if [ -n "${WATTLINE_CACHE:-}" ]; then
-    printf '%s\n' "$WATTLINE_CACHE"
-  elif [ "$(id -u)" = 0 ]; then
-    printf '/var/cache/wattline\n'
-  else
-    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
-  fi
-}
-
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
@@ -264,7 +254,7 @@ case "${1:-}" in
 esac
 umask 022
 check_toolchains
-cache=$(cache_folder)
+cache=$("$(dirname "$0")/cache-folder.sh")
 install_packages
 create_stack_user
 mkdir -p "$cache"

@@ -28,17 +28,6 @@ readonly STAGES=(
 say() { printf 'kubernetes tools: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# As in scripts/install-debian.sh.
-cache_folder() {
-  if [ -n "${WATTLINE_CACHE:-}" ]; then
-    printf '%s\n' "$WATTLINE_CACHE"
-  elif [ "$(id -u)" = 0 ]; then
-    printf '/var/cache/wattline\n'
-  else
-    printf '%s\n' "${XDG_CACHE_HOME:-$HOME/.cache}/wattline"
-  fi
-}
-
 # The packages of go.mod's `tool` block; the last element of a path is its program's name, but etcd's is a version.
 packages() { sed -n '/^tool (/,/^)/s/^\t//p' "$MODULE/go.mod"; }
 name_of() { case $1 in */etcd/server/v3) echo etcd ;; *) basename "$1" ;; esac }
@@ -63,7 +52,7 @@ copy_stages() {
 tools_folder() {
   local recipe
   recipe=$( (cat "$MODULE/go.mod" "$MODULE/go.sum"; printf '%s\n' "${FLAGS[@]}" "${STAGES[@]}") | sha256sum | cut -c1-16)
-  printf '%s/kubernetes-tools-%s\n' "$(cache_folder)" "$recipe"
+  printf '%s/kubernetes-tools-%s\n' "$(scripts/cache-folder.sh)" "$recipe"
 }
 
 find_all() {
@@ -79,7 +68,7 @@ main() {
   command -v go >/dev/null || fail "'go' is missing: install Go 1.26 or newer first"
   local cache package name start=$SECONDS built=0
   export CGO_ENABLED=0
-  cache=$(cache_folder)
+  cache=$(scripts/cache-folder.sh)
   folder=$(tools_folder)
   mkdir -p "$folder"
   # Two runs at once would build the same twice.
