@@ -80,7 +80,7 @@ async fn watch_stored(target: &Target, stop: &CancellationToken) -> anyhow::Resu
     let mut client = None;
     let mut last = None;
     loop {
-        if let Some(count) = look(target, &mut client).await {
+        if let Some(count) = stored_records(target, &mut client).await {
             stored.see(count);
         }
         if stop.is_cancelled() {
@@ -106,8 +106,8 @@ async fn watch_acknowledged(progress: &Progress, ended: &CancellationToken) -> D
     acknowledged.longest
 }
 
-/// `None` while the database is away.
-async fn look(target: &Target, client: &mut Option<Client>) -> Option<u64> {
+/// How many records have an outcome in the store; `None` while the database is away.
+pub(crate) async fn stored_records(target: &Target, client: &mut Option<Client>) -> Option<u64> {
     let asked = tokio::time::timeout(ANSWER, async {
         let connected = match client.take() {
             Some(client) => client,

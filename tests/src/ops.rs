@@ -9,6 +9,7 @@ use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
 use wattline_localstack::{Server, ServerKind, ServiceKind, poll_until};
 
+use crate::gap::stored_records;
 use crate::system::{Replica, System};
 
 /// One thing that happens.
@@ -34,6 +35,8 @@ pub enum Op {
     KillServer(&'static str),
     /// It comes back, and has caught up with the others of its kind.
     ReturnServer(&'static str),
+    /// Until so many more records are stored: whatever was lost before is done without.
+    AwaitStored(u64),
     /// Until this server is ready; of a pair's second that it has caught up.
     AwaitServer(&'static str),
     /// `kill -9` of PostgreSQL only, below Patroni.
@@ -109,6 +112,7 @@ impl Op {
             Self::Add(kind) => system.add(kind),
             Self::KillServer(name) => system.stack.server(name).kill().await,
             Self::ReturnServer(name) => return_server(system, name).await,
+            Self::AwaitStored(count) => await_stored(system, count).await,
             Self::AwaitServer(name) => system.stack.server(name).wait_ready().await,
             Self::KillPostmaster(name) => system.stack.server(name).kill_postmaster(),
             Self::AwaitLeader(name) => {
@@ -194,6 +198,17 @@ async fn return_server(system: &System, name: &str) -> anyhow::Result<()> {
         system.stack.wait_kafka_in_sync().await?;
     }
     Ok(())
+}
+
+async fn await_stored(system: &System, count: u64) -> anyhow::Result<()> {
+    let target = system.target()?;
+    let (mut client, mut first) = (None, None);
+    system
+        .wait_for(&format!("{count} more records to be stored"), async || {
+            let stored = stored_records(&target, &mut client).await;
+            Ok(stored.is_some_and(|stored| stored >= *first.get_or_insert(stored) + count))
+        })
+        .await
 }
 
 async fn roll_kafka(system: &System) -> anyhow::Result<()> {

@@ -22,7 +22,7 @@ async fn a_broker_in_charge_lost_under_load_loses_and_doubles_nothing() {
         vec![
             FLOW,
             Op::KillServer("artemis-0"),
-            Op::Flow(15_000),
+            Op::AwaitStored(15_000),
             Op::ReturnServer("artemis-0"),
             Op::AwaitServer("artemis-1"),
             FLOW,

@@ -21,7 +21,7 @@ async fn a_kafka_broker_lost_under_load_loses_and_doubles_nothing() {
         async || {
             // Another one each round: leader of other partitions, coordinator of other groups.
             let name = NAMES[next.replace(next.get() + 1) % NAMES.len()];
-            vec![FLOW, Op::KillServer(name), Op::Flow(15_000), Op::ReturnServer(name), FLOW]
+            vec![FLOW, Op::KillServer(name), Op::AwaitStored(15_000), Op::ReturnServer(name), FLOW]
         },
     )
     .await;

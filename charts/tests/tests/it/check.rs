@@ -39,7 +39,14 @@ async fn haproxy_takes_its_configuration() {
     let objects = rendered(Environment::Prod).await;
     let texts = objects.iter().filter_map(|object| object["data"]["haproxy.cfg"].as_str());
     let text = texts.into_iter().next().expect("prod has a pair of brokers");
-    for part in ["\nbackend brokers\n", "\nfrontend mqtt\n", "use-service prometheus-exporter"] {
+    // Without the last one a takeover costs what a client waits for an answer.
+    let parts = [
+        "\nbackend brokers\n",
+        "\nfrontend mqtt\n",
+        "use-service prometheus-exporter",
+        "option redispatch 1",
+    ];
+    for part in parts {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     let file = tempfile::NamedTempFile::new().unwrap();
