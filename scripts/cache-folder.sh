@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that keeps what the scripts install and build, outside of any checkout. crates/localstack knows the
+# Prints the folder that keeps what the scripts install and build, outside of any checkout. tools/localstack knows the
 # same rule.
 set -euo pipefail
 if [ -n "${WATTLINE_CACHE:-}" ]; then

@@ -142,6 +142,7 @@ fn code_paths(line: &str) -> Vec<String> {
         "docs/",
         "scripts/",
         "tests/",
+        "tools/",
         "loadtest/",
         ".ci/",
         ".github/",
