@@ -1,6 +1,7 @@
 //! The consumer's thread of one writer: polls Kafka, decodes from the client's own memory, fills the next batch while
 //! the writer writes the one before, and keeps each partition where the database's offset is.
 
+pub mod decode;
 mod rebalance;
 
 use std::collections::HashMap;
@@ -23,12 +24,12 @@ use wattline_service::kafka::ClientEnded;
 
 use crate::batch::{Batch, Partition};
 use crate::config::Config;
-use crate::decode::decode;
 use crate::health::Health;
 use crate::metrics::{ErrorClass, Metrics, Stage};
 use crate::offsets::TopicNames;
 use crate::ownership::Ownership;
-use crate::writer::{Answer, Claim, Work};
+use crate::work::{Answer, Claim, Work};
+use decode::decode;
 
 use rebalance::Event;
 pub use rebalance::Rebalances;

@@ -1,33 +1,27 @@
 //! Kafka → TimescaleDB, each reading once.
 //!
-//! In the order of the data: [`consume`] polls and [`decode`]s into a [`batch`]; the [`writer`] takes it, makes its
-//! [`meters`] known, and [`write`](mod@write)s rows and [`offsets`] in one transaction: [`stored`] says what the table has,
-//! [`plan`] and [`fold`] what becomes of each record, [`copy`] sends the rows, [`letters`] puts aside what can't be one.
-//! A [`failure`] is waited for, narrowed down by [`bisect`], or stops the partition.
+//! Three wings, in the order of the data. [`consume`]: a thread polls and decodes into a [`batch`]. [`writer`]: a task
+//! takes it as [`work`], takes partitions on, and decides what a [`failure`] means: wait, narrow down, stop the partition.
+//! [`write`](mod@write): rows and [`offsets`] in one transaction; in there, `meters` are made known, `stored` says what
+//! the table has, `plan` and [`fold`] what becomes of each record, `copy` sends the rows, `letters` puts aside what can't
+//! be one, `bisect` finds the record that the database refuses.
 //!
 //! The offset in the database is the truth: it moves in the transaction of the rows. Kafka's own group offsets are a
 //! hint. Two processes that both believe to own a partition meet at its offset row; see [`offsets`] and [`unblock`].
 
 pub mod batch;
-pub mod bisect;
-pub mod clock;
 pub mod config;
 pub mod consume;
-pub mod copy;
-pub mod decode;
 pub mod failure;
 pub mod fold;
 pub mod health;
-pub mod letters;
-pub mod meters;
 pub mod metrics;
 pub mod offsets;
 pub mod ownership;
-pub mod plan;
 pub mod session;
-pub mod stored;
 pub mod unblock;
 pub mod watch;
+pub mod work;
 pub mod write;
 pub mod writer;
 
@@ -47,11 +41,11 @@ use wattline_service::kafka::Clients;
 pub use config::Config;
 use consume::{Consuming, KafkaConsumer, Rebalances};
 use health::Health;
-use meters::{Meters, Rules};
 use metrics::{ErrorClass, Metrics, Stage};
 use offsets::TopicNames;
 use ownership::Ownership;
 use write::Writing;
+use write::meters::{Meters, Rules};
 use writer::Writer;
 
 /// Answers that may wait for a consumer's thread; above the partitions that one member can hold at once.

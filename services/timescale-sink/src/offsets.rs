@@ -8,8 +8,8 @@ use wattline_service::TopicIdentity;
 
 use crate::batch::{Partition, Set, Stream};
 use crate::failure::Failure;
-use crate::plan::Counts;
 use crate::session::Session;
+use crate::write::plan::Counts;
 
 /// This service in column `consumer`.
 pub const CONSUMER: &str = "timescale-sink";

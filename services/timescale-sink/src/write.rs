@@ -2,6 +2,14 @@
 //! A twin that holds the same partition waits at the offset row, and then finds it moved: either all of a batch is
 //! stored, once, or nothing of it.
 
+pub mod bisect;
+pub mod clock;
+pub mod copy;
+pub mod letters;
+pub mod meters;
+pub mod plan;
+pub mod stored;
+
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
@@ -10,14 +18,12 @@ use wattline_reading::limits::Reason;
 use wattline_reading::{Reading, Timestamp};
 
 use crate::batch::{Content, Record, Refused, Set};
-use crate::copy::{self, Row};
 use crate::failure::Failure;
-use crate::letters;
-use crate::meters::{Meter, Meters};
 use crate::offsets::{self, OffsetRow, TopicNames};
-use crate::plan::{self, Counts, Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
 use crate::session::Session;
-use crate::stored;
+use copy::Row;
+use meters::{Meter, Meters};
+use plan::{Counts, Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
 
 const BORDER: &str = "SELECT border FROM retention_border";
 

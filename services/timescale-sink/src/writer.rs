@@ -18,44 +18,14 @@ use crate::config::Config;
 use crate::consume::KafkaConsumer;
 use crate::failure::{Class, Failure};
 use crate::health::Health;
-use crate::meters::Meters;
 use crate::metrics::{ErrorClass, Metrics, Stage, WayLabels};
 use crate::ownership::Ownership;
 use crate::session::Session;
 use crate::unblock::end_blockers;
+use crate::work::{Answer, Work};
+use crate::write::meters::Meters;
+use crate::write::{self, bisect};
 use crate::write::{Way, Writing, Written};
-use crate::{bisect, write};
-
-/// What the consumer's thread wants done, in this order.
-#[derive(Debug)]
-pub enum Work {
-    /// Take these partitions on.
-    Claim(Vec<Claim>),
-    /// Write this.
-    Write(Batch),
-}
-
-/// A partition to be taken on.
-#[derive(Clone, Copy, Debug)]
-pub struct Claim {
-    /// Which.
-    pub partition: Partition,
-    /// The assignment under which it will be read.
-    pub epoch: u64,
-    /// Where records begin, when none came for the offset that was asked for.
-    pub hole_to: Option<i64>,
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub enum Answer {
-    /// The partition is ours: read from this offset on.
-    Claimed(Claim, i64),
-    /// Claim it again, after so long.
-    Again(Partition, u64, Duration),
-    /// Stored up to these offsets.
-    Written(Vec<(Partition, i64)>),
-}
 
 /// A writer and what it needs.
 pub struct Writer {

@@ -9,11 +9,12 @@ use tracing::{info, warn};
 use wattline_service::TopicIdentity;
 use wattline_service::kafka::topic_identity;
 
-use super::{Answer, Claim, Writer};
+use super::Writer;
 use crate::batch::{Partition, Stream};
 use crate::failure::{Class, Failure};
 use crate::metrics::{ErrorClass, Stage};
 use crate::offsets::{self, ClaimFailure, OffsetRow, Present};
+use crate::work::{Answer, Claim};
 use crate::write::Writing;
 
 /// How long Kafka may take to describe a topic or a partition.

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use wattline_reading::{DeadLetter, Reading, Timestamp, TsSource};
 
 use crate::batch::{Partition, Refused};
-use crate::copy::Row;
 use crate::fold::{self, Meeting};
+use crate::write::copy::Row;
 
 /// A row's key.
 pub type Key = (i32, Timestamp);

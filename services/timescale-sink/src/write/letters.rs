@@ -9,8 +9,8 @@ use wattline_reading::{Phase, Reading, Timestamp, register};
 
 use crate::failure::Failure;
 use crate::offsets::TopicNames;
-use crate::plan::{Conflict, Counts, Letter, RefusedRecord, Source};
 use crate::session::Session;
+use crate::write::plan::{Conflict, Counts, Letter, RefusedRecord, Source};
 
 const CONFLICT: &str = "INSERT INTO reading_conflict (source_topic, source_partition, source_offset, meter_key, ts, \
         received_at, kept, refused) \

@@ -11,11 +11,11 @@ use parking_lot::Mutex;
 use wattline_reading::{Reading, Timestamp};
 
 use crate::batch::{Content, Partition, Set};
-use crate::clock::{self, Clock};
-use crate::copy::Row;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::session::Session;
+use crate::write::clock::{self, Clock};
+use crate::write::copy::Row;
 
 const FIND: &str = "SELECT meter_id, meter_key, last_seen FROM meter WHERE meter_id = ANY($1)";
 /// `DO NOTHING` would not give the key of a meter that another sink registered a moment ago.

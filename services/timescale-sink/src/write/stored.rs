@@ -11,8 +11,8 @@ use tokio_postgres::types::ToSql;
 use wattline_reading::{Measures, Phase, Reading, Timestamp, TsSource, register};
 
 use crate::failure::Failure;
-use crate::plan::{Incoming, Key, Redelivery, Window};
 use crate::session::Session;
+use crate::write::plan::{Incoming, Key, Redelivery, Window};
 
 /// The bounds let the server leave out the chunks that hold none of the keys.
 const AT: &str = "SELECT r.meter_key, r.ts, r.received_at, r.ts_source::text, r.power_w, r.energy_import_wh, \

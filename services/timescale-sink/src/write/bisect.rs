@@ -6,11 +6,11 @@ use wattline_service::postgres::describe;
 
 use crate::batch::{Content, Record, Refused, Set, Stream};
 use crate::failure::{Class, Failure, classify};
-use crate::letters;
-use crate::meters::Meters;
 use crate::offsets;
-use crate::plan::{Counts, RefusedRecord, Source};
 use crate::session::{STAGING, Session};
+use crate::write::letters;
+use crate::write::meters::Meters;
+use crate::write::plan::{Counts, RefusedRecord, Source};
 use crate::write::{self, Part, Way, Writing, Written};
 
 /// Writes one set that was refused as a whole.
