@@ -8,7 +8,7 @@ wanted=${1:-all}
 runs=${2:-1000000}
 host=$(rustc -vV | sed -n 's/^host: //p')
 export CARGO_TARGET_DIR=${WATTLINE_FUZZ_TARGET_DIR:-fuzz/target}
-formats=services/mqtt-ingest/test_data/formats
+formats=crates/formats/test_data
 
 # The coverage counters that libFuzzer reads. Only with --target do they stay out of build scripts and macros.
 flags="-Cpasses=sancov-module"

@@ -4,11 +4,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use wattline_formats::declarative::ReadingSettings;
+use wattline_formats::{Decoder, Memory};
 use wattline_fuzz::{received_at, sound, within_proportion};
-use wattline_mqtt_ingest::decode::declarative::ReadingSettings;
-use wattline_mqtt_ingest::decode::{Decoder, Input, Judge, Memory};
-use wattline_mqtt_ingest::route::{RouteSettings, Routes};
 use wattline_reading::Limits;
+use wattline_routes::{Input, Judge, RouteSettings, Routes};
 
 fuzz_target!(|data: &[u8]| {
     let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return };

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use wattline_fuzz::{Given, judges};
-use wattline_mqtt_ingest::decode::Judge;
+use wattline_routes::Judge;
 
 static JUDGES: LazyLock<Vec<Judge>> =
     LazyLock::new(|| judges(&std::env::var("WATTLINE_FAMILY").expect("WATTLINE_FAMILY names a family")));

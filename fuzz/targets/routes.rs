@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use wattline_formats::Decoder;
 use wattline_fuzz::within_proportion;
-use wattline_mqtt_ingest::decode::Decoder;
-use wattline_mqtt_ingest::route::{RouteSettings, Routes, covers, matches, overlap};
+use wattline_routes::{RouteSettings, Routes, covers, matches, overlap};
 
 fuzz_target!(|data: &str| {
     let Some((topic, filters)) = data.split_once('\n') else { return };

@@ -5,15 +5,15 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
+use wattline_formats::Decoder;
+use wattline_formats::json::Json;
+use wattline_formats::time::{DeviceTime, parse_epoch};
+use wattline_formats::unit::Unit;
+use wattline_formats::{number, obis};
 use wattline_fuzz::{received_at, within_proportion};
-use wattline_mqtt_ingest::decode::Decoder;
-use wattline_mqtt_ingest::decode::json::Json;
-use wattline_mqtt_ingest::decode::time::{DeviceTime, parse_epoch};
-use wattline_mqtt_ingest::decode::unit::Unit;
-use wattline_mqtt_ingest::decode::{number, obis};
-use wattline_mqtt_ingest::route::{RouteSettings, Routes, TimePolicy};
 use wattline_reading::register::{REGISTER_MWH_MAX, parse_wh};
 use wattline_reading::{Limits, Timestamp};
+use wattline_routes::{RouteSettings, Routes, TimePolicy};
 
 const UNITS: [Unit; 11] = [
     Unit::One,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wattline_mqtt_ingest::decode::{Decoded, FAMILIES, Input, Judge, Memory};
-use wattline_mqtt_ingest::route::Routes;
+use wattline_formats::{FAMILIES, Memory};
 use wattline_reading::{Limits, Timestamp};
+use wattline_routes::{Decoded, Input, Judge, Routes};
 
 use super::*;
 use crate::fleet::samples;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use rumqttc::PublishOptions;
+use wattline_routes::Routes;
 use wattline_service::{ConnectionCheck, KafkaSettings};
 
 use crate::config::{Broker, Config, MqttSettings};
 use crate::produce::check_topics;
-use crate::route::Routes;
 use crate::session::{Event, Session, Subscriptions};
 
 /// How long an answer to a request on a connection that stands may take.

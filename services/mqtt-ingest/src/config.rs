@@ -7,10 +7,10 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
+use wattline_routes::{RouteSettings, Routes, overlap};
 use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings};
 
 use crate::clock::ClockSettings;
-use crate::route::{RouteSettings, Routes, overlap};
 use crate::window::WindowSettings;
 
 pub use broker::{Broker, BrokerSettings};

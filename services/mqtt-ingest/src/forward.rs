@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 use rumqttc::{Publish, PublishOptions, QoS};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use wattline_formats::Memory;
 use wattline_reading::wire::encode_reading;
 use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
+use wattline_routes::{Decoded, Input, Judge};
 use wattline_service::Backoff;
 
 use crate::acknowledge::Failure;
-use crate::decode::{Decoded, Input, Judge, Memory};
 use crate::letters::Letters;
 use crate::metrics::{BrokerMetrics, LeftOutLabel};
 use crate::produce::{Deliveries, Producer};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wattline_reading::DeadLetter;
 use wattline_reading::limits::Refusal;
 use wattline_reading::wire::encode_dead_letter;
+use wattline_routes::Judge;
 
-use crate::decode::Judge;
 use crate::window::Kept;
 
 /// Makes dead letters; its memory is used again for the next.

@@ -1,22 +1,20 @@
 //! MQTT 5 → Kafka. A message's PUBACK is sent only after Kafka has confirmed every record made of it.
 //!
-//! The data path, in its order: [`session`] brings a message, [`route`] finds its decoder, [`decode`] makes
-//! readings of it, [`produce`] gives them to Kafka, [`window`] holds it until Kafka has them all, and the
-//! acknowledger sends the ack. Each broker has a data path of its own, on a thread of its own beside librdkafka's, with
-//! its own session, window and producer: one that is down, refuses or is slow is nothing to the others.
+//! The data path, in its order: [`session`] brings a message, `wattline-routes` finds its route and makes readings of
+//! it, [`produce`] gives them to Kafka, [`window`] holds it until Kafka has them all, and the acknowledger sends the
+//! ack. Each broker has a data path of its own, on a thread of its own beside librdkafka's, with its own session, window
+//! and producer: one that is down, refuses or is slow is nothing to the others.
 
 mod acknowledge;
 mod check;
 pub mod clock;
 pub mod config;
-pub mod decode;
 mod forward;
 mod letters;
 pub mod metrics;
 pub mod produce;
 mod readiness;
 mod rebirth;
-pub mod route;
 pub mod session;
 mod watchdog;
 pub mod window;
@@ -30,6 +28,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use wattline_formats::Memory;
+use wattline_routes::{Judge, Routes};
 use wattline_service::{Backoff, Context};
 
 pub use config::Config;
@@ -37,14 +37,12 @@ pub use config::Config;
 use acknowledge::{Acknowledger, Failure, say_replaced};
 use clock::Clock;
 use config::Broker;
-use decode::{Judge, Memory};
 use forward::{Ended, Receiver, Values};
 use letters::Letters;
 use metrics::{BrokerMetrics, BrokerWindow, Metrics};
 use produce::{Deliveries, Producer, check_topics};
 use readiness::{Part, Rule, Shared};
 use rebirth::Rebirth;
-use route::Routes;
 use session::{Session, Subscriptions};
 use watchdog::Watchdog;
 use window::Window;

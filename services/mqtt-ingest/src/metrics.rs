@@ -15,11 +15,11 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use wattline_formats::{Ignored, Omission, Omitted};
 use wattline_reading::{Reason, Timestamp};
+use wattline_routes::Route;
 use wattline_service::metrics::SECONDS;
 
-use crate::decode::{Ignored, Omission, Omitted};
-use crate::route::Route;
 use crate::window::{Account, Shed, Usage, Window};
 
 use clocks::RouteClocks;
@@ -310,12 +310,12 @@ fn encode_family(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use wattline_formats::Decoder;
+    use wattline_formats::time::DeviceTime;
     use wattline_reading::Limits;
+    use wattline_routes::{RouteSettings, Routes};
 
     use super::*;
-    use crate::decode::Decoder;
-    use crate::decode::time::DeviceTime;
-    use crate::route::{RouteSettings, Routes};
     use crate::window::{Fate, Kept, WindowSettings};
 
     #[test]

@@ -17,9 +17,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use wattline_formats::Ignored;
 use wattline_reading::{Reason, Timestamp};
 
-use crate::decode::Ignored;
 use known::Known;
 
 pub use known::Arrival;

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::route::RouteSettings;
+use wattline_routes::RouteSettings;
 
 use super::{Config, MqttSettings};
 

@@ -6,8 +6,7 @@ use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 use wattline_reading::topics::PACKET_BYTES_MAX;
-
-use crate::route::check_filter;
+use wattline_routes::check_filter;
 
 /// Section `[mqtt]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

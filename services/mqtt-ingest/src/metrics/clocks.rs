@@ -8,8 +8,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-
-use crate::route::{Clocks, Route};
+use wattline_routes::{Clocks, Route};
 
 /// The counters of all routes of all brokers.
 #[derive(Clone, Debug, Default)]

@@ -13,9 +13,9 @@ use rumqttc::{
     UnsubAck, UnsubAckReason,
 };
 use tracing::{info, warn};
+use wattline_routes::{Routes, check_filter};
 
 use crate::config::{MqttSettings, unshared};
-use crate::route::{Routes, check_filter};
 
 /// A list that is longer is none of ours.
 const LISTED_MAX: usize = 10_000;

@@ -10,12 +10,12 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::task::JoinHandle;
+use wattline_formats::Decoder;
 use wattline_localstack::{ServerKind, Stack, StackOptions, poll_until};
 use wattline_mqtt_ingest::Config;
-use wattline_mqtt_ingest::decode::Decoder;
-use wattline_mqtt_ingest::route::RouteSettings;
 use wattline_reading::topics::{DEAD_LETTERS, READINGS, Topic};
 use wattline_reading::{DeadLetter, Reading, wire};
+use wattline_routes::RouteSettings;
 use wattline_service::{Context, ServiceSettings};
 
 use crate::publisher::Publisher;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rumqttc::{AsyncClient, ManualAck, PubAck, Publish};
-use wattline_mqtt_ingest::route::Routes;
 use wattline_mqtt_ingest::session::{Event, Session, Subscriptions};
 use wattline_mqtt_ingest::window::{Fate, Kept, Window, WindowSettings};
 use wattline_reading::Timestamp;
+use wattline_routes::Routes;
 
 use crate::fixture::{PATIENCE, World, faulty, payload};
 

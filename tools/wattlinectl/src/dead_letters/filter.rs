@@ -1,8 +1,8 @@
 //! Which letters: the filters of the command line, as SQL.
 
 use tokio_postgres::types::ToSql;
-use wattline_mqtt_ingest::route::check_filter;
 use wattline_reading::Timestamp;
+use wattline_routes::check_filter;
 
 use super::State;
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
-use wattline_mqtt_ingest::decode::answer::Shown;
+use wattline_routes::answer::Shown;
 
 use super::replay::{Becomes, Report};
 use super::{By, Group, Key, Letter};

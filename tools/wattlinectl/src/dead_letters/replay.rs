@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
-use wattline_mqtt_ingest::decode::Decoded;
 use wattline_reading::limits::Reason;
 use wattline_reading::{DeadLetter, Reading, Timestamp, topics, wire};
+use wattline_routes::Decoded;
 use wattline_service::KafkaSettings;
 
 use super::filter::Filter;

@@ -1,0 +1,360 @@
+//! What a decoder makes of a payload: drafts of readings. The meter's id, the time policy, signs and limits are
+//! applied to them by common code (`resolve.rs`), the same for every family.
+
+use std::borrow::Cow;
+
+use wattline_reading::limits::{Refusal, refuse};
+use wattline_reading::{Measures, Phase, Reason};
+
+use crate::ignored::Ignored;
+use crate::number::{decimal, shown};
+use crate::omission::{Omission, Omitted};
+use crate::time::DeviceTime;
+use crate::unit::Unit;
+
+/// One meter at one instant, as the device says it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    /// What tells several meters of one device apart; empty where it has one.
+    pub channel: Cow<'static, str>,
+    /// The meter's id that the payload gives; counts below the topic's own, unless the route is trusted.
+    pub id: Option<String>,
+    /// The device's time.
+    pub time: DeviceTime,
+    /// When its counters began at zero.
+    pub register_epoch: DeviceTime,
+    /// What it measured.
+    pub measures: Measures,
+    parts: Parts,
+    /// A field was there, with a firmware's word for "no value".
+    no_value: bool,
+}
+
+/// All drafts of a message, and what was seen and not taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drafts {
+    /// In the order of the payload.
+    pub drafts: Vec<Draft>,
+    /// Fields that look like measures of a meter and are not, or can't be used.
+    pub omitted: Vec<Omission>,
+}
+
+/// Why a message gives no drafts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// Nothing to store, and no error.
+    Ignore(Ignored),
+    /// It goes to the dead letters.
+    Reject(Refusal),
+}
+
+/// What every decoder returns.
+pub type Outcome = Result<Drafts, Stop>;
+
+/// What a device's field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Active power, + import, − export.
+    Power,
+    /// Active power of import alone, never negative.
+    PowerImport,
+    /// Active power of export alone, never negative.
+    PowerExport,
+    /// Active power of a generator, + feeding in.
+    PowerGenerated,
+    /// The import register.
+    Import,
+    /// The export register.
+    Export,
+    /// The import register of one tariff, counted from 0; the sum of all counts where they are in one message.
+    ImportTariff(u8),
+    /// The same for export.
+    ExportTariff(u8),
+    /// Voltage.
+    Voltage,
+    /// Current.
+    Current,
+    /// Power factor.
+    PowerFactor,
+    /// Mains frequency.
+    Frequency,
+    /// Active power of a phase, counted from 0.
+    PhasePower(u8),
+    /// Active power of a phase, import alone.
+    PhaseImport(u8),
+    /// Active power of a phase, export alone.
+    PhaseExport(u8),
+    /// Active power that a generator feeds into a phase.
+    PhaseGenerated(u8),
+    /// Voltage of a phase.
+    PhaseVoltage(u8),
+    /// Current of a phase.
+    PhaseCurrent(u8),
+    /// Not a measure of the meter, and named as such.
+    Not(Omitted),
+}
+
+/// Halves of values that only count together.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Parts {
+    power: Directions,
+    phases: [Directions; 3],
+    import: Tariffs,
+    export: Tariffs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Directions {
+    import_w: Option<f64>,
+    export_w: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Tariffs {
+    each_mwh: [i64; 8],
+    /// One bit for each tariff seen.
+    seen: u8,
+}
+
+// === impl Draft ===
+
+impl Draft {
+    /// A draft of the device itself at `time`.
+    #[must_use]
+    pub fn at(time: DeviceTime) -> Self {
+        Self { time, ..Self::default() }
+    }
+
+    /// A draft of one channel.
+    #[must_use]
+    pub fn of(channel: impl Into<Cow<'static, str>>, time: DeviceTime) -> Self {
+        Self { channel: channel.into(), time, ..Self::default() }
+    }
+
+    /// Takes one value from its text. `name` is the device's own word for it. True where there was a value.
+    ///
+    /// # Errors
+    /// Power or a register that is no number, or beyond what one can be.
+    pub fn set(
+        &mut self,
+        quantity: Quantity,
+        text: &str,
+        unit: Unit,
+        name: &str,
+        omitted: &mut Vec<Omission>,
+    ) -> Result<bool, Stop> {
+        let Some(text) = decimal(text) else {
+            self.say_no_value();
+            return Ok(false);
+        };
+        let text = text.as_ref();
+        match quantity {
+            Quantity::Power => self.measures.power_w = Some(power(text, unit, name)?),
+            Quantity::PowerGenerated => self.measures.power_w = Some(negated(power(text, unit, name)?)),
+            Quantity::PowerImport => self.parts.power.import_w = Some(power(text, unit, name)?),
+            Quantity::PowerExport => self.parts.power.export_w = Some(power(text, unit, name)?),
+            Quantity::Import => self.measures.energy_import_mwh = Some(register(text, unit, name)?),
+            Quantity::Export => self.measures.energy_export_mwh = Some(register(text, unit, name)?),
+            Quantity::ImportTariff(tariff) => self.parts.import.set(tariff, register(text, unit, name)?),
+            Quantity::ExportTariff(tariff) => self.parts.export.set(tariff, register(text, unit, name)?),
+            Quantity::PhasePower(phase) => {
+                self.phase(phase).power_w = Some(power(text, unit, name)?);
+            }
+            Quantity::PhaseGenerated(phase) => {
+                self.phase(phase).power_w = Some(negated(power(text, unit, name)?));
+            }
+            Quantity::PhaseImport(phase) => {
+                let value = power(text, unit, name)?;
+                self.directions(phase).import_w = Some(value);
+            }
+            Quantity::PhaseExport(phase) => {
+                let value = power(text, unit, name)?;
+                self.directions(phase).export_w = Some(value);
+            }
+            Quantity::Not(reason) => omitted.push(Omission::new(name, reason)),
+            _ => match unit.value(text) {
+                Some(value) => self.set_secondary(quantity, value),
+                None => omitted.push(Omission::new(name, Omitted::Unreadable)),
+            },
+        }
+        Ok(true)
+    }
+
+    /// A field was there and said that it has no value.
+    pub const fn say_no_value(&mut self) {
+        self.no_value = true;
+    }
+
+    /// One of the three phases, counted from 0.
+    pub fn phase(&mut self, phase: u8) -> &mut Phase {
+        let phases = &mut self.measures.phases;
+        let index = usize::from(phase.min(2));
+        while phases.len() <= index {
+            phases.push(Phase::default());
+        }
+        &mut phases[index]
+    }
+
+    fn directions(&mut self, phase: u8) -> &mut Directions {
+        &mut self.parts.phases[usize::from(phase.min(2))]
+    }
+
+    fn set_secondary(&mut self, quantity: Quantity, value: f64) {
+        match quantity {
+            Quantity::Voltage => self.measures.voltage_v = Some(value),
+            Quantity::Current => self.measures.current_a = Some(value),
+            // Above 1 it can only be per cent.
+            Quantity::PowerFactor if value.abs() > 1.0 => self.measures.power_factor = Some(value / 100.0),
+            Quantity::PowerFactor => self.measures.power_factor = Some(value),
+            Quantity::Frequency => self.measures.frequency_hz = Some(value),
+            Quantity::PhaseVoltage(phase) => self.phase(phase).voltage_v = Some(value),
+            Quantity::PhaseCurrent(phase) => self.phase(phase).current_a = Some(value),
+            _ => {}
+        }
+    }
+
+    /// Joins the halves: power is import less export, a register the sum of its tariffs.
+    pub(super) fn join(&mut self, omitted: &mut Vec<Omission>) {
+        if self.measures.power_w.is_none() {
+            self.measures.power_w = self.parts.power.join("power", omitted);
+        }
+        for (phase, name) in (0_u8..).zip(["power_l1", "power_l2", "power_l3"]) {
+            let directions = self.parts.phases[usize::from(phase)];
+            if directions == Directions::default() {
+                continue;
+            }
+            if let Some(power) = directions.join(name, omitted) {
+                self.phase(phase).power_w = Some(power);
+            }
+        }
+        if self.measures.power_w.is_none() && self.measures.phases.len() == 3 {
+            self.measures.power_w = self.measures.phases.iter().map(|phase| phase.power_w).sum();
+        }
+        let Parts { import, export, .. } = self.parts;
+        import.join(&mut self.measures.energy_import_mwh, "import", omitted);
+        export.join(&mut self.measures.energy_export_mwh, "export", omitted);
+    }
+}
+
+// === impl Drafts ===
+
+impl Drafts {
+    /// The end of every decoder: what remains of the drafts that hold a measure, or why there is nothing.
+    ///
+    /// # Errors
+    /// `Ignored`, named `otherwise`, where nothing was measured.
+    pub fn or_ignore(mut self, otherwise: Ignored) -> Outcome {
+        for draft in &mut self.drafts {
+            draft.join(&mut self.omitted);
+        }
+        let no_value = self.drafts.iter().any(|draft| draft.no_value);
+        self.drafts.retain(|draft| !draft.measures.is_empty());
+        if !self.drafts.is_empty() {
+            return Ok(self);
+        }
+        let has = |reason| self.omitted.iter().any(|omission| omission.reason == reason);
+        let why = if has(Omitted::PartialRegister) {
+            Ignored::PartialRegister
+        } else if has(Omitted::UnitUnknown) {
+            Ignored::UnitUnknown
+        } else if has(Omitted::OneDirection) {
+            Ignored::OneDirection
+        } else if !self.omitted.is_empty() {
+            Ignored::NotTheMeter
+        } else if no_value {
+            Ignored::NoValue
+        } else {
+            otherwise
+        };
+        Err(Stop::Ignore(why))
+    }
+
+    /// The outcome of one draft.
+    ///
+    /// # Errors
+    /// As [`Drafts::or_ignore`].
+    pub fn one(draft: Draft, omitted: Vec<Omission>, otherwise: Ignored) -> Outcome {
+        Self { drafts: vec![draft], omitted }.or_ignore(otherwise)
+    }
+}
+
+// === impl Directions ===
+
+impl Directions {
+    /// Import less export. One of them alone says nothing when it is 0: the other may be more.
+    fn join(self, name: &'static str, omitted: &mut Vec<Omission>) -> Option<f64> {
+        match (self.import_w, self.export_w) {
+            (Some(import), Some(export)) => Some(import - export),
+            (Some(import), None) if import > 0.0 => Some(import),
+            (None, Some(export)) if export > 0.0 => Some(-export),
+            (None, None) => None,
+            _ => {
+                omitted.push(Omission::new(name, Omitted::OneDirection));
+                None
+            }
+        }
+    }
+}
+
+// === impl Tariffs ===
+
+impl Tariffs {
+    /// Of a tariff that is named twice the last value counts.
+    fn set(&mut self, tariff: u8, mwh: i64) {
+        if let Some(own) = self.each_mwh.get_mut(usize::from(tariff)) {
+            *own = mwh;
+            self.seen |= 1 << tariff;
+        }
+    }
+
+    /// At least two tariffs without a hole make the register; one alone never does.
+    fn join(self, total: &mut Option<i64>, name: &'static str, omitted: &mut Vec<Omission>) {
+        if self.seen == 0 || total.is_some() {
+            return;
+        }
+        if self.seen.count_ones() >= 2 && (self.seen & self.seen.wrapping_add(1)) == 0 {
+            *total = Some(self.each_mwh.into_iter().fold(0, i64::saturating_add));
+        } else {
+            omitted.push(Omission::new(name, Omitted::PartialRegister));
+        }
+    }
+}
+
+// === impl Stop ===
+
+impl Stop {
+    /// A payload that is not what the decoder reads.
+    #[must_use]
+    pub const fn malformed(detail: String) -> Self {
+        Self::Reject(refuse(Reason::Malformed, detail))
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Reject(refusal)
+    }
+}
+
+impl From<Ignored> for Stop {
+    fn from(why: Ignored) -> Self {
+        Self::Ignore(why)
+    }
+}
+
+/// A generator's power as a consumer's; no −0.
+fn negated(power_w: f64) -> f64 {
+    0.0 - power_w
+}
+
+fn power(text: &str, unit: Unit, name: &str) -> Result<f64, Stop> {
+    unit.value(text).ok_or_else(|| Stop::malformed(format!("{name}: {} is no power", shown(text))))
+}
+
+fn register(text: &str, unit: Unit, name: &str) -> Result<i64, Stop> {
+    unit.register_mwh(text).ok_or_else(|| {
+        let is_number = text.parse::<f64>().is_ok();
+        let reason = if is_number { Reason::RegisterImplausible } else { Reason::Malformed };
+        Stop::Reject(refuse(reason, format!("{name}: {} is no register", shown(text))))
+    })
+}

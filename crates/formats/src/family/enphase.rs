@@ -1,0 +1,128 @@
+//! Enphase Envoy: `/ivp/meters/readings` (an array by `eid`), `/stream/meter` (an object by role) and
+//! `/ivp/livedata/status` (where there are batteries), as envoy bridges put them on MQTT.
+
+use super::prelude::*;
+use crate::number::number;
+
+pub(super) const FAMILY: Family = Family {
+    name: "enphase",
+    title: "Enphase Envoy / IQ Gateway",
+    routes: &[("envoy/+", "envoy"), ("/envoy/+", "envoy"), ("enphase/+", "{2}"), ("enphase/+/+", "{2}")],
+    reads: "by `eid` or role (`production`, `net-consumption`, `total-consumption`) as channels: activePower, \
+            actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of the stream p, v, i, pf, f by phase; \
+            of the live status agg_p_mw and its phases",
+    units: "W, mW (`agg_p_mw`), Wh, V, A, Hz",
+    sign: "production feeds in; net consumption is + import",
+    time: "`timestamp`, `last_update`",
+    documents: &[
+        "https://enphase.com/download/iq-gateway-local-apis-or-ui-access-using-token",
+        "https://github.com/vk2him/Enphase-Envoy-mqtt-json",
+    ],
+    one_meter: true,
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+/// The production meter's number; the next is the meter at the grid.
+const PRODUCTION: &str = "704643328";
+const NET_CONSUMPTION: &str = "704643584";
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let text = message.text()?;
+    if is_status_word(text) {
+        return Err(Ignored::Status.into());
+    }
+    let json = message.json()?;
+    let mut drafts = Drafts::default();
+    for meter in json.items() {
+        readings(meter, &mut drafts)?;
+    }
+    for role in ["production", "net-consumption", "total-consumption"] {
+        if let Some(meter) = json.get(role) {
+            stream(role, meter, &mut drafts)?;
+        }
+    }
+    if let Some(meters) = json.get("meters") {
+        live(meters, &mut drafts)?;
+    }
+    drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+/// The live status: powers of the plant's sides. What goes into the batteries is on their direct-current side.
+fn live(meters: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+    for (side, role) in [("grid", "net-consumption"), ("pv", "production"), ("load", "total-consumption")] {
+        let Some(values) = meters.get(side) else { continue };
+        let mut draft = Draft::of(role, DeviceTime::from_json(meters.get("last_update")));
+        let generates = side == "pv";
+        let total = if generates { PowerGenerated } else { Power };
+        let phase = if generates { PhaseGenerated } else { PhasePower };
+        for (name, quantity) in [
+            ("agg_p_mw", total),
+            ("agg_p_ph_a_mw", phase(0)),
+            ("agg_p_ph_b_mw", phase(1)),
+            ("agg_p_ph_c_mw", phase(2)),
+        ] {
+            if let Some(value) = values.get(name) {
+                set_json(&mut draft, quantity, value, Milli, name, &mut drafts.omitted)?;
+            }
+        }
+        drafts.drafts.push(draft);
+    }
+    Ok(())
+}
+
+fn readings(meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+    let Some(eid) = meter.get("eid").and_then(Json::scalar) else { return Ok(()) };
+    let (channel, generates) = match eid {
+        PRODUCTION => ("production".to_owned(), true),
+        NET_CONSUMPTION => ("net-consumption".to_owned(), false),
+        other => (other.to_owned(), false),
+    };
+    let mut draft = Draft::of(channel, DeviceTime::from_json(meter.get("timestamp")));
+    for (name, quantity) in [
+        ("activePower", if generates { PowerGenerated } else { Power }),
+        ("actEnergyDlvd", if generates { Export } else { Import }),
+        ("actEnergyRcvd", if generates { Import } else { Export }),
+        ("voltage", Voltage),
+        ("current", Current),
+        ("pwrFactor", PowerFactor),
+        ("freq", Frequency),
+        ("apparentPower", Not(Omitted::ApparentPower)),
+        ("reactivePower", Not(Omitted::ReactivePower)),
+    ] {
+        if let Some(value) = meter.get(name) {
+            set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted)?;
+        }
+    }
+    drafts.drafts.push(draft);
+    Ok(())
+}
+
+/// `{"ph-a":{"p":…,"q":…,"s":…,"v":…,"i":…,"pf":…,"f":…},"ph-b":…}`: the role's power is the sum of its phases.
+fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+    let generates = role == "production";
+    let mut draft = Draft::of(role, DeviceTime::Absent);
+    for (phase, name) in (0_u8..).zip(["ph-a", "ph-b", "ph-c"]) {
+        let Some(values) = meter.get(name) else { continue };
+        let unused = values.get("v").and_then(Json::scalar).and_then(number) == Some(0.0);
+        if unused {
+            continue;
+        }
+        for (name, quantity) in [
+            ("p", if generates { PhaseGenerated(phase) } else { PhasePower(phase) }),
+            ("v", PhaseVoltage(phase)),
+            ("i", PhaseCurrent(phase)),
+            ("f", Frequency),
+        ] {
+            if let Some(value) = values.get(name) {
+                set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted)?;
+            }
+        }
+    }
+    draft.measures.power_w = draft.measures.phases.iter().map(|phase| phase.power_w).sum::<Option<f64>>();
+    if draft.measures.phases.is_empty() {
+        draft.measures.power_w = None;
+    }
+    drafts.drafts.push(draft);
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Fronius Solar API answers (`GetMeterRealtimeData`, `GetInverterRealtimeData`), as bridges or the datalogger put them
+//! on MQTT.
+
+use super::prelude::*;
+use crate::number::number;
+
+pub(super) const FAMILY: Family = Family {
+    name: "fronius",
+    title: "Fronius (Solar API)",
+    routes: &[("fronius/+", "{2}"), ("fronius/+/+", "{2}")],
+    reads: "meters: PowerReal_P_Sum, EnergyReal_WAC_Sum_Consumed, EnergyReal_WAC_Sum_Produced, phases; inverters: PAC, \
+            TOTAL_ENERGY, UAC, IAC, FAC",
+    units: "W, Wh, V, A, Hz",
+    sign: "a meter at the grid: + import; one elsewhere (`Meter_Location_Current`) is − import and is turned; an \
+           inverter feeds in",
+    time: "`TimeStamp` of a meter, `Head.Timestamp`",
+    documents: &[
+        "https://www.fronius.com/~/downloads/Solar%20Energy/Operating%20Instructions/42,0410,2012.pdf",
+    ],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+const METER: &[Field] = &[
+    ("PowerReal_P_Sum", Power, One),
+    ("PowerReal_P_Phase_1", PhasePower(0), One),
+    ("PowerReal_P_Phase_2", PhasePower(1), One),
+    ("PowerReal_P_Phase_3", PhasePower(2), One),
+    ("EnergyReal_WAC_Sum_Consumed", Import, One),
+    ("EnergyReal_WAC_Sum_Produced", Export, One),
+    ("Voltage_AC_Phase_1", PhaseVoltage(0), One),
+    ("Voltage_AC_Phase_2", PhaseVoltage(1), One),
+    ("Voltage_AC_Phase_3", PhaseVoltage(2), One),
+    ("Current_AC_Phase_1", PhaseCurrent(0), One),
+    ("Current_AC_Phase_2", PhaseCurrent(1), One),
+    ("Current_AC_Phase_3", PhaseCurrent(2), One),
+    ("Current_AC_Sum", Current, One),
+    ("PowerFactor_Sum", PowerFactor, One),
+    ("Frequency_Phase_Average", Frequency, One),
+    ("PowerApparent_S_Sum", Not(Omitted::ApparentPower), One),
+    ("PowerReactive_Q_Sum", Not(Omitted::ReactivePower), One),
+    ("EnergyReactive_VArAC_Sum_Consumed", Not(Omitted::ReactivePower), One),
+];
+
+const INVERTER: &[Field] = &[
+    ("PAC", PowerGenerated, One),
+    ("TOTAL_ENERGY", Export, One),
+    ("UAC", Voltage, One),
+    ("IAC", Current, One),
+    ("FAC", Frequency, One),
+    ("DAY_ENERGY", Not(Omitted::DayCounter), One),
+    ("YEAR_ENERGY", Not(Omitted::DayCounter), One),
+];
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let head = json.get("Head").and_then(|head| head.get("Timestamp"));
+    let data = json.get("Body").and_then(|body| body.get("Data")).unwrap_or(&json);
+    let mut drafts = Drafts::default();
+    take(data, "", head, &mut drafts)?;
+    if drafts.drafts.is_empty() {
+        // Scope System: an object of devices by their number.
+        for (number, device) in data.fields().iter().filter(|(_, device)| device.is_object()) {
+            take(device, number, head, &mut drafts)?;
+        }
+    }
+    drafts.or_ignore(Ignored::OtherQuantity)
+}
+
+fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut Drafts) -> Result<(), Stop> {
+    let time = DeviceTime::from_json(device.get("TimeStamp").or(head));
+    let mut draft = Draft::of(channel.to_owned(), time);
+    if device.get("PowerReal_P_Sum").is_some() {
+        collect(device, METER, &mut draft, &mut drafts.omitted)?;
+        if !is_at_the_grid(device) {
+            turn(&mut draft);
+        }
+        drafts.drafts.push(draft);
+    } else if device.get("PAC").is_some() || device.get("TOTAL_ENERGY").is_some() {
+        for (name, quantity, unit) in INVERTER {
+            if let Some(field) = device.get(name) {
+                let told = field.get("Unit").and_then(Json::text).and_then(Unit::of_word);
+                let value = field.get("Value").unwrap_or(field);
+                if value.scalar().is_some() {
+                    set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted)?;
+                }
+            }
+        }
+        drafts.drafts.push(draft);
+    }
+    Ok(())
+}
+
+/// 0 is the point of connection; 1 the path of consumption, 3 another generator, from 256 on single consumers.
+fn is_at_the_grid(meter: &Json<'_>) -> bool {
+    let location = meter.get("Meter_Location_Current").and_then(Json::scalar).and_then(number);
+    location.is_none_or(|location| location == 0.0)
+}
+
+/// Meters elsewhere give consumption as negative power. Their registers are named by direction and need nothing.
+fn turn(draft: &mut Draft) {
+    let phases = draft.measures.phases.iter_mut().map(|phase| &mut phase.power_w);
+    for power in std::iter::once(&mut draft.measures.power_w).chain(phases) {
+        *power = power.map(|power| 0.0 - power);
+    }
+}

@@ -1,0 +1,103 @@
+//! The labels of Tasmota's smart meter scripts. Their author chooses them; these are the ones of the documented
+//! scripts and of the ready-made images.
+
+use super::prelude::*;
+
+const FIELDS: &[Field] = &[
+    ("Total_in", Import, Kilo),
+    ("TotalIn", Import, Kilo),
+    ("Total", Import, Kilo),
+    ("E_in", Import, Kilo),
+    ("Energy_in", Import, Kilo),
+    ("EnergyIn", Import, Kilo),
+    ("ImportActive", Import, Kilo),
+    ("Bezug", Import, Kilo),
+    ("Verbrauch_Summe", Import, Kilo),
+    ("1_8_0", Import, Kilo),
+    ("Total_out", Export, Kilo),
+    ("TotalOut", Export, Kilo),
+    ("E_out", Export, Kilo),
+    ("Energy_out", Export, Kilo),
+    ("EnergyOut", Export, Kilo),
+    ("ExportActive", Export, Kilo),
+    ("Einspeisung", Export, Kilo),
+    ("Einspeisung_Summe", Export, Kilo),
+    ("2_8_0", Export, Kilo),
+    ("Total_in_T1", ImportTariff(0), Kilo),
+    ("Total_in_T2", ImportTariff(1), Kilo),
+    ("Total_in_1", ImportTariff(0), Kilo),
+    ("Total_in_2", ImportTariff(1), Kilo),
+    ("E_in_T1", ImportTariff(0), Kilo),
+    ("E_in_T2", ImportTariff(1), Kilo),
+    ("1_8_1", ImportTariff(0), Kilo),
+    ("1_8_2", ImportTariff(1), Kilo),
+    ("Total_out_T1", ExportTariff(0), Kilo),
+    ("Total_out_T2", ExportTariff(1), Kilo),
+    ("Total_out_1", ExportTariff(0), Kilo),
+    ("Total_out_2", ExportTariff(1), Kilo),
+    ("E_out_T1", ExportTariff(0), Kilo),
+    ("E_out_T2", ExportTariff(1), Kilo),
+    ("2_8_1", ExportTariff(0), Kilo),
+    ("2_8_2", ExportTariff(1), Kilo),
+    ("Power_curr", Power, One),
+    ("Power_cur", Power, One),
+    ("Power_total", Power, One),
+    ("Power", Power, One),
+    ("Pwr_curr", Power, One),
+    ("curr_w", Power, One),
+    ("Watt", Power, One),
+    ("Watt_Summe", Power, One),
+    ("Leistung", Power, One),
+    ("16_7_0", Power, One),
+    ("Power_in", PowerImport, One),
+    ("Power_out", PowerExport, One),
+    ("Power_l1", PhasePower(0), One),
+    ("Power_l2", PhasePower(1), One),
+    ("Power_l3", PhasePower(2), One),
+    ("Power_p1", PhasePower(0), One),
+    ("Power_p2", PhasePower(1), One),
+    ("Power_p3", PhasePower(2), One),
+    ("Watt_L1", PhasePower(0), One),
+    ("Watt_L2", PhasePower(1), One),
+    ("Watt_L3", PhasePower(2), One),
+    ("Voltage_l1", PhaseVoltage(0), One),
+    ("Voltage_l2", PhaseVoltage(1), One),
+    ("Voltage_l3", PhaseVoltage(2), One),
+    ("Volt_p1", PhaseVoltage(0), One),
+    ("Volt_p2", PhaseVoltage(1), One),
+    ("Volt_p3", PhaseVoltage(2), One),
+    ("Volt_L1", PhaseVoltage(0), One),
+    ("Volt_L2", PhaseVoltage(1), One),
+    ("Volt_L3", PhaseVoltage(2), One),
+    ("Current_l1", PhaseCurrent(0), One),
+    ("Current_l2", PhaseCurrent(1), One),
+    ("Current_l3", PhaseCurrent(2), One),
+    ("Curr_p1", PhaseCurrent(0), One),
+    ("Curr_p2", PhaseCurrent(1), One),
+    ("Curr_p3", PhaseCurrent(2), One),
+    ("Amperage_p1", PhaseCurrent(0), One),
+    ("Amperage_p2", PhaseCurrent(1), One),
+    ("Amperage_p3", PhaseCurrent(2), One),
+    ("Amp_L1", PhaseCurrent(0), One),
+    ("Amp_L2", PhaseCurrent(1), One),
+    ("Amp_L3", PhaseCurrent(2), One),
+    ("Voltage", Voltage, One),
+    ("Current", Current, One),
+    ("Frequency", Frequency, One),
+    ("Freq", Frequency, One),
+    ("HZ", Frequency, One),
+    ("Total_day", Not(Omitted::DayCounter), One),
+    ("E_in_day", Not(Omitted::DayCounter), One),
+];
+
+pub(super) fn take(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
+    crate::message::collect(object, FIELDS, draft, omitted)?;
+    draft.join(omitted);
+    Ok(())
+}
+
+/// True where there is power or a register: a voltage alone is some other sensor.
+pub(super) fn is_meter(draft: &Draft) -> bool {
+    let measures = &draft.measures;
+    measures.power_w.is_some() || measures.energy_import_mwh.is_some() || measures.energy_export_mwh.is_some()
+}

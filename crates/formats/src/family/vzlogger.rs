@@ -1,0 +1,66 @@
+//! vzlogger (volkszaehler.org): a topic for each channel, `vzlogger/data/chn0/raw`, with the value bare or with the
+//! meter's time. What a channel is stands in vzlogger's own configuration, and therefore in the route.
+
+use super::prelude::*;
+use crate::obis;
+
+pub(super) const FAMILY: Family = Family {
+    name: "vzlogger",
+    title: "vzlogger (SML, D0)",
+    routes: &[("vzlogger/data/+/+", "vzlogger"), ("vzlogger/+/+", "vzlogger")],
+    reads: "`…/raw` of channels that the route's `channels` names, or that are called by their OBIS code; what \
+            vzlogger averages (`agg`) is not taken",
+    units: "Wh, W, V, A (vzlogger's own; a route's `energy_unit` for others)",
+    sign: "1.x import, 2.x export, 16.7.0 signed",
+    time: "`timestamp` in ms where vzlogger is told to add it; else arrival",
+    documents: &["https://github.com/volkszaehler/vzlogger (etc/vzlogger.conf, src/mqtt.cpp)"],
+    one_meter: true,
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+fn decode(message: &Message<'_>) -> Outcome {
+    let topic = message.topic;
+    match topic.last() {
+        "raw" => {}
+        "agg" => return Err(Ignored::NotTheMeter.into()),
+        _ => return Err(Ignored::Status.into()),
+    }
+    let channel = topic.last_but_one();
+    let meaning = message.options.channels.get(channel).map_or(channel, String::as_str);
+    let Some(quantity) = obis::parse(meaning).and_then(obis::quantity).or_else(|| by_measure(meaning)) else {
+        let detail = format!(
+            "the channel {channel:?} is not known: write channels.{channel} = \"1-0:1.8.0\" in the route"
+        );
+        return Err(Stop::malformed(detail));
+    };
+    let text = message.text()?;
+    let json = if text.starts_with('{') { Some(message.json()?) } else { None };
+    let time = json.as_ref().and_then(|json| json.get("timestamp"));
+    let mut draft = Draft::at(DeviceTime::from_json(time));
+    let value = match &json {
+        Some(json) => json.get("value").and_then(Json::scalar).ok_or(Ignored::NoValue)?,
+        None => text.trim_matches('"'),
+    };
+    let unit = match quantity {
+        Import | Export | ImportTariff(_) | ExportTariff(_) => message.options.energy_unit.unwrap_or(One),
+        _ => One,
+    };
+    let mut omitted = Vec::new();
+    draft.set(quantity, value, unit, channel, &mut omitted)?;
+    Drafts::one(draft, omitted, Ignored::NoValue)
+}
+
+/// Wattline's own names, for a route's `channels`.
+fn by_measure(name: &str) -> Option<Quantity> {
+    Some(match name {
+        "power_w" => Power,
+        "energy_import_wh" => Import,
+        "energy_export_wh" => Export,
+        "voltage_v" => Voltage,
+        "current_a" => Current,
+        "frequency_hz" => Frequency,
+        "power_factor" => PowerFactor,
+        _ => return None,
+    })
+}

@@ -1,0 +1,155 @@
+//! What a decoder sees of a message, and helpers that all families share.
+
+use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
+use crate::ignored::Ignored;
+use crate::json::{self, Json};
+use crate::omission::{Omission, Omitted};
+use crate::options::FamilyOptions;
+use crate::topic::Topic;
+use crate::unit::Unit;
+
+/// One message for a decoder.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Its topic.
+    pub topic: Topic<'a>,
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// What the route says to this family.
+    pub options: &'a FamilyOptions,
+}
+
+/// A field of a family's table: the device's word, what it is, and its unit.
+pub type Field = (&'static str, Quantity, Unit);
+
+// === impl Message ===
+
+impl<'a> Message<'a> {
+    /// The payload as text.
+    ///
+    /// # Errors
+    /// `empty` where there is nothing, `malformed` where it is not UTF-8.
+    pub fn text(&self) -> Result<&'a str, Stop> {
+        let text = json::text(self.payload)?;
+        if text.is_empty() { Err(Ignored::Empty.into()) } else { Ok(text) }
+    }
+
+    /// The payload as JSON.
+    ///
+    /// # Errors
+    /// `empty` where there is nothing, `malformed` where it is not JSON.
+    pub fn json(&self) -> Result<Json<'a>, Stop> {
+        Ok(Json::parse_text(self.text()?)?)
+    }
+
+    /// The payload as a JSON object; a last will and other bare words are the device's status.
+    ///
+    /// # Errors
+    /// As [`Message::json`], and `malformed` where it is another value.
+    pub fn object(&self) -> Result<Json<'a>, Stop> {
+        let text = self.text()?;
+        if is_status_word(text) {
+            return Err(Ignored::Status.into());
+        }
+        let json = Json::parse_text(text)?;
+        if json.is_object() {
+            Ok(json)
+        } else {
+            Err(Stop::malformed("the payload is no JSON object".to_owned()))
+        }
+    }
+
+    /// The payload as the text of one value: bare, or in a JSON object's `value`.
+    ///
+    /// # Errors
+    /// `empty`, `malformed`, or `no_value` for a firmware's word.
+    pub fn value(&self) -> Result<String, Stop> {
+        let text = self.text()?;
+        if !text.starts_with('{') {
+            return Ok(text.trim_matches('"').to_owned());
+        }
+        let json = Json::parse_text(text)?;
+        let value = json.get("value").or_else(|| json.get("val")).and_then(Json::scalar);
+        value.map(str::to_owned).ok_or_else(|| Ignored::NoValue.into())
+    }
+
+    /// The outcome of a topic that carries one value, by the family's table.
+    ///
+    /// # Errors
+    /// Why there is no reading.
+    pub fn single(&self, mut draft: Draft, name: &str, fields: &[Field]) -> Outcome {
+        let Some((_, quantity, unit)) = find(fields, name) else {
+            return Err(Ignored::OtherQuantity.into());
+        };
+        let mut omitted = Vec::new();
+        let text = self.value()?;
+        draft.set(*quantity, &text, *unit, name, &mut omitted)?;
+        Drafts::one(draft, omitted, Ignored::NoValue)
+    }
+}
+
+/// True for the words of last wills and availability topics.
+#[must_use]
+pub fn is_status_word(text: &str) -> bool {
+    ["online", "offline", "connected", "disconnected", "true", "false", "on", "off", "alive", "dead", "lost"]
+        .iter()
+        .any(|word| text.trim_matches('"').eq_ignore_ascii_case(word))
+}
+
+/// A field of a table by the device's word; upper and lower case are one.
+#[must_use]
+pub fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
+    fields.iter().find(|(field, ..)| field.eq_ignore_ascii_case(name))
+}
+
+/// Takes all fields of a JSON object that the table knows into a draft.
+///
+/// # Errors
+/// As [`Draft::set`], and `malformed` for power or a register that is no number and no text.
+pub fn collect(
+    object: &Json<'_>,
+    fields: &[Field],
+    draft: &mut Draft,
+    omitted: &mut Vec<Omission>,
+) -> Result<(), Stop> {
+    for (name, value) in object.fields() {
+        if let Some((_, quantity, unit)) = find(fields, name) {
+            set_json(draft, *quantity, value, *unit, name, omitted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one JSON value into a draft.
+///
+/// # Errors
+/// As [`collect`].
+pub fn set_json(
+    draft: &mut Draft,
+    quantity: Quantity,
+    value: &Json<'_>,
+    unit: Unit,
+    name: &str,
+    omitted: &mut Vec<Omission>,
+) -> Result<(), Stop> {
+    match value {
+        Json::Null => draft.say_no_value(),
+        Json::Number(text) => {
+            draft.set(quantity, text, unit, name, omitted)?;
+        }
+        Json::Text(text) => {
+            draft.set(quantity, text, unit, name, omitted)?;
+        }
+        _ => match quantity {
+            Quantity::Not(reason) => omitted.push(Omission::new(name, reason)),
+            Quantity::Voltage
+            | Quantity::Current
+            | Quantity::PowerFactor
+            | Quantity::Frequency
+            | Quantity::PhaseVoltage(_)
+            | Quantity::PhaseCurrent(_) => omitted.push(Omission::new(name, Omitted::Unreadable)),
+            _ => return Err(Stop::malformed(format!("{name} is no number"))),
+        },
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! What a route says to its family.
+
+use std::collections::BTreeMap;
+
+use crate::declarative::Compiled;
+use crate::unit::Unit;
+
+/// What a route says to its family.
+#[derive(Clone, Debug, Default)]
+pub struct FamilyOptions {
+    /// The unit of energies that don't say it.
+    pub energy_unit: Option<Unit>,
+    /// What channels are.
+    pub channels: BTreeMap<String, String>,
+    /// What the declarative decoder reads.
+    pub declared: Vec<Compiled>,
+}

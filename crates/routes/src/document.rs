@@ -1,0 +1,159 @@
+//! `docs/formats.md` is made of the code: this writes it (`WATTLINE_BLESS=1`) and compares it.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use wattline_formats::{FAMILIES, Ignored, Omitted};
+use wattline_reading::Reason;
+
+const HEAD: &str = r#"# Device formats
+
+This page is made from the code (`crates/routes/src/document.rs`); a test compares it.
+`wattlinectl decode --topic TOPIC < payload` says what ingest would make of a message, with no server.
+
+## How a message becomes readings
+1. A **route** leads the topic to a **decoder**: those of the configuration first, then the default routes of the
+   families that `families` switches on (`["all"]`, or names of decoders). Two routes of the configuration that match a
+   common topic are refused at start, with both named. Of default routes, the one that names a level goes before one
+   with `+` there.
+2. The decoder reads the payload: what is not a meter's is *left out*, with a reason; a message without anything of a
+   meter is *ignored*, with a reason; one that can't be read goes to the dead letters, whole.
+3. What is the same for all devices follows: the meter's id, whose time counts, sign, multiplier, and the limits.
+
+Numbers may be text, with a decimal point or a decimal comma; registers are read in decimal arithmetic, to the
+milliwatt-hour. `nan`, `None`, `null`, `unavailable`, `unknown`, `n/a` and an empty text mean "no value". Of two equal
+keys in a JSON object the last counts. A power factor above 1 is per cent. Power that a device gives for import and
+export apart is import less export; where only one of them is in a message and says 0, nothing is known. Tariff
+registers are summed where they are all in one message, and left out where they are not.
+
+## A route
+    [[routes]]
+    filter = "site/+/energy/SENSOR"   # MQTT topic filter
+    decoder = "tasmota"               # a name of the table below
+    meter_id = "{2}"                  # {N}: level N of the topic; {N+}: it and all behind; {id}: the payload's own id
+    trusted = false                   # true: the payload's id counts alone (a gateway); else below the topic's own
+    time = "device"                   # "device", "arrival", "device-if-plausible"
+    time_zone = "Europe/Berlin"       # for times without zone; without it they are not used, arrival is
+    sign = "usual"                    # "reversed": import and export are exchanged
+    multiplier = 40.0                 # power, current and registers: the ratio of current transformers
+    energy_unit = "kilo"              # "one" (Wh), "kilo" (kWh), …: where neither payload nor family says it
+    max_power_w = 3680.0              # the most that the device can take or give; more is a dead letter
+    [routes.channels]                 # vzlogger: what its channels are
+    chn0 = "1-0:1.8.0"
+
+Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. With
+`device` a time that can't be read, or is too far ahead or too old, is a dead letter; with `device-if-plausible` the
+message is stamped on arrival. A device without a clock (0, 1970) is stamped on arrival; a retained message without a
+device's time is ignored.
+
+## The declarative decoder
+    [[routes]]
+    filter = "plant/+/all"
+    decoder = "declarative"
+    [[routes.readings]]               # one meter, or one for each item of an array
+    each = "meters"                   # path of the array; the other paths begin at its items
+    id = "no"                         # path of the meter's id
+    channel = ""                      # fixed text behind the id
+    time = { path = "t", unit = "s" } # "auto" (by size, or ISO 8601), "s", "ms", "us", "ns"
+    power_w = { path = "p[0].kw", unit = "kilo", negate = true }
+    energy_import_wh = { path = "e", scale = 1.5 }
+    voltage_v = { constant = 230.0 }
+    phases = [{ current_a = { path = "i[0]", unit = "milli" } }]
+
+A path is `a.b[0].c`, or `["a.b"]` for a key with a dot; an empty one is the payload itself. Units: `one`, `kilo`,
+`mega`, `deca`, `hecto`, `deci`, `centi`, `milli`, `watt-minute`, `joule`, `kilojoule`.
+
+## Whose time
+Each reading's case is counted by route, `wattline_mqtt_ingest_clock_total{route,clock}`: `device`; `device_behind`, more
+than 5 min before arrival (a buffered reading, or a clock that is slow or in local time); `arrival_` with why: `absent`,
+`unset` (0, 1970), `no_zone` (a local time, and the route has no `time_zone`), `skipped_hour`, `policy`, `unreadable`,
+`ahead`, `too_old`; `refused_` with why: `unreadable`, `ahead`, `too_old`, which are dead letters.
+
+## Families that remember
+Sparkplug's DATA may give aliases alone; the BIRTH names them. Its routes are subscribed to by one replica without the
+group, which therefore sees both. What it learned is gone with the process: until the device's next BIRTH such messages
+are dead letters `alias_unknown`. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's
+user must be allowed to publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
+
+## Fuzzing
+`scripts/fuzz.sh` fuzzes every decoder, a million runs each, with the stable compiler (`fuzz/README.md`).
+
+## What a message costs
+`cargo bench -p wattline-routes --bench decode` prints ns and allocations per message of each family;
+`loadtest/reports` has a table. A declaration costs no more than a decoder of its own.
+
+"#;
+
+const DOCUMENTS: &str = "\
+The payloads of `crates/formats/test_data` name their source each. `quoted:` are word for word what a
+document, a thread or a recording shows (white space between the parts of a JSON text aside; what was masked is said);
+`source:` follow the form that the source documents, with values of their own. Names of fields and topics were compared
+in November 2026 with the repositories of the firmware, or of a client that is tested against it: lumapu/ahoy,
+UtilitechAS/amsreader-firmware, chirpstack/chirpstack-docs, kbialek/deye-inverter-mqtt, mrWheel/DSMRloggerAPI,
+dsmrreader/dsmr-reader, openenergymonitor/emonhub, pyenphase/pyenphase, vk2him/Enphase-Envoy-mqtt-json, evcc-io/docs,
+nielstron/pyfronius, goecharger/go-eCharger-API-v1 and -v2, homewizard/python-homewizard-energy, wlcrs/huawei-solar-lib,
+boblemaire/IoTaWatt, volkszaehler/mbmd, tbnobody/OpenDTU-docs, snaptec/openWB, openWB/core, ndokter/dsmr_parser,
+home-assistant-libs/aioshelly, datenschuft/SMA-EM, SBFspot/SBFspot, DerOetzi/solaredge2mqtt, tasmota/docs,
+fmartinou/teleinfo2mqtt, Danielhiversen/pyTibber, victronenergy/dbus-flashmq, volkszaehler/vzlogger,
+Tinkerforge/esp32-firmware.
+";
+
+/// How many payloads of the tests are quoted, and from how many families.
+fn payloads() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/test_data");
+    let (mut quoted, mut composed, mut families) = (0, 0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let of = |key: &str| text.lines().filter(|line| line.starts_with(key)).count();
+        quoted += of("quoted:");
+        composed += of("source:");
+        families += usize::from(of("quoted:") > 0);
+    }
+    format!("{quoted} payloads are quoted, from {families} families; {composed} are composed.")
+}
+
+fn document() -> String {
+    let mut text = HEAD.to_owned();
+    let families = FAMILIES.len();
+    let _ = writeln!(text, "## Families\n{families} decoders. An id is made of the topic as shown.\n");
+    let _ =
+        writeln!(text, "| decoder | devices | default topics → id | what is read | units | sign | time |");
+    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- | --- |");
+    for family in FAMILIES {
+        let routes: Vec<_> =
+            family.routes.iter().map(|(filter, id)| format!("`{filter}` → `{id}`")).collect();
+        let routes = if routes.is_empty() { "none: write a route".to_owned() } else { routes.join("<br>") };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {routes} | {} | {} | {} | {} |",
+            family.name, family.title, family.reads, family.units, family.sign, family.time
+        );
+    }
+    let _ = writeln!(text, "\n## Documents\n{DOCUMENTS}\n{}\n", payloads());
+    for family in FAMILIES {
+        let _ = writeln!(text, "- `{}`: {}", family.name, family.documents.join(", "));
+    }
+    let _ = writeln!(text, "\n## Why a field is left out\n| reason | meaning |\n| --- | --- |");
+    for reason in Omitted::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), reason.meaning());
+    }
+    let _ = writeln!(text, "\n## Why a message is ignored\n| reason | meaning |\n| --- | --- |");
+    for reason in Ignored::ALL {
+        let _ = writeln!(text, "| `{}` | {} |", reason.as_str(), reason.meaning());
+    }
+    let _ = writeln!(text, "\n## Why a message is a dead letter");
+    let reasons: Vec<_> = Reason::ALL.iter().map(|reason| format!("`{}`", reason.as_str())).collect();
+    let _ = writeln!(text, "{}.", reasons.join(", "));
+    text
+}
+
+#[test]
+fn the_page_of_formats_says_what_the_code_does() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");
+    let made = document();
+    if std::env::var_os("WATTLINE_BLESS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == made, "docs/formats.md is not what the code says: run this test with WATTLINE_BLESS=1");
+}

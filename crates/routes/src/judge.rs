@@ -1,0 +1,127 @@
+//! What a message is: readings, nothing to store, or a refusal.
+
+use wattline_formats::draft::Stop;
+use wattline_formats::message::Message;
+use wattline_formats::{Decode, Ignored, Memory, Omission, Omitted, Topic};
+use wattline_reading::limits::{Limits, Refusal, refuse};
+use wattline_reading::{Reading, Reason, Timestamp};
+
+use crate::route::{Route, Routes};
+use crate::{resolve, wattline_json};
+
+/// One message, as a decoder sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The topic it was published on.
+    pub topic: &'a str,
+    /// The payload as it came.
+    pub payload: &'a [u8],
+    /// The broker delivered it with the RETAIN flag: its age is unknown.
+    pub retained: bool,
+    /// The broker delivered it with the DUP flag.
+    pub redelivered: bool,
+    /// Arrival at this process.
+    pub received_at: Timestamp,
+}
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    /// At least one reading.
+    Readings(Vec<Reading>),
+    /// Nothing to store, and no error.
+    Ignore(Ignored),
+    /// It goes to the dead letters, whole.
+    Reject(Refusal),
+}
+
+/// What is judged by: routes, plausible limits, and the largest payload.
+#[derive(Debug)]
+pub struct Judge {
+    /// Topic filter to decoder.
+    pub routes: Routes,
+    /// What is plausible.
+    pub limits: Limits,
+    /// Largest payload that is decoded; a larger one is a dead letter.
+    pub payload_bytes_max: usize,
+}
+
+// === impl Judge ===
+
+impl Judge {
+    /// Finds the route, decodes, and checks each reading: a message is taken whole or refused whole. `memory` is
+    /// what families with memory know of earlier messages; `omitted` hears of each field that was left out.
+    pub fn decide(
+        &self,
+        input: &Input<'_>,
+        memory: &mut Memory,
+        mut omitted: impl FnMut(&Omission),
+    ) -> Decoded {
+        let Some(route) = self.routes.find(input.topic) else {
+            let detail = format!("no route takes the topic {:?}", input.topic);
+            return Decoded::Reject(refuse(Reason::NoRoute, detail));
+        };
+        let family = route.decoder.family();
+        if (family.is_status)(Topic(input.topic)) {
+            return Decoded::Ignore(Ignored::Status);
+        }
+        if input.payload.len() > self.payload_bytes_max {
+            let detail = format!(
+                "the payload has {} bytes, at most {} (mqtt.payload_bytes_max)",
+                input.payload.len(),
+                self.payload_bytes_max
+            );
+            return Decoded::Reject(refuse(Reason::PayloadTooLarge, detail));
+        }
+        let decoded = match self.decode(route, input, memory, &mut omitted) {
+            Ok(readings) => Decoded::Readings(readings),
+            Err(Stop::Ignore(why)) => Decoded::Ignore(why),
+            Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
+        };
+        self.check(decoded, route, omitted)
+    }
+
+    fn decode(
+        &self,
+        route: &Route,
+        input: &Input<'_>,
+        memory: &mut Memory,
+        omitted: &mut impl FnMut(&Omission),
+    ) -> Result<Vec<Reading>, Stop> {
+        let topic = Topic(input.topic);
+        let message = Message { topic, payload: input.payload, options: &route.options };
+        let drafts = match route.decoder.family().decode {
+            Decode::Direct => return wattline_json::decode(input, route, &self.limits),
+            Decode::Drafts(decode) => decode(&message)?,
+            Decode::WithMemory(decode) => decode(&message, memory)?,
+        };
+        drafts.omitted.iter().for_each(omitted);
+        resolve::readings(drafts.drafts, route, input, &self.limits)
+    }
+
+    fn check(&self, decoded: Decoded, route: &Route, mut omitted: impl FnMut(&Omission)) -> Decoded {
+        let Decoded::Readings(mut readings) = decoded else {
+            return decoded;
+        };
+        let several = readings.len() > 1;
+        for (index, reading) in readings.iter_mut().enumerate() {
+            let left_out = |field: wattline_reading::limits::LeftOut| {
+                omitted(&Omission { field: field.as_str().into(), reason: Omitted::Implausible });
+            };
+            let checked = self.limits.check(reading, left_out);
+            if let Err(mut refusal) = checked.and_then(|()| route.check_power(&reading.measures)) {
+                if several {
+                    refusal.detail = format!("reading {index}: {}", refusal.detail);
+                }
+                return Decoded::Reject(refusal);
+            }
+        }
+        Decoded::Readings(readings)
+    }
+}
+
+impl From<Refusal> for Decoded {
+    fn from(refusal: Refusal) -> Self {
+        Self::Reject(refusal)
+    }
+}

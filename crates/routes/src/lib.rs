@@ -1,0 +1,31 @@
+//! Configuration → which family takes a topic, which meter a reading is of, which instant it has, and what a message is:
+//! readings, nothing to store, or a refusal. Pure: no I/O, no clock, no panic.
+//!
+//! [`Judge::decide`] is the whole way of one message: [`Routes::find`] gives its route, the family of the route makes
+//! drafts of it (`wattline-formats`), `resolve` makes readings of those, and the limits are checked.
+
+pub mod answer;
+mod clocks;
+mod filter;
+mod judge;
+mod resolve;
+mod route;
+mod settings;
+mod template;
+mod timing;
+mod trie;
+mod wattline_json;
+
+#[cfg(test)]
+mod declarative_tests;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod payload_tests;
+
+pub use clocks::{Clock, Clocks};
+pub use filter::{check_filter, covers, matches, overlap};
+pub use judge::{Decoded, Input, Judge};
+pub use route::{Route, Routes};
+pub use settings::{RouteSettings, Sign};
+pub use timing::{TimePolicy, Timing};

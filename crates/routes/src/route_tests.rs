@@ -1,0 +1,194 @@
+//! Routes as an operator writes them.
+
+use super::*;
+use crate::filter::matches;
+
+fn route(filter: &str, meter_id: &str) -> anyhow::Result<Routes> {
+    let settings = RouteSettings {
+        meter_id: Some(meter_id.to_owned()),
+        ..RouteSettings::new(filter, Decoder::WATTLINE_JSON)
+    };
+    Routes::new(&[settings], &[])
+}
+
+fn named(filter: &str, decoder: &str) -> RouteSettings {
+    RouteSettings::new(filter, Decoder::named(decoder).unwrap())
+}
+
+#[test]
+fn the_id_is_made_of_topic_levels() {
+    let id = |filter: &str, template: &str, topic: &str| {
+        route(filter, template).unwrap().find(topic).unwrap().meter_id(topic, None, "")
+    };
+    assert_eq!(id("wattline/+/reading", "{2}", "wattline/m-1/reading"), "m-1");
+    assert_eq!(id("site/+/shelly/+/#", "{2}/{4}-em", "site/a/shelly/b/status"), "a/b-em");
+    assert_eq!(id("zigbee2mqtt/#", "{2+}", "zigbee2mqtt/kitchen/plug"), "kitchen/plug");
+    assert_eq!(id("grid/power", "house", "grid/power"), "house");
+    assert!(route("a/+", "{2}").unwrap().find("other").is_none());
+}
+
+#[test]
+fn an_id_of_the_payload_counts_below_the_topics_own() {
+    let topic = "gateway/7/up";
+    let mut settings = named("gateway/+/up", "generic-json");
+    let id = |settings: &RouteSettings| {
+        let routes = Routes::new(std::slice::from_ref(settings), &[]).unwrap();
+        routes.find(topic).unwrap().meter_id(topic, Some("m1"), "l1")
+    };
+    assert_eq!(id(&settings), "7/m1/l1");
+    settings.trusted = true;
+    assert_eq!(id(&settings), "m1/l1");
+    settings.meter_id = Some("site-{2}-{id}".to_owned());
+    assert_eq!(id(&settings), "site-7-m1/l1");
+    settings.trusted = false;
+    let error = Routes::new(&[settings], &[]).unwrap_err().to_string();
+    assert!(error.contains("trusted = true"), "{error}");
+}
+
+#[test]
+fn a_wrong_route_says_what_is_wrong() {
+    for (filter, meter_id, word) in [
+        ("wattline/+/reading", "fixed", "all meters would be one"),
+        ("wattline/+/reading", "{4}", "the filter has 3"),
+        ("wattline/+/reading", "{0}", "no topic level"),
+        ("wattline/+/reading", "{2", "has no }"),
+        ("wattline/#/reading", "{2}", "only in the last"),
+        ("wattline/a+/reading", "{2}", "stand alone"),
+        ("$share/g/x/+", "{2}", "without $share"),
+        ("", "{1}", "empty"),
+        ("a/b", "", "empty"),
+    ] {
+        let error = format!("{:#}", route(filter, meter_id).unwrap_err());
+        assert!(error.contains(word), "{error}");
+    }
+    let error = |change: &dyn Fn(&mut RouteSettings)| {
+        let mut settings = named("a/+", "generic-json");
+        change(&mut settings);
+        format!("{:#}", Routes::new(&[settings], &[]).unwrap_err())
+    };
+    assert!(error(&|route| route.multiplier = Some(0.0)).contains("multiplier"));
+    assert!(error(&|route| route.multiplier = Some(f64::NAN)).contains("multiplier"));
+    assert!(error(&|route| route.time_zone = "Mars/Base".to_owned()).contains("Europe/Berlin"));
+    let error = Routes::new(&[], &["tasmoto".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("tasmoto"), "{error}");
+}
+
+#[test]
+fn two_routes_that_overlap_are_refused_with_both_named() {
+    for (one, other) in [("a/+", "a/b"), ("a/#", "a/b/c"), ("+/b", "a/+"), ("x", "x")] {
+        let error = Routes::new(&[named(one, "tasmota"), named(other, "esphome")], &[]).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(&format!("{one:?} (tasmota)")), "{error}");
+        assert!(error.contains(&format!("{other:?} (esphome)")), "{error}");
+    }
+    assert!(Routes::new(&[named("a/+/b", "tasmota"), named("a/+/c", "esphome")], &[]).is_ok());
+}
+
+#[test]
+fn a_route_of_the_configuration_comes_before_the_defaults() {
+    let all = ["all".to_owned()];
+    let routes = Routes::new(&[named("tele/kitchen/SENSOR", "generic-json")], &all).unwrap();
+    assert_eq!(routes.find("tele/kitchen/SENSOR").unwrap().decoder.name(), "generic-json");
+    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().decoder.name(), "tasmota");
+    let filters = routes.filters();
+    assert!(!filters.iter().any(|filter| filter == "tele/kitchen/SENSOR"), "another covers it: {filters:?}");
+    let routes = Routes::new(&[named("tele/#", "generic-json")], &all).unwrap();
+    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().decoder.name(), "generic-json");
+    assert!(!routes.filters().iter().any(|filter| filter == "tele/+/+"));
+}
+
+#[test]
+fn default_routes_differ_in_a_level_that_one_of_them_names() {
+    let routes = Routes::new(&[], &["all".to_owned()]).unwrap();
+    for (index, one) in routes.all().iter().enumerate() {
+        for other in &routes.all()[..index] {
+            let (one, other) = (&one.filter, &other.filter);
+            if !overlap(one, other) {
+                continue;
+            }
+            // Only a device that is called like another family's prefix could be meant by both.
+            let decided = one.split('/').next() != other.split('/').next();
+            assert!(decided, "{one} and {other} overlap");
+        }
+    }
+}
+
+/// A broker sends one copy for each subscription of the session that matches.
+#[test]
+fn no_subscription_brings_what_another_brings() {
+    let routes = Routes::new(&[named("site/#", "generic-json")], &["all".to_owned()]).unwrap();
+    let (grouped, plain) = (routes.filters(), routes.plain_filters());
+    let wanted: Vec<&String> = grouped.iter().chain(&plain).collect();
+    assert!(plain.iter().all(|filter| filter.starts_with("spBv1.0/")), "{plain:?}");
+    assert!(!grouped.contains(&"SMA-EM/status/+".to_owned()), "+/status/+ brings it");
+    for route in routes.all() {
+        let topic = route.filter.replace('+', "device-1").replace('#', "a/b");
+        assert_eq!(wanted.iter().filter(|filter| matches(filter, &topic)).count(), 1, "{topic}");
+    }
+    for (index, one) in wanted.iter().enumerate() {
+        for other in &wanted[..index] {
+            assert!(!covers(one, other) && !covers(other, one), "{one} {other}");
+            if !overlap(one, other) {
+                continue;
+            }
+            // What remains needs a device that is called as a level of another family: `solar/status/…`.
+            let (open, named) = if one.starts_with("+/") { (one, other) } else { (other, one) };
+            assert!(open.starts_with("+/") && !named.starts_with('+'), "{one} {other}");
+            let word = open
+                .split('/')
+                .zip(named.split('/'))
+                .skip(1)
+                .any(|(word, level)| !word.starts_with(['+', '#']) && (level == "+" || level == "#"));
+            assert!(word, "{one} {other}");
+        }
+    }
+}
+
+#[test]
+fn the_routes_bound_of_power_holds_behind_its_multiplier() {
+    let mut settings = named("wattline/+/reading", "wattline-json");
+    (settings.max_power_w, settings.multiplier) = (Some(3680.0), Some(2.0));
+    let judge = crate::Judge {
+        routes: Routes::new(&[settings], &[]).unwrap(),
+        limits: Limits::default(),
+        payload_bytes_max: 65_536,
+    };
+    let decide = |payload: &str| {
+        let received_at = Timestamp::from_micros(1_795_168_830_000_000);
+        let (topic, payload) = ("wattline/m1/reading", payload.as_bytes());
+        let input = crate::Input { topic, payload, retained: false, redelivered: false, received_at };
+        match judge.decide(&input, &mut wattline_formats::Memory::default(), |_| {}) {
+            crate::Decoded::Readings(_) => None,
+            crate::Decoded::Reject(refusal) => Some(refusal.reason),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(decide(r#"{"power_w":-1840}"#), None);
+    assert_eq!(decide(r#"{"power_w":1841}"#), Some(Reason::PowerImplausible));
+    assert_eq!(decide(r#"{"phases":[{},{"power_w":-1841}]}"#), Some(Reason::PowerImplausible));
+    for wrong in [0.0, -1.0, f64::NAN] {
+        let mut settings = named("a/+", "generic-json");
+        settings.max_power_w = Some(wrong);
+        let error = Routes::new(&[settings], &[]).unwrap_err().to_string();
+        assert!(error.contains("max_power_w"), "{error}");
+    }
+}
+
+#[test]
+fn every_default_filter_leads_to_its_own_family() {
+    let routes = Routes::new(&[], &["all".to_owned()]).unwrap();
+    for route in routes.all() {
+        let topic = route.filter.replace('+', "device-1").replace('#', "a");
+        let found = routes.find(&topic).unwrap();
+        assert_eq!(found.filter, route.filter, "{topic}");
+    }
+}
+
+#[test]
+fn a_multiplier_is_exact_for_registers() {
+    let multiplier = Multiplier::new(1.5).unwrap();
+    assert_eq!(multiplier.register_mwh(1001), 1502);
+    assert_eq!(Multiplier::new(40.0).unwrap().register_mwh(123_456_789_012), 4_938_271_560_480);
+    assert_eq!(Multiplier::new(-1.0), None);
+    assert_eq!(Multiplier::new(1e30), None);
+}
