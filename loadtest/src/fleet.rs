@@ -7,22 +7,11 @@ use parking_lot::Mutex;
 use wattline_reading::Timestamp;
 
 use crate::dialect::{Dialect, Line};
+use crate::message::Message;
 use crate::physics::Home;
 use crate::physics::weather::Weather;
 use crate::plan::{Disturbance, Plan};
 use crate::sample::{Part, Sample};
-
-/// One MQTT message.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Where it is published.
-    pub topic: Arc<str>,
-    /// What it says.
-    pub payload: Vec<u8>,
-    /// The instant of the reading, where the message carries a whole one for the first time: what a probe of
-    /// the latency can look for in the table.
-    pub first_of: Option<Timestamp>,
-}
 
 /// Where all connections end together, so that what was sent is a shorter plan: after the same reading of each meter.
 #[derive(Debug)]
@@ -210,6 +199,16 @@ pub fn samples(plan: &Plan, meter: u32) -> impl Iterator<Item = Sample> + '_ {
     let mut home = Home::new(plan.seed, meter, plan.three_phase_share);
     (0..plan.readings)
         .map(move |index| home.step(plan.ts(meter, index), plan.interval_ms, &plan_weather(plan, index)))
+}
+
+/// Every message of one meter of a mixed plan, with what must be stored of it.
+pub(crate) fn lines(plan: &Plan, meter: u32) -> impl Iterator<Item = Line> + '_ {
+    let (dialect, id) = (Dialect::of(meter), plan.meter_id(meter));
+    samples(plan, meter).flat_map(move |sample| {
+        let mut lines = Vec::new();
+        dialect.say(&id, &sample, &mut lines);
+        lines
+    })
 }
 
 /// One weather for all meters at one index: it costs more than all else of a reading.

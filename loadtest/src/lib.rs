@@ -1,15 +1,18 @@
 //! Simulated meters and the load test.
 //!
 //! A [`plan::Plan`] decides everything from a seed: each home's physics ([`physics`]), each message ([`fleet`]) and
-//! each outcome that must come of it. [`publish`] sends it at QoS 1; [`verify`] makes the same readings a second time
-//! and compares them with the table; [`books`] reads both equations of the promise that every message is accounted
-//! for. Nothing is remembered in between but the plan, so a million messages cost no more memory than ten.
+//! each outcome that must come of it ([`expected`]). [`publish`] sends it at QoS 1; [`verify`] makes the same readings
+//! a second time and compares them with the table; [`books`] reads both equations of the promise that every message
+//! is accounted for. Nothing is remembered in between but the plan, so a million messages cost no more memory than ten.
 
 pub mod books;
 pub mod dialect;
+pub mod expected;
 pub mod fill;
 pub mod fleet;
+pub mod latency;
 pub mod load;
+pub mod message;
 pub mod mixed;
 pub mod mqtt;
 pub mod pace;

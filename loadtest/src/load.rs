@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use wattline_reading::topics;
 
 use crate::books::{Door, Outcomes, Store, topic_ends};
+use crate::expected::Expected;
 use crate::fleet::{End, Fleet};
+use crate::latency::microseconds;
 use crate::pace::Pace;
-use crate::plan::{Expected, Plan};
+use crate::plan::Plan;
 use crate::probe::Probes;
-use crate::publish::{Broker, Progress, Publisher, microseconds};
+use crate::publish::{Broker, Progress, Publisher};
 use crate::target::Target;
 
 /// Connections that are publishing.

@@ -1,4 +1,4 @@
-//! A mixed load: what must come of the messages of all families, and whether it did.
+//! A mixed load: whether what must come of the messages of all families did.
 //!
 //! Devices without a clock are stamped on arrival, so which instants are stored is not known before. Known is how many
 //! readings each meter has and every value of their power and registers: those are compared, in the order of size.
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use tokio_postgres::Client;
 
-use crate::dialect::{Dialect, Line, Made};
-use crate::fleet::samples;
+use crate::dialect::{Dialect, Made};
+use crate::expected::Expected;
+use crate::fleet::lines;
 use crate::load::After;
-use crate::plan::{Expected, Plan};
+use crate::plan::Plan;
 use crate::verify::Verified;
 
 /// All values of one meter.
@@ -28,29 +29,6 @@ const VALUES: &str = "SELECT
         coalesce(array_agg(energy_export_wh ORDER BY energy_export_wh) FILTER (WHERE energy_export_wh IS NOT NULL), '{}'),
         count(*)
     FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1";
-
-/// The meters as they must be called in the registry.
-pub(crate) fn meter_ids(plan: &Plan) -> Vec<String> {
-    let ids = (0..plan.meters).flat_map(|meter| {
-        let first = lines(plan, meter).find_map(|line| line.made);
-        first.map(|made| format!("{}{}", plan.meter_id(meter), made.channel))
-    });
-    ids.collect()
-}
-
-/// Every outcome, counted. Parts that arrive in one µs would be merged: what counts is stored + merged.
-pub(crate) fn expected(plan: &Plan) -> Expected {
-    let mut expected = Expected::default();
-    for line in (0..plan.meters).flat_map(|meter| lines(plan, meter)) {
-        expected.messages += 1;
-        match line.made {
-            Some(_) => expected.stored += 1,
-            None => expected.ignored += 1,
-        }
-    }
-    expected.records = expected.stored;
-    expected
-}
 
 /// Compares the counts. A message that came twice without a time of its device is stored twice.
 pub(crate) fn check(after: &After, expected: &Expected) -> anyhow::Result<()> {
@@ -98,13 +76,4 @@ fn sent(plan: &Plan, meter: u32) -> (String, Values) {
         column.sort_by(f64::total_cmp);
     }
     (format!("{}{channel}", plan.meter_id(meter)), values)
-}
-
-fn lines(plan: &Plan, meter: u32) -> impl Iterator<Item = Line> + '_ {
-    let (dialect, id) = (Dialect::of(meter), plan.meter_id(meter));
-    samples(plan, meter).flat_map(move |sample| {
-        let mut lines = Vec::new();
-        dialect.say(&id, &sample, &mut lines);
-        lines
-    })
 }

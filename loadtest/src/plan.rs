@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 use wattline_reading::{Reason, Timestamp};
 
-use crate::mixed;
 use crate::physics::noise;
 
 /// What tells one use of the noise from another.
@@ -83,28 +82,6 @@ pub enum Garbage {
     Power,
 }
 
-/// What must come of a plan, exactly, when nothing is delivered twice. A redelivery by the broker or by a
-/// publisher that reconnected adds to `duplicate` and `conflict` only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Expected {
-    /// Messages published.
-    pub messages: u64,
-    /// Messages that are no reading.
-    pub dead_letters: u64,
-    /// Records in the readings topic.
-    pub records: u64,
-    /// Rows in the table.
-    pub stored: u64,
-    /// Records that completed a row.
-    pub merged: u64,
-    /// Records that said what the table knew.
-    pub duplicate: u64,
-    /// Records that contradicted the table.
-    pub conflict: u64,
-    /// Messages with nothing to store.
-    pub ignored: u64,
-}
-
 // === impl Plan ===
 
 impl Plan {
@@ -158,30 +135,6 @@ impl Plan {
         } else {
             Disturbance::None
         }
-    }
-
-    /// Every outcome of this plan, counted.
-    #[must_use]
-    pub fn expected(&self) -> Expected {
-        if self.mixed {
-            return mixed::expected(self);
-        }
-        let mut expected = Expected::default();
-        for meter in 0..self.meters {
-            for index in 0..self.readings {
-                expected.stored += 1;
-                match self.disturbance(meter, index) {
-                    Disturbance::None | Disturbance::OutOfOrder(_) => {}
-                    Disturbance::Duplicate(_) => expected.duplicate += 1,
-                    Disturbance::Garbage(_) => expected.dead_letters += 1,
-                    Disturbance::Conflict => expected.conflict += 1,
-                    Disturbance::Split => expected.merged += 1,
-                }
-            }
-        }
-        expected.records = expected.stored + expected.merged + expected.duplicate + expected.conflict;
-        expected.messages = expected.records + expected.dead_letters;
-        expected
     }
 }
 

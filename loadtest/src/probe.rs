@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 use wattline_reading::Timestamp;
 
-use crate::publish::microseconds;
+use crate::latency::microseconds;
 
 /// Where publishers leave readings to look for. They are asked for one at a time: a publisher that isn't asked
 /// pays one atomic load.

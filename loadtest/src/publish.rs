@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::fleet::Message;
+use crate::latency::microseconds;
+use crate::message::Message;
 use crate::mqtt::{self, Incoming, Limits};
 use crate::pace::Pace;
 use crate::probe::Probes;
@@ -384,21 +385,9 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// A histogram of µs up to ten minutes, to 0.1 %.
-#[must_use]
-#[expect(clippy::expect_used, reason = "constant bounds, seen by a test")]
-pub fn microseconds() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 600_000_000, 3).expect("bounds of a histogram")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn histograms_can_be_made() {
-        assert_eq!(microseconds().len(), 0);
-    }
 
     #[test]
     fn an_address_needs_scheme_host_and_port() {

@@ -10,8 +10,9 @@ use serde::Serialize;
 use wattline_reading::Timestamp;
 
 use crate::books::Door;
+use crate::expected::Expected;
 use crate::load::After;
-use crate::plan::{Expected, Plan};
+use crate::plan::Plan;
 use crate::processes::{Machine, ProcessUse, Usage, number};
 use crate::verify::Verified;
 

@@ -10,12 +10,12 @@ use tracing::info;
 use wattline_reading::Timestamp;
 
 use crate::books::Door;
+use crate::expected::Expected;
+use crate::latency::microseconds;
 use crate::load::{After, Before, Load, LoadOptions, settled};
 use crate::mixed;
-use crate::plan::Expected;
 use crate::probe::Probes;
 use crate::processes::{Machine, Watcher, number};
-use crate::publish::microseconds;
 use crate::report::{Latency, Rates, Report, date};
 use crate::scenario::Scenario;
 use crate::target::{Target, register_meters};

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 use wattline_reading::{Timestamp, topics};
 
 use crate::books::{Store, backlog};
+use crate::expected::Expected;
 use crate::fill::fill;
 use crate::load::{After, Before};
-use crate::plan::Expected;
 use crate::processes::{Machine, Watcher};
 use crate::report::{Rates, Report, date};
 use crate::scenario::Scenario;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use wattline_reading::Timestamp;
 
-use crate::fleet::Message;
+use crate::message::Message;
 use crate::pace::Pace;
 use crate::physics::Home;
 use crate::physics::weather::Weather;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio_postgres::{Client, NoTls};
 use tracing::warn;
 
-use crate::mixed;
+use crate::expected;
 use crate::plan::Plan;
 use crate::publish::Broker;
 
@@ -127,7 +127,7 @@ impl Target {
 /// Where the database refuses it.
 pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()> {
     let ids: Vec<String> = if plan.mixed {
-        mixed::meter_ids(plan)
+        expected::meter_ids(plan)
     } else {
         (0..plan.meters).map(|meter| plan.meter_id(meter)).collect()
     };

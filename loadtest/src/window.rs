@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::fleet::Message;
+use crate::message::Message;
 use crate::mqtt;
 
 /// Messages on their way, by packet id. The buffers of acknowledged messages are used again.

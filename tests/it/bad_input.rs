@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wattline_loadtest::fleet::Message;
+use wattline_loadtest::message::Message;
 use wattline_loadtest::pace::Pace;
 use wattline_loadtest::publish::Publisher;
 use wattline_localstack::ServiceKind;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use wattline_loadtest::fleet::Message;
+use wattline_loadtest::message::Message;
 use wattline_loadtest::pace::Pace;
 use wattline_loadtest::publish::{Broker, Publisher};
 use wattline_reading::Timestamp;

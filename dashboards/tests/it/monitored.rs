@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wattline_dashboards::exposition::{self, Family};
-use wattline_loadtest::fleet::Message;
+use wattline_loadtest::message::Message;
 use wattline_loadtest::pace::Pace;
 use wattline_loadtest::publish::{Progress, Publisher};
 use wattline_loadtest::run;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use wattline_loadtest::fleet::Message;
+use wattline_loadtest::expected::Expected;
 use wattline_loadtest::load::{Before, Load, LoadOptions, settled};
+use wattline_loadtest::message::Message;
 use wattline_loadtest::pace::Pace;
-use wattline_loadtest::plan::{Expected, Plan};
+use wattline_loadtest::plan::Plan;
 use wattline_loadtest::probe::Probes;
 use wattline_loadtest::publish::Publisher;
 use wattline_loadtest::scenario::Scenario;

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::{is_zombie, processes_in, start_ticks};
+use crate::proc::{is_zombie, processes_in, start_ticks};
 
 /// Notes `pid` with its start time: a pid alone may be somebody else's by the time it is read.
 pub(crate) fn write_record(path: &Path, pid: i32) -> Result<()> {

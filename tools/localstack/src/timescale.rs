@@ -15,7 +15,8 @@ use nix::unistd::{Gid, Uid, chown};
 use crate::database;
 use crate::installation::Installation;
 use crate::leftovers;
-use crate::process::{Launch, processes_in};
+use crate::proc::processes_in;
+use crate::process::Launch;
 
 /// One database server in one folder.
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 //! can neither be searched nor say what became of a letter.
 
 pub mod command;
+pub mod fate;
 pub mod filter;
 mod mark;
 mod page;

@@ -2,8 +2,8 @@
 
 use tokio_postgres::GenericClient;
 
+use super::fate::Fate;
 use super::page::Whole;
-use super::replay::{Becomes, Refused};
 use super::{Key, State, explain};
 
 /// The first reason is kept where the newest is another.
@@ -18,16 +18,6 @@ const MARK: &str = "UPDATE dead_letter d SET state = m.state, \
     FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], \
         $9::text[]) AS m(t, p, o, state, state_detail, readings, reason, detail, route) \
     WHERE d.source_topic = m.t AND d.source_partition = m.p AND d.source_offset = m.o";
-
-/// What became of a letter.
-pub(super) enum Fate {
-    /// Kafka has so many readings of it.
-    Replayed(i32),
-    /// There is nothing to store in it.
-    Ignored(&'static str),
-    /// It stays.
-    Refused(Refused),
-}
 
 /// The columns of [`MARK`].
 #[derive(Default)]
@@ -67,19 +57,6 @@ pub(super) async fn mark(client: &impl GenericClient, page: &[Whole], fates: &[F
         .await;
     marked.map_err(|error| explain("Kafka has the readings, but the letters can't be marked", &error))?;
     Ok(())
-}
-
-// === impl Fate ===
-
-impl From<Becomes> for Fate {
-    fn from(becomes: Becomes) -> Self {
-        match becomes {
-            Becomes::Readings(readings) => Self::Replayed(i32::try_from(readings.len()).unwrap_or(i32::MAX)),
-            Becomes::Record(_) => Self::Replayed(1),
-            Becomes::Ignored(why) => Self::Ignored(why),
-            Becomes::Refused(refused) => Self::Refused(refused),
-        }
-    }
 }
 
 // === impl Columns ===

@@ -8,7 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 use wattline_routes::answer::Shown;
 
-use super::replay::{Becomes, Report};
+use super::fate::Becomes;
+use super::replay::Report;
 use super::{By, Group, Key, Letter};
 
 /// Longer texts are cut in tables; `show` and `--json` have them whole.

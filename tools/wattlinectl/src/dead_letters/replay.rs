@@ -9,12 +9,13 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
 use wattline_reading::limits::Reason;
-use wattline_reading::{DeadLetter, Reading, Timestamp, topics, wire};
+use wattline_reading::{DeadLetter, Timestamp, topics, wire};
 use wattline_routes::Decoded;
 use wattline_service::KafkaSettings;
 
+use super::fate::{Becomes, Fate, Refused};
 use super::filter::Filter;
-use super::mark::{Fate, mark};
+use super::mark::mark;
 use super::page::{Walk, Whole};
 use super::produce::Producer;
 use super::{Key, explain, time};
@@ -45,30 +46,6 @@ pub struct Report {
     pub ignored: BTreeMap<String, u64>,
     /// Those that are still refused, by the reason.
     pub refused: BTreeMap<String, u64>,
-}
-
-/// What a letter becomes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Becomes {
-    /// Readings.
-    Readings(Vec<Reading>),
-    /// A record that goes back as it is; the reading is what is in it.
-    Record(Reading),
-    /// Nothing to store.
-    Ignored(&'static str),
-    /// Still refused.
-    Refused(Refused),
-}
-
-/// Why a letter stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The word.
-    pub reason: Reason,
-    /// What is wrong, for a person.
-    pub detail: String,
-    /// The filter of the route that takes it today.
-    pub route: Option<String>,
 }
 
 /// What letters are judged by.
@@ -245,20 +222,6 @@ fn message(letter: DeadLetter) -> Message {
         at: letter.received_at,
         retained: letter.retained,
         broker: letter.broker,
-    }
-}
-
-// === impl Becomes ===
-
-impl Becomes {
-    /// The readings that would go to Kafka.
-    #[must_use]
-    pub fn readings(&self) -> &[Reading] {
-        match self {
-            Self::Readings(readings) => readings,
-            Self::Record(reading) => std::slice::from_ref(reading),
-            Self::Ignored(_) | Self::Refused(_) => &[],
-        }
     }
 }
 
