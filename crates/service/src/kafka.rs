@@ -6,9 +6,11 @@ mod revive;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use rdkafka::ClientConfig;
 use serde::Deserialize;
+
+use crate::secret;
 
 pub use ended::{ClientEnded, Clients};
 pub use identity::{IdentityError, TopicIdentity, topic_identity};
@@ -119,7 +121,7 @@ impl KafkaSettings {
             config
                 .set("sasl.mechanism", &self.sasl_mechanism)
                 .set("sasl.username", &self.username)
-                .set("sasl.password", read_secret(&self.password_file, "kafka.password_file")?);
+                .set("sasl.password", secret::read(&self.password_file, "kafka.password_file")?);
         }
         Ok(config)
     }
@@ -136,20 +138,6 @@ impl Security {
             Self::SaslTls => "sasl_ssl",
         }
     }
-}
-
-/// The secret in a file, without the line's end; `key` names the setting in the error.
-///
-/// # Errors
-/// Where the file can't be read or is empty.
-pub fn read_secret(file: &std::path::Path, key: &str) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the secret file {} ({key})", file.display()))?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        bail!("the secret file {} ({key}) is empty", file.display());
-    }
-    Ok(secret.to_owned())
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub mod metrics;
 pub mod postgres;
 pub mod process;
 pub mod ready;
+pub mod secret;
+pub mod tls;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,4 +1,6 @@
-//! PostgreSQL: settings, connections and pools, TLS.
+//! PostgreSQL: settings, connections and pools, and what its errors mean.
+
+mod class;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,15 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
-use crate::kafka::read_secret;
+use crate::{secret, tls};
+
+pub use class::{Class, Trouble};
 
 /// Section `[database]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl DatabaseSettings {
             );
         }
         if !self.password_file.as_os_str().is_empty() {
-            config.password(read_secret(&self.password_file, "database.password_file")?);
+            config.password(secret::read(&self.password_file, "database.password_file")?);
         }
         config
             .application_name(application_name)
@@ -112,22 +113,8 @@ impl DatabaseSettings {
     }
 
     fn tls(&self) -> anyhow::Result<MakeRustlsConnect> {
-        let mut roots = RootCertStore::empty();
-        if self.tls_root_file.as_os_str().is_empty() {
-            for certificate in rustls_native_certs::load_native_certs().certs {
-                // Old authorities in the system's store that this library can't use are not ours to judge.
-                let _ = roots.add(certificate);
-            }
-        } else {
-            let file = &self.tls_root_file;
-            let name = || format!("database.tls_root_file {}", file.display());
-            for certificate in CertificateDer::pem_file_iter(file).with_context(name)? {
-                roots.add(certificate.with_context(name)?).with_context(name)?;
-            }
-            if roots.is_empty() {
-                bail!("{} holds no certificate", name());
-            }
-        }
+        let file = (!self.tls_root_file.as_os_str().is_empty()).then_some(self.tls_root_file.as_path());
+        let roots = tls::authorities(file, "database.tls_root_file")?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -157,18 +144,10 @@ pub fn describe(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// What a person can do about a connection that failed.
+/// What a person can do about it, or where to look.
 #[must_use]
 pub fn cure(error: &tokio_postgres::Error) -> &'static str {
-    match error.code().map(tokio_postgres::error::SqlState::code) {
-        Some("28P01" | "28000") => {
-            "check the role in database.url and the password in database.password_file"
-        }
-        Some("3D000") => "create the database, then run `wattlinectl migrate`",
-        Some("57P03" | "53300") => "the server is starting or full; it is tried again",
-        Some(_) => "see the server's log",
-        None => "is the server running, and is database.url right?",
-    }
+    Trouble::of(error).cure()
 }
 
 fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {

@@ -1,10 +1,8 @@
 //! What went wrong, and what that means.
 
-use std::error::Error as _;
 use std::fmt;
 
-use tokio_postgres::error::SqlState;
-use wattline_service::postgres::describe;
+use wattline_service::postgres::{self, Trouble, cure, describe};
 
 /// Why a transaction was not committed.
 #[derive(Debug)]
@@ -51,14 +49,14 @@ impl Failure {
     /// A lock was not given in time.
     #[must_use]
     pub fn is_lock_timeout(&self) -> bool {
-        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+        matches!(self, Self::Database(error) if Trouble::of(error) == Trouble::Locked)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Database(error) => write!(out, "{}{}", describe(error), cure(error)),
+            Self::Database(error) => write!(out, "{}; {}", describe(error), cure(error)),
             Self::NotOwner(partitions) => {
                 write!(out, "another aggregator owns partitions {partitions:?} now")
             }
@@ -83,24 +81,12 @@ impl From<anyhow::Error> for Failure {
 }
 
 fn classify(error: &tokio_postgres::Error) -> Class {
-    let Some(state) = error.code() else {
-        let io = error.source().is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>);
-        return if error.is_closed() || io { Class::Transient } else { Class::Stop };
-    };
-    match state.code() {
-        "40001" | "40P01" => Class::Again,
-        "57014" => Class::TooLong,
-        "55P03" | "25006" => Class::Transient,
-        code if ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class)) => Class::Transient,
-        _ => Class::Stop,
-    }
-}
-
-fn cure(error: &tokio_postgres::Error) -> &'static str {
-    match error.code().map(SqlState::code) {
-        Some("42P01" | "42703") => "; run `wattlinectl migrate`",
-        Some("42501") => "; run `wattlinectl migrate`, which grants the role its rights",
-        Some("53100") => "; the database's disk is full",
-        _ => "",
+    let trouble = Trouble::of(error);
+    match trouble.class() {
+        postgres::Class::Transient if trouble == Trouble::Race => Class::Again,
+        postgres::Class::Transient => Class::Transient,
+        postgres::Class::Cancelled => Class::TooLong,
+        // What is written is computed here: a value that the table refuses is a fault of the program.
+        postgres::Class::Data | postgres::Class::Stop => Class::Stop,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wattline_service::kafka::read_secret;
+use wattline_service::secret;
 
 /// Decides for queries and live streams alike.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Access {
         if token_file.as_os_str().is_empty() {
             return Ok(Self { token: None });
         }
-        let token = read_secret(token_file, "http.token_file")?;
+        let token = secret::read(token_file, "http.token_file")?;
         Ok(Self { token: Some(token) })
     }
 

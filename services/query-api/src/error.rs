@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_graphql::{Error, ErrorExtensionValues};
 use tracing::{error, warn};
-use wattline_service::postgres::describe;
+use wattline_service::postgres::{Class, describe};
 
 /// An error of the API. Not `Display`, so that it can't become a GraphQL error without its code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +76,13 @@ impl ApiError {
 
 impl From<tokio_postgres::Error> for ApiError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let Some(state) = error.code().map(tokio_postgres::error::SqlState::code) else {
-            return Self::database_away(&describe(&error));
-        };
-        match state {
-            // Cancelled by the role's statement_timeout.
-            "57014" => Self::Timeout(
+        match Class::of(&error) {
+            // By the role's statement_timeout.
+            Class::Cancelled => Self::Timeout(
                 "the database took too long: ask for a shorter range or a smaller page".to_owned(),
             ),
-            state if ["08", "53", "57"].contains(&&state[..2]) => Self::database_away(&describe(&error)),
-            _ => Self::internal(&describe(&error)),
+            Class::Transient => Self::database_away(&describe(&error)),
+            Class::Data | Class::Stop => Self::internal(&describe(&error)),
         }
     }
 }

@@ -38,21 +38,15 @@ impl Store {
     /// # Errors
     /// Where it doesn't, or hasn't: the text says which.
     pub async fn probe(&self) -> anyhow::Result<()> {
+        let explain = |error: tokio_postgres::Error| {
+            anyhow::anyhow!("{}; {}", postgres::describe(&error), postgres::cure(&error))
+        };
         let client = self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => {
-                anyhow::anyhow!("{}; {}", postgres::describe(&error), postgres::cure(&error))
-            }
+            deadpool_postgres::PoolError::Backend(error) => explain(error),
             error => anyhow::anyhow!("{error}"),
         })?;
         let probe = "SELECT FROM meter, reading, energy_15m, stream_offset LIMIT 0";
-        client.execute(probe, &[]).await.map_err(|error| {
-            let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
-                Some("42P01" | "42703") => "; run `wattlinectl migrate`",
-                Some("42501") => "; the role needs the grants of sql/roles.sql: run `wattlinectl migrate`",
-                _ => "",
-            };
-            anyhow::anyhow!("{}{cure}", postgres::describe(&error))
-        })?;
+        client.execute(probe, &[]).await.map_err(explain)?;
         Ok(())
     }
 

@@ -216,7 +216,7 @@ impl Writer {
         let usable = match &failure {
             Failure::Connect(_) | Failure::Timeout(_) => false,
             Failure::Database(_) | Failure::TooManyRefused(..) => {
-                failure.class() != Class::Stop || failure.is_unique_violation()
+                matches!(failure.class(), Class::Transient | Class::Data) || failure.is_unique_violation()
             }
             Failure::Fenced(_) | Failure::MeterBudget(_) => true,
         };
@@ -312,9 +312,10 @@ fn next_step(failure: &Failure, sets: usize, how: How) -> Step {
     match failure.class() {
         Class::Transient if matches!(failure, Failure::MeterBudget(_)) && sets > 1 => Step::Split,
         Class::Transient => Step::Wait,
-        Class::Data | Class::Stop if sets > 1 => Step::Split,
+        Class::Data | Class::Cancelled | Class::Stop if sets > 1 => Step::Split,
         Class::Data if how != How::Bisecting => Step::Try(How::Bisecting),
-        Class::Data | Class::Stop => Step::Stop,
+        // What takes longer than statement_timeout does so again.
+        Class::Data | Class::Cancelled | Class::Stop => Step::Stop,
     }
 }
 

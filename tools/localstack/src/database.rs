@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::task::JoinHandle;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
+use wattline_service::postgres::Trouble;
 
 /// The advisory lock of those who close a template.
 const CLOSING: i64 = 0x7761_7474;
@@ -67,7 +67,7 @@ pub(crate) async fn create_from(addresses: &[SocketAddr], name: &str, template: 
         session.client.query(put_out, &[&template]).await?;
         match session.client.batch_execute(&copy).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && tries < 100 => {
+            Err(error) if Trouble::of(&error) == Trouble::InUse && tries < 100 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

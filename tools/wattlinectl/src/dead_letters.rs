@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, Row};
 use wattline_reading::{Timestamp, topics};
 use wattline_service::DatabaseSettings;
-use wattline_service::postgres::describe;
+use wattline_service::postgres::{Trouble, describe};
 
 use filter::{Filter, Wanted};
 
@@ -198,14 +198,13 @@ async fn query(client: &Client, sql: &str, wanted: &Wanted) -> anyhow::Result<Ve
 
 /// What the server said, and what to do.
 fn explain(what: &str, error: &tokio_postgres::Error) -> anyhow::Error {
-    let cure = match error.code().map(tokio_postgres::error::SqlState::code) {
-        Some("42P01" | "42703") => "; this database has an older schema: run `wattlinectl migrate`",
-        Some("42501") => "; connect as wattline_operator, or as the owner",
-        Some("57014") => "; it took too long: name a shorter time with --since and --until",
-        Some(_) => "",
-        None => "; the connection is gone: repeat the command, nothing is done twice",
+    let cure = match Trouble::of(error) {
+        Trouble::Grant => "connect as wattline_operator, or as the owner",
+        Trouble::Cancelled => "it took too long: name a shorter time with --since and --until",
+        Trouble::Connection => "the connection is gone: repeat the command, nothing is done twice",
+        trouble => trouble.cure(),
     };
-    anyhow!("{what}: {}{cure}", describe(error))
+    anyhow!("{what}: {}; {cure}", describe(error))
 }
 
 fn letter(row: &Row) -> Letter {

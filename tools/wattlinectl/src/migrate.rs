@@ -10,8 +10,8 @@ use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 use wattline_service::DatabaseSettings;
-use wattline_service::kafka::read_secret;
 use wattline_service::postgres::describe;
+use wattline_service::secret;
 
 /// One migration.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +85,7 @@ pub async fn migrate(
     let roles = client.batch_execute(ROLES).await;
     roles.map_err(|error| anyhow::anyhow!("cannot apply roles and grants: {}", describe(&error)))?;
     for (role, file) in passwords {
-        set_password(&client, role, &read_secret(file, "--role-password")?).await?;
+        set_password(&client, role, &secret::read(file, "--role-password")?).await?;
     }
     client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("cannot release the lock")?;
     Ok(applied)

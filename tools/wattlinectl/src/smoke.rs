@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use wattline_mqtt_ingest::config::MqttSettings;
 use wattline_mqtt_ingest::session::tls_configuration;
 use wattline_reading::Timestamp;
-use wattline_service::kafka::read_secret;
+use wattline_service::secret;
 
 const METER: &str = "wattline-smoke-test";
 const POLL_EVERY: Duration = Duration::from_millis(500);
@@ -102,7 +102,7 @@ async fn publish(arguments: &Arguments, payload: &str) -> anyhow::Result<()> {
     let client_id = format!("{METER}-{}", std::process::id());
     let mut options = MqttOptions::new(client_id, Broker::tcp(host, port));
     if let Some(file) = &arguments.mqtt_password_file {
-        let password = read_secret(file, "--mqtt-password-file")?;
+        let password = secret::read(file, "--mqtt-password-file")?;
         options.set_credentials(arguments.mqtt_username.clone(), password);
     }
     if tls {
@@ -137,7 +137,7 @@ async fn newest(client: &reqwest::Client, arguments: &Arguments) -> anyhow::Resu
     let query = format!("{{ meter(id: \"{METER}\") {{ latest {{ ts }} }} }}");
     let mut request = client.post(&arguments.graphql_url).timeout(Duration::from_secs(10));
     if let Some(file) = &arguments.token_file {
-        request = request.bearer_auth(read_secret(file, "--token-file")?);
+        request = request.bearer_auth(secret::read(file, "--token-file")?);
     }
     let response =
         request.json(&json!({ "query": query })).send().await.context("the API can't be reached")?;

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use wattline_reading::topics::PACKET_BYTES_MAX;
-use wattline_service::kafka::read_secret;
+use wattline_service::{secret, tls};
 
 use crate::config::{MqttSettings, given};
 
@@ -52,7 +52,7 @@ pub(super) fn identify(options: &mut MqttOptions, settings: &MqttSettings) -> an
     if !settings.username.is_empty() {
         options.set_username(settings.username.clone());
         if given(&settings.password_file) {
-            let password = read_secret(&settings.password_file, "mqtt.password_file")?;
+            let password = secret::read(&settings.password_file, "mqtt.password_file")?;
             options.set_credentials(settings.username.clone(), password);
         }
     }
@@ -90,24 +90,9 @@ pub fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<TlsConfigura
 }
 
 fn authorities(settings: &MqttSettings) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    if given(&settings.ca_file) {
-        let name = || format!("mqtt.ca_file {}", settings.ca_file.display());
-        let read = || format!("cannot read {}", name());
-        for certificate in CertificateDer::pem_file_iter(&settings.ca_file).with_context(read)? {
-            roots.add(certificate.with_context(read)?).with_context(name)?;
-        }
-        ensure!(!roots.is_empty(), "{} holds no certificate", name());
-    } else {
-        for certificate in rustls_native_certs::load_native_certs().certs {
-            // Old authorities in the system's store that this library can't use are not ours to judge.
-            let _ = roots.add(certificate);
-        }
-        ensure!(
-            !roots.is_empty(),
-            "the system has no authorities: install ca-certificates, or set mqtt.ca_file"
-        );
-    }
+    let file = given(&settings.ca_file).then_some(settings.ca_file.as_path());
+    let roots = tls::authorities(file, "mqtt.ca_file")?;
+    ensure!(!roots.is_empty(), "the system has no authorities: install ca-certificates, or set mqtt.ca_file");
     Ok(roots)
 }
 

@@ -5,7 +5,7 @@ use wattline_reading::limits::Reason;
 use wattline_service::postgres::describe;
 
 use crate::batch::{Content, Record, Refused, Set, Stream};
-use crate::failure::{Class, Failure, classify};
+use crate::failure::{Class, Failure};
 use crate::offsets;
 use crate::session::{STAGING, Session};
 use crate::write::letters;
@@ -44,7 +44,7 @@ pub async fn write(
                 new.extend(stored.new);
                 stored.counts.iter().for_each(|more| add(&mut counts, more));
             }
-            Err(Failure::Database(error)) if classify(&error) == Class::Data => {
+            Err(Failure::Database(error)) if Class::of(&error) == Class::Data => {
                 session.client().batch_execute("ROLLBACK TO attempt; RELEASE attempt").await?;
                 if let [record] = records {
                     if refused.len() == writing.refused_rows_max {

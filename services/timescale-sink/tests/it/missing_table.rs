@@ -46,7 +46,7 @@ fn send(world: &World, seconds: i64) {
 /// A table that only some records need, and fewer of these than the number that can't be their fault: nothing but the
 /// class of the error keeps them from being taken for bad ones.
 ///
-/// Seen to fail without the guard: with 42P01 among the data errors of `failure::classify`, each record in conflict is
+/// Seen to fail without the guard: with 42P01 among the values of `postgres::Trouble`, each record in conflict is
 /// refused by itself, becomes a dead letter, and the sink stays ready.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_table_of_conflicts_fills_no_dead_letters_either() {
