@@ -8,9 +8,10 @@ HOMES ?= 12
 HTTP_PORT ?= 9400
 FAULT_ROUNDS ?= 5
 FAILOVER_ROUNDS ?= 3
+FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults failover bench deny
+.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,6 +50,9 @@ failover: install ## Kafka, database and MQTT brokers lost, and an upgrade, unde
 	@scripts/install-debian.sh failover
 	@scripts/charts.sh install
 	@WATTLINE_FAULT_ROUNDS=$(FAILOVER_ROUNDS) scripts/failover.sh
+
+fuzz: ## Every decoder, the routes and the scalars with anything, shortly; FUZZ_RUNS=n each
+	@scripts/fuzz.sh all $(FUZZ_RUNS)
 
 bench: build ## Measure the whole path and the sink alone, and write a report
 	@scripts/bench.sh

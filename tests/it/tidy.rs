@@ -1,5 +1,13 @@
 //! Style that a compiler doesn't check: sizes, words, and documents that name only what exists.
 
+mod circles;
+mod cited;
+mod duplicates;
+mod figures;
+mod layers;
+mod modules;
+mod source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A route's time policy: which instant a reading gets from its device's time (ENERGY.md T1, T2).
+//! A route's time policy: which instant a reading gets from its device's time.
 
 use chrono::{LocalResult, NaiveDateTime, TimeZone};
 use chrono_tz::Tz;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-/// A case of `crates/formats/test_data/FAMILY.txt`.
+/// A case of `crates/formats/test_data/<family>.txt`.
 struct Case {
     topic: String,
     payload: Vec<u8>,

@@ -1,6 +1,6 @@
 //! amsreader (AmsToMqttBridge): Nordic and Austrian meters (Aidon, Kamstrup, Kaifa, Landis+Gyr) on the HAN port, as
 //! one JSON object; made for Home Assistant, without the frame around `data`, as `…/power` and `…/energy`. Registers
-//! belong to the meter's own instant `rtc` (ENERGY.md T4), power to `t`.
+//! belong to the meter's own instant `rtc`, power to `t`.
 
 use super::prelude::*;
 

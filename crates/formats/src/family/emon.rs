@@ -8,7 +8,7 @@ pub(super) const FAMILY: Family = Family {
     routes: &[("emon/+", "{2}"), ("emon/+/+", "{2}")],
     reads: "each clamp a channel: power1… or P1…, E1…; Vrms or V1. Pulse counters and unnamed values are left out",
     units: "W, Wh, V",
-    sign: "+ import; `E1` of an emonTx 4 may fall (ENERGY.md E22)",
+    sign: "+ import; `E1` of an emonTx 4 may fall, which is a dip or unknown energy",
     time: "`time` of the JSON, else arrival",
     documents: &[
         "https://docs.openenergymonitor.org/emonhub/mqtt.html",
