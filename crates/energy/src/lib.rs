@@ -1,4 +1,4 @@
-//! kWh from readings: pure, exact, no I/O, no clock. The aggregator and query-api share it.
+//! kWh from readings: pure, exact, no I/O, no clock. The aggregator, query-api and wattlinectl share it.
 //!
 //! One window of stored rows goes in, buckets come out, in three steps that each live in a module:
 //!
@@ -6,7 +6,8 @@
 //! 2. [`span`]: what each pair of consecutive readings says: so much energy in this time, or nothing known;
 //! 3. [`bucket`]: spans shared out over buckets, to the milliwatt-hour.
 //!
-//! [`reach`] turns the question round: which buckets can a changed row change.
+//! [`reach`] turns the question round: which buckets can a changed row change. [`series`] goes on from stored buckets:
+//! sums of them in a time zone, for people.
 //!
 //! Everything is integer arithmetic: registers in mWh, power in mW, time in µs, products in 128 bits. A register's
 //! value at a bucket's edge is rounded once, so the energies of consecutive buckets telescope to the register's own
@@ -24,6 +25,7 @@ pub mod grid;
 pub mod power;
 pub mod quality;
 pub mod reach;
+pub mod series;
 pub mod span;
 
 pub use bucket::{Bucket, Energy, buckets, register_energy};

@@ -28,6 +28,8 @@ pub enum Flag {
     Implausible,
     /// Entered by an import.
     Imported,
+    /// Stored by a later version, with a word that this one doesn't know. Never computed.
+    Other,
 }
 
 /// A set of [`Flag`]s.
@@ -38,7 +40,7 @@ pub struct Quality(u16);
 
 impl Flag {
     /// Every flag, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Gap,
         Self::Spread,
         Self::Shaped,
@@ -50,6 +52,7 @@ impl Flag {
         Self::Swap,
         Self::Implausible,
         Self::Imported,
+        Self::Other,
     ];
 
     /// The word.
@@ -67,6 +70,7 @@ impl Flag {
             Self::Swap => "swap",
             Self::Implausible => "implausible",
             Self::Imported => "imported",
+            Self::Other => "other",
         }
     }
 
@@ -89,6 +93,12 @@ impl Quality {
         Self(self.0 | 1 << flag as u8)
     }
 
+    /// Without this flag.
+    #[must_use]
+    pub const fn without(self, flag: Flag) -> Self {
+        Self(self.0 & !(1 << flag as u8))
+    }
+
     /// The flags of both.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -99,6 +109,12 @@ impl Quality {
     #[must_use]
     pub const fn has(self, flag: Flag) -> bool {
         self.0 & 1 << flag as u8 != 0
+    }
+
+    /// Whether part of the energy is no measured difference of a register.
+    #[must_use]
+    pub const fn is_estimated(self) -> bool {
+        self.has(Flag::Gap) || self.has(Flag::Power) || self.has(Flag::Implausible)
     }
 
     /// Whether there is no remark.
@@ -134,8 +150,17 @@ mod tests {
         for flag in Flag::ALL {
             assert_eq!(Flag::from_word(flag.as_str()), Some(flag));
             assert_eq!(Quality::NONE.with(flag).flags().collect::<Vec<_>>(), [flag]);
+            assert!(Quality::NONE.with(flag).without(flag).is_empty());
+            assert!(!Flag::ALL.into_iter().collect::<Quality>().without(flag).has(flag));
         }
         assert_eq!(Flag::from_word("fine"), None);
         assert_eq!(Flag::ALL.into_iter().collect::<Quality>().flags().count(), Flag::ALL.len());
+    }
+
+    #[test]
+    fn what_was_measured_is_not_estimated() {
+        let estimated: Vec<Flag> =
+            Flag::ALL.into_iter().filter(|flag| Quality::NONE.with(*flag).is_estimated()).collect();
+        assert_eq!(estimated, [Flag::Gap, Flag::Power, Flag::Implausible]);
     }
 }

@@ -2,7 +2,6 @@
 
 pub mod auth;
 pub mod config;
-pub mod energy;
 pub mod error;
 pub mod graphql;
 pub mod http;

@@ -3,16 +3,18 @@
 use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, FixedOffset, Utc};
 use chrono_tz::Tz;
+use wattline_energy::Flag;
+use wattline_energy::series::{GridError, Interval, Point, PowerSum, Sum, ZoneGrid, points, total};
 use wattline_reading::register;
 
 use super::DATABASE_COST;
 use crate::config::LimitSettings;
-use crate::energy::{Amount, Bucket, Grid, GridError, Interval, series, total};
 use crate::error::{ApiError, Result};
 use crate::store::{MeterRow, Store};
 
 /// Width of the buckets.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
+#[graphql(remote = "Interval")]
 pub enum EnergyInterval {
     /// 15 minutes.
     QuarterHour,
@@ -77,6 +79,7 @@ struct Energy {
 
 /// What the reader of an energy should know.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
+#[graphql(remote = "Flag")]
 enum EnergyQuality {
     /// Part of it is spread over a time without readings.
     Gap,
@@ -113,10 +116,7 @@ pub(super) fn cost(
     interval: EnergyInterval,
     child_complexity: usize,
 ) -> usize {
-    let width_s = match interval {
-        EnergyInterval::QuarterHour => 900,
-        EnergyInterval::Hour => 3600,
-    };
+    let width_s = Interval::from(interval).width_us() / 1_000_000;
     // Ranges that are refused anyway, with a better word, need not be counted out.
     let points = ((to - from).num_seconds() / width_s).clamp(1, 3000);
     DATABASE_COST + usize::try_from(points).unwrap_or(1).saturating_mul(child_complexity.max(1))
@@ -128,62 +128,58 @@ pub(super) fn grid(
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     interval: EnergyInterval,
     time_zone: &str,
-) -> Result<Grid> {
+) -> Result<ZoneGrid> {
     let zone: Tz = time_zone.parse().map_err(|_| {
         ApiError::BadInput(format!(
             "{time_zone:?} is no time zone: write an IANA name, such as Europe/Berlin"
         ))
     })?;
-    let interval = match interval {
-        EnergyInterval::QuarterHour => Interval::QuarterHour,
-        EnergyInterval::Hour => Interval::Hour,
-    };
-    Grid::new(from, to, interval, zone, limits.energy_points_max).map_err(|error| match error {
+    let refused = |error: GridError| match error {
         GridError::TooMany { .. } => ApiError::TooMuch(error.to_string()),
         GridError::Empty | GridError::FarAway => ApiError::BadInput(error.to_string()),
-    })
+    };
+    ZoneGrid::new(from, to, interval.into(), zone, limits.energy_points_max).map_err(refused)
 }
 
 /// Loads a series.
 pub(super) async fn load(
     store: &Store,
     meter: &MeterRow,
-    grid: Grid,
+    grid: ZoneGrid,
     time_zone: String,
 ) -> Result<EnergySeries> {
     let (from, to) = grid.range().ok_or_else(|| ApiError::internal("an energy series without buckets"))?;
     let quarters = store.quarters(meter, from.to_utc(), to.to_utc()).await?;
-    let buckets = series(&grid, &quarters);
-    let (import, export) = total(&buckets);
+    let points = points(&grid, &quarters);
+    let (import, export) = total(&points);
     let width_ms = (to - from).num_milliseconds();
     Ok(EnergySeries {
-        interval: match grid.interval {
-            Interval::QuarterHour => EnergyInterval::QuarterHour,
-            Interval::Hour => EnergyInterval::Hour,
-        },
+        interval: grid.interval.into(),
         time_zone,
         from,
         to,
         total_import: Energy::new(&import, width_ms),
         total_export: Energy::new(&export, width_ms),
-        buckets: buckets.iter().map(EnergyBucket::from).collect(),
+        buckets: points.iter().map(EnergyBucket::from).collect(),
     })
 }
 
 // === impl EnergyBucket ===
 
-impl From<&Bucket> for EnergyBucket {
-    fn from(bucket: &Bucket) -> Self {
-        let width_ms = (bucket.slot.end - bucket.slot.start).num_milliseconds();
+impl From<&Point> for EnergyBucket {
+    fn from(point: &Point) -> Self {
+        let width_ms = (point.slot.end - point.slot.start).num_milliseconds();
+        let power = point.power.as_ref();
         Self {
-            start: bucket.slot.start,
-            end: bucket.slot.end,
-            import: Energy::new(&bucket.import, width_ms),
-            export: Energy::new(&bucket.export, width_ms),
-            power_min_w: bucket.power_min_w,
-            power_avg_w: bucket.power_avg_w,
-            power_max_w: bucket.power_max_w,
-            reading_count: bucket.readings,
+            start: point.slot.start,
+            end: point.slot.end,
+            import: Energy::new(&point.import, width_ms),
+            export: Energy::new(&point.export, width_ms),
+            // mW to W is the same step as mWh to Wh.
+            power_min_w: power.map(|power| register::to_wh(power.min_mw)),
+            power_avg_w: power.map(PowerSum::avg_w),
+            power_max_w: power.map(|power| register::to_wh(power.max_mw)),
+            reading_count: point.reading_count,
         }
     }
 }
@@ -191,35 +187,16 @@ impl From<&Bucket> for EnergyBucket {
 // === impl Energy ===
 
 impl Energy {
-    fn new(amount: &Amount, width_ms: i64) -> Self {
-        let coverage = amount.coverage(width_ms);
+    fn new(sum: &Sum, width_ms: i64) -> Self {
+        let coverage = sum.coverage(width_ms);
+        let mut flags: Vec<Flag> = sum.quality.flags().collect();
+        flags.sort_by_key(|flag| flag.as_str());
         Self {
-            energy_wh: amount.energy_mwh.map(register::to_wh),
+            energy_wh: sum.mwh.map(register::to_wh),
             coverage,
-            quality: amount.quality.iter().map(|flag| EnergyQuality::parse(flag)).collect(),
-            estimated: amount.is_estimated(),
+            quality: flags.into_iter().map(EnergyQuality::from).collect(),
+            estimated: sum.quality.is_estimated(),
             complete: coverage >= COMPLETE,
-        }
-    }
-}
-
-// === impl EnergyQuality ===
-
-impl EnergyQuality {
-    fn parse(flag: &str) -> Self {
-        match flag {
-            "gap" => Self::Gap,
-            "spread" => Self::Spread,
-            "shaped" => Self::Shaped,
-            "power" => Self::Power,
-            "dip" => Self::Dip,
-            "glitch" => Self::Glitch,
-            "reset" => Self::Reset,
-            "rollover" => Self::Rollover,
-            "swap" => Self::Swap,
-            "implausible" => Self::Implausible,
-            "imported" => Self::Imported,
-            _ => Self::Other,
         }
     }
 }

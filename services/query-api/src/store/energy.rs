@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
+use wattline_energy::{Bucket, Energy, Flag, PowerStatistics, power};
 use wattline_reading::register;
 
 use super::{MeterRow, Store};
-use crate::energy::{Direction, Quarter};
 use crate::error::Result;
 
 const QUARTERS: &str = "SELECT bucket, import_wh, export_wh, import_coverage_ms, export_coverage_ms, \
@@ -24,7 +24,7 @@ impl Store {
         meter: &MeterRow,
         from: DateTime<Utc>,
         to: DateTime<Utc>,
-    ) -> Result<Vec<Quarter>> {
+    ) -> Result<Vec<Bucket>> {
         let client = self.client().await?;
         let statement = client.prepare_cached(QUARTERS).await?;
         let rows = client.query(&statement, &[&meter.key, &from, &to]).await?;
@@ -32,27 +32,24 @@ impl Store {
     }
 }
 
-fn quarter(row: &Row) -> Quarter {
-    Quarter {
-        start: row.get(0),
-        import: direction(row, 1, 3, 5),
-        export: direction(row, 2, 4, 6),
-        power_min_w: row.get(7),
-        power_avg_w: row.get(8),
-        power_max_w: row.get(9),
-        readings: row.get::<_, i32>(10).into(),
+fn quarter(row: &Row) -> Bucket {
+    let mw = |index: usize| row.get::<_, Option<f64>>(index).map(power::from_w);
+    let power = mw(7).zip(mw(8)).zip(mw(9));
+    Bucket {
+        start_us: row.get::<_, DateTime<Utc>>(0).timestamp_micros(),
+        import: energy(row, 1, 3, 5),
+        export: energy(row, 2, 4, 6),
+        power: power.map(|((min_mw, avg_mw), max_mw)| PowerStatistics { min_mw, avg_mw, max_mw }),
+        reading_count: row.get(10),
     }
 }
 
-fn direction(row: &Row, energy: usize, coverage: usize, quality: usize) -> Direction {
-    let classes: Vec<i32> = row.get(coverage);
-    let mut coverage_ms = [0; 4];
-    for (into, ms) in coverage_ms.iter_mut().zip(classes) {
-        *into = i64::from(ms);
-    }
-    Direction {
-        energy_mwh: row.get::<_, Option<f64>>(energy).map(register::from_wh),
-        coverage_ms,
-        quality: row.get::<_, Vec<String>>(quality).into_iter().collect(),
+fn energy(row: &Row, wh: usize, coverage: usize, quality: usize) -> Energy {
+    let coverage_ms: Vec<i32> = row.get(coverage);
+    let words: Vec<&str> = row.get(quality);
+    Energy {
+        mwh: row.get::<_, Option<f64>>(wh).map(register::from_wh),
+        coverage_ms: coverage_ms.try_into().unwrap_or_default(),
+        quality: words.into_iter().map(|word| Flag::from_word(word).unwrap_or(Flag::Other)).collect(),
     }
 }

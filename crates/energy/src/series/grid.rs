@@ -1,10 +1,12 @@
-//! The buckets of a range: local hours or quarter-hours, each a run of quarter-hours in UTC. All zone offsets in
+//! The points of a range: local hours or quarter-hours, each a run of quarter-hours in UTC. All zone offsets in
 //! use are multiples of 15 minutes, so this needs nothing finer, in any zone and on any date.
 
 use chrono::{DateTime, FixedOffset, Offset, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
-/// Width of the buckets.
+use crate::QUARTER_HOUR_US;
+
+/// Width of the points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interval {
     /// 15 minutes.
@@ -13,7 +15,7 @@ pub enum Interval {
     Hour,
 }
 
-/// One bucket: `start` up to, not including, `end`, labelled with the offset of its start.
+/// When one point is: `start` up to, not including, `end`, labelled with the offset of its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// Its first instant.
@@ -22,10 +24,10 @@ pub struct Slot {
     pub end: DateTime<FixedOffset>,
 }
 
-/// The buckets of a range, in order and without holes.
+/// The points of a range in a time zone, in order and without holes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grid {
-    /// Width of the buckets.
+pub struct ZoneGrid {
+    /// Width of the points.
     pub interval: Interval,
     /// At least one.
     pub slots: Vec<Slot>,
@@ -40,10 +42,10 @@ pub enum GridError {
     /// Out of the years that meters live in.
     #[error("`from` and `to` must lie between the years 2000 and 2200")]
     FarAway,
-    /// More buckets than are given out at once.
+    /// More points than are given out at once.
     #[error("{points} points of {interval} are too many: at most {points_max} at a time; {cure}")]
     TooMany {
-        /// Buckets in the range.
+        /// Points in the range.
         points: i64,
         /// The limit.
         points_max: i64,
@@ -72,6 +74,12 @@ impl Interval {
         }
     }
 
+    /// Its nominal width in µs: where clocks change by half an hour, a local hour is shorter.
+    #[must_use]
+    pub const fn width_us(self) -> i64 {
+        QUARTER_HOUR_US * self.quarters()
+    }
+
     const fn quarters(self) -> i64 {
         match self {
             Self::QuarterHour => 1,
@@ -80,13 +88,13 @@ impl Interval {
     }
 }
 
-// === impl Grid ===
+// === impl ZoneGrid ===
 
-impl Grid {
-    /// The buckets that meet [`from`, `to`): the first may begin before, the last may end after.
+impl ZoneGrid {
+    /// The points that meet [`from`, `to`): the first may begin before, the last may end after.
     ///
     /// # Errors
-    /// Where the range is empty, far away, or has more than `points_max` buckets.
+    /// Where the range is empty, far away, or has more than `points_max` points.
     pub fn new(
         from: DateTime<Utc>,
         to: DateTime<Utc>,
@@ -121,7 +129,7 @@ impl Grid {
         Ok(Self { interval, slots })
     }
 
-    /// From the first bucket's start to the last one's end.
+    /// From the first point's start to the last one's end.
     #[must_use]
     pub fn range(&self) -> Option<(DateTime<FixedOffset>, DateTime<FixedOffset>)> {
         Some((self.slots.first()?.start, self.slots.last()?.end))
@@ -170,7 +178,7 @@ mod tests {
     }
 
     fn grid(from: &str, to: &str, interval: Interval, zone: Tz) -> Vec<Slot> {
-        Grid::new(time(from), time(to), interval, zone, 3000).unwrap().slots
+        ZoneGrid::new(time(from), time(to), interval, zone, 3000).unwrap().slots
     }
 
     fn starts(slots: &[Slot]) -> Vec<String> {
@@ -231,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_that_are_cut_are_given_whole() {
+    fn points_that_are_cut_are_given_whole() {
         let slots = grid("2026-06-01T10:20:00Z", "2026-06-01T11:00:01Z", Interval::Hour, Tz::UTC);
         assert_eq!(starts(&slots), ["2026-06-01T10:00:00+00:00", "2026-06-01T11:00:00+00:00"]);
         let slots = grid("2026-06-01T10:20:00Z", "2026-06-01T10:30:00Z", Interval::QuarterHour, Tz::UTC);
@@ -243,8 +251,9 @@ mod tests {
         for zone in chrono_tz::TZ_VARIANTS {
             for day in ["2026-03-29", "2026-04-05", "2026-10-04", "2026-10-25", "2026-11-01", "2026-07-01"] {
                 let from = time(&format!("{day}T00:00:00Z")) - TimeDelta::hours(20);
-                let slots =
-                    Grid::new(from, from + TimeDelta::hours(48), Interval::Hour, zone, 3000).unwrap().slots;
+                let slots = ZoneGrid::new(from, from + TimeDelta::hours(48), Interval::Hour, zone, 3000)
+                    .unwrap()
+                    .slots;
                 assert!(slots.windows(2).all(|pair| pair[0].end == pair[1].start), "{zone} {day}");
                 assert!(
                     slots.iter().all(|slot| slot.end - slot.start <= TimeDelta::hours(1)),
@@ -257,7 +266,7 @@ mod tests {
 
     #[test]
     fn too_many_points_name_what_fits() {
-        let year = Grid::new(
+        let year = ZoneGrid::new(
             time("2026-01-01T00:00:00Z"),
             time("2026-04-01T00:00:00Z"),
             Interval::QuarterHour,
@@ -267,7 +276,7 @@ mod tests {
         let error = year.unwrap_err().to_string();
         assert!(error.contains("8640 points of QUARTER_HOUR"), "{error}");
         assert!(error.contains("interval HOUR fits (2160 points)"), "{error}");
-        let decade = Grid::new(
+        let decade = ZoneGrid::new(
             time("2020-01-01T00:00:00Z"),
             time("2030-01-01T00:00:00Z"),
             Interval::Hour,
@@ -276,7 +285,7 @@ mod tests {
         );
         let error = decade.unwrap_err().to_string();
         assert!(error.contains("at most 125 days"), "{error}");
-        let empty = Grid::new(
+        let empty = ZoneGrid::new(
             time("2026-01-01T00:00:00Z"),
             time("2026-01-01T00:00:00Z"),
             Interval::Hour,
