@@ -9,10 +9,17 @@ use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::traces::TraceSettings;
+
 /// The configuration of a service.
 pub trait ServiceConfig: DeserializeOwned {
     /// The section that all services have.
     fn service(&self) -> &ServiceSettings;
+
+    /// Where its traces go; by default nowhere.
+    fn traces(&self) -> &TraceSettings {
+        &TraceSettings::OFF
+    }
 
     /// Checks what types can't say: ranges, and keys that need each other.
     ///
@@ -110,6 +117,7 @@ pub fn load_from<C: ServiceConfig>(
     if !(1..=64).contains(&settings.worker_threads) {
         bail!("bad configuration: service.worker_threads is {}, must be 1 to 64", settings.worker_threads);
     }
+    config.traces().validate().context("bad configuration")?;
     config.validate().context("bad configuration")?;
     Ok(config)
 }
@@ -159,11 +167,16 @@ mod tests {
     struct Sample {
         service: ServiceSettings,
         kafka: KafkaSettings,
+        traces: TraceSettings,
     }
 
     impl ServiceConfig for Sample {
         fn service(&self) -> &ServiceSettings {
             &self.service
+        }
+
+        fn traces(&self) -> &TraceSettings {
+            &self.traces
         }
     }
 

@@ -15,6 +15,7 @@ pub mod process;
 pub mod ready;
 pub mod secret;
 pub mod tls;
+pub mod traces;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -33,9 +34,13 @@ pub use lag::LagClock;
 pub use metrics::Metrics;
 pub use postgres::DatabaseSettings;
 pub use ready::{Condition, Ready};
+pub use traces::TraceSettings;
 
 /// Exit code of a configuration that can't be used (`EX_USAGE` of sysexits).
 pub const EXIT_CONFIGURATION: u8 = 64;
+
+/// How long the end may take for the last traces.
+const TRACES_STOP: Duration = Duration::from_secs(2);
 
 /// What a service is given besides its configuration.
 #[derive(Clone, Debug)]
@@ -86,20 +91,26 @@ where
         return check(name, &config, how);
     }
     let settings = config.service().clone();
-    if let Err(error) = logs::start(&settings) {
-        return refuse(name, &error);
-    }
-    let outcome = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.worker_threads)
         .enable_all()
         .build()
-        .context("cannot start the runtime")
-        .and_then(|runtime| {
-            let outcome = runtime.block_on(serve(name, config, &settings, run));
-            // A blocking call of a client library must not hold the exit up.
-            runtime.shutdown_timeout(Duration::from_millis(500));
-            outcome
-        });
+        .context("cannot start the runtime");
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(name, &error),
+    };
+    let traces = traces::start(config.traces(), name, runtime.handle().clone());
+    let traces = match traces.and_then(|traces| logs::start(&settings, traces.as_ref()).map(|()| traces)) {
+        Ok(traces) => traces,
+        Err(error) => return refuse(name, &error),
+    };
+    let outcome = runtime.block_on(serve(name, config, &settings, run));
+    if let Some(traces) = traces {
+        traces.stop(TRACES_STOP);
+    }
+    // A blocking call of a client library must not hold the exit up.
+    runtime.shutdown_timeout(Duration::from_millis(500));
     match outcome {
         Ok(()) => {
             info!("{name} has stopped");

@@ -24,6 +24,29 @@ event is there from the start with 0, so that `rate()` sees that event too; only
   (arrival to live stream). **Lag**: `wattline_timescale_sink_lag_records` and `lag_seconds`, `wattline_aggregator_behind_seconds`.
 ";
 
+const TRACES: &str = "
+## Traces
+
+Off by default. With `traces.endpoint` set, each service sends its spans as OTLP over HTTP (protobuf, to `ENDPOINT/v1/traces`) to
+a collector on the same machine or in the same pod; TLS for a longer way is the collector's work. A collector that is away costs
+nothing but the spans: they are dropped, and the log says so once. `service.name` is `wattline-` and the service's name.
+
+| span | service | fields |
+| --- | --- | --- |
+| `message` | mqtt-ingest | of each chosen message, from its first record until Kafka has all of them |
+| `request` | query-api | `operation`, `kind`, `duration_ms`, `errors`, `rows`, `points` |
+| `stream` | query-api | `subscriber` (the number of the WebSocket), `meter`, `events`, `dropped`, `duration_ms` |
+
+`traces.sample_ratio` of the messages are chosen, 1 % by default, by their number. Their records carry the context of the span in
+the header `traceparent` ([W3C Trace Context](https://www.w3.org/TR/trace-context/)); others have no header. A batch holds records of
+many messages, so its span is no child of theirs: it *links* to them, at most 128, and is always taken when it does. Of all other spans
+the same share is taken.
+
+The same spans are in the log, traces or not: each line carries the fields of the span that it was written in, in JSON too. With
+`service.log_filter = \"info,wattline_query_api=debug\"` each request and each end of a stream is a line. Texts of queries, their
+variables, tokens and passwords are in no field.
+";
+
 const SERVERS: &str = "
 ## Servers
 
@@ -50,6 +73,7 @@ pub fn document(services: &[(String, BTreeMap<String, Family>)], exporters: &[Ex
         let _ = writeln!(text, "\n## {service}\n");
         table(&mut text, families.iter().filter(|(name, _)| !shared(name)));
     }
+    text.push_str(TRACES);
     text.push_str(SERVERS);
     for exporter in exporters {
         let Exporter { name, version, port, source, notes, evidence, metrics, .. } = exporter;

@@ -9,7 +9,7 @@ use crate::key_partition::key_partition;
 use crate::load::{Job, micros, time};
 
 /// Rows looked at in one slice.
-const LOOK: i64 = 1_000;
+const CANDIDATES_MAX: i64 = 1_000;
 /// Rows worked off in one slice, at most.
 const ROWS_MAX: usize = 100;
 
@@ -41,7 +41,7 @@ pub async fn choose(
     const CHOOSE: &str = "SELECT r.id, r.meter_key, m.meter_id, r.reason, \
          greatest(r.from_ts, '2001-09-09 01:46:40+00'), least(r.to_ts, now() + interval '1 day') \
          FROM recompute r JOIN meter m USING (meter_key) WHERE r.id > $1 ORDER BY r.id LIMIT $2";
-    let rows = transaction.query(CHOOSE, &[&cursor, &LOOK]).await?;
+    let rows = transaction.query(CHOOSE, &[&cursor, &CANDIDATES_MAX]).await?;
     let mut slice = Slice::default();
     let mut left_us = slice_us;
     for row in &rows {
@@ -69,7 +69,7 @@ pub async fn choose(
             slice.jobs.push(Job { meter_key, changed, always: reason != "spill" });
         }
     }
-    if i64::try_from(rows.len()).unwrap_or(LOOK) < LOOK {
+    if i64::try_from(rows.len()).unwrap_or(CANDIDATES_MAX) < CANDIDATES_MAX {
         slice.cursor = 0;
     }
     Ok(slice)

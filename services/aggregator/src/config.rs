@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::Deserialize;
 use wattline_reading::topics;
-use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings};
+use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 use crate::marks::Pace;
 
@@ -13,6 +13,8 @@ use crate::marks::Pace;
 pub struct Config {
     /// What all services have.
     pub service: ServiceSettings,
+    /// Where its traces go.
+    pub traces: TraceSettings,
     /// The Kafka cluster.
     pub kafka: KafkaSettings,
     /// The database.
@@ -94,6 +96,10 @@ impl ServiceConfig for Config {
         &self.service
     }
 
+    fn traces(&self) -> &TraceSettings {
+        &self.traces
+    }
+
     fn validate(&self) -> anyhow::Result<()> {
         let Self { input, marks, recompute, .. } = self;
         for (name, value) in [("input.group", &input.group), ("input.readings_topic", &input.readings_topic)]
@@ -149,6 +155,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service: ServiceSettings::with_admin_port(9403),
+            traces: TraceSettings::default(),
             kafka: KafkaSettings::default(),
             database: DatabaseSettings::with_role("wattline_aggregator"),
             input: InputSettings::default(),

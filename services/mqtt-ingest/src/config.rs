@@ -8,7 +8,7 @@ use serde::Deserialize;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
 use wattline_routes::{RouteSettings, Routes, overlap};
-use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings};
+use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 use crate::clock::ClockSettings;
 use crate::window::WindowSettings;
@@ -23,6 +23,8 @@ pub(crate) use mqtt::{given, unshared};
 pub struct Config {
     /// What all services have.
     pub service: ServiceSettings,
+    /// Where its traces go.
+    pub traces: TraceSettings,
     /// The broker that messages come from; with [`Config::broker`], what all of those share.
     pub mqtt: MqttSettings,
     /// Several brokers, each with what differs from `mqtt`.
@@ -63,6 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service: ServiceSettings::with_admin_port(9401),
+            traces: TraceSettings::default(),
             mqtt: MqttSettings::default(),
             broker: Vec::new(),
             kafka: KafkaSettings::default(),
@@ -79,6 +82,10 @@ impl Default for Config {
 impl ServiceConfig for Config {
     fn service(&self) -> &ServiceSettings {
         &self.service
+    }
+
+    fn traces(&self) -> &TraceSettings {
+        &self.traces
     }
 
     fn check_connections(&self) -> impl Future<Output = Vec<ConnectionCheck>> {

@@ -18,9 +18,10 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::statistics::Statistics;
 use tokio::sync::Notify;
-use tracing::{debug, info, warn};
+use tracing::{debug, info, info_span, warn};
 use wattline_reading::topics::{DEAD_LETTERS, PARTITIONER, READINGS, RECORD_BYTES_MAX};
 use wattline_service::KafkaSettings;
+use wattline_service::traces::InFlight;
 
 use crate::config::ProduceSettings;
 use crate::window::WindowSettings;
@@ -60,6 +61,7 @@ pub struct Deliveries {
     queue: Mutex<Vec<Delivery>>,
     wake: Notify,
     brokers_lost: AtomicBool,
+    traced: InFlight,
 }
 
 /// One producer; an error that breaks it makes it useless, and another takes its place.
@@ -116,7 +118,11 @@ impl Producer {
 
     /// What librdkafka refuses at once comes back as a delivery, like what Kafka refuses later.
     fn send(&self, topic: &str, tag: Tag, key: &[u8], value: &[u8]) {
-        let record = BaseRecord::with_opaque_to(topic, tag.to_opaque()).key(key).payload(value);
+        let mut record = BaseRecord::with_opaque_to(topic, tag.to_opaque()).key(key).payload(value);
+        let span = || info_span!(parent: None, "message", otel.kind = "producer", topic);
+        if let Some(headers) = self.deliveries.traced.begin(tag.sequence, span) {
+            record = record.headers(headers);
+        }
         if let Err((error, _)) = self.inner.send(record) {
             let error = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
             self.deliveries.push(tag, Some(error));
@@ -172,6 +178,7 @@ impl Tag {
 
 impl Deliveries {
     fn push(&self, tag: Tag, error: Option<RDKafkaErrorCode>) {
+        self.traced.end(tag.sequence);
         let mut queue = self.queue.lock();
         let was_empty = queue.is_empty();
         queue.push(Delivery { tag, error });

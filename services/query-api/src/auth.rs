@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use subtle::ConstantTimeEq as _;
 use wattline_service::secret;
 
 /// Decides for queries and live streams alike.
@@ -39,14 +40,9 @@ impl Access {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map_or("", |(_, given)| given.trim());
-        equal(given.as_bytes(), token.as_bytes())
+        // In a time that doesn't tell where the two differ.
+        given.as_bytes().ct_eq(token.as_bytes()).into()
     }
-}
-
-/// Compares in a time that doesn't tell where the two differ.
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
-    a.len() == b.len() && difference == 0
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use serde::Deserialize;
-use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings};
+use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 /// All settings of query-api.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -13,6 +13,8 @@ use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSe
 pub struct Config {
     /// What every service has.
     pub service: ServiceSettings,
+    /// Where its traces go.
+    pub traces: TraceSettings,
     /// Where the live readings come from.
     pub kafka: KafkaSettings,
     /// Where everything else comes from.
@@ -91,6 +93,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service: ServiceSettings::with_admin_port(9404),
+            traces: TraceSettings::default(),
             kafka: KafkaSettings::default(),
             database: DatabaseSettings::with_role("wattline_api"),
             http: HttpSettings::default(),
@@ -103,6 +106,10 @@ impl Default for Config {
 impl ServiceConfig for Config {
     fn service(&self) -> &ServiceSettings {
         &self.service
+    }
+
+    fn traces(&self) -> &TraceSettings {
+        &self.traces
     }
 
     fn validate(&self) -> anyhow::Result<()> {

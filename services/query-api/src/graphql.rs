@@ -19,6 +19,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
+pub(crate) use live::Subscriber;
 pub use live::SubscriptionRoot;
 pub use meter::MeterQuery;
 
@@ -48,7 +49,7 @@ pub fn schema(config: &Config, store: Store, live: Arc<Live>, metrics: Metrics) 
         .limit_depth(limits.depth_max)
         .limit_complexity(limits.complexity_max)
         .limit_directives(10)
-        .extension(watch::Watch::new(metrics, timeout))
+        .extension(watch::Watches::new(metrics, timeout))
         .data(limits.clone())
         .data(store)
         .data(live);

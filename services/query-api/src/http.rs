@@ -81,6 +81,7 @@ pub async fn bind(
         .route("/graphql", get(upgrade).post(query))
         .merge(assets::router(&app))
         .layer(DefaultBodyLimit::max(http.request_bytes_max))
+        .layer(guard::cors(&http.allowed_origins))
         .layer(from_fn_with_state(app.clone(), guard::check))
         .layer(map_response_with_state(app.clone(), guard::add_headers))
         .with_state(app);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use serde::Deserialize;
 use wattline_reading::topics;
-use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings};
+use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 /// Configuration of timescale-sink.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -13,6 +13,8 @@ use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSe
 pub struct Config {
     /// What all services have.
     pub service: ServiceSettings,
+    /// Where its traces go.
+    pub traces: TraceSettings,
     /// The Kafka cluster.
     pub kafka: KafkaSettings,
     /// The database.
@@ -90,6 +92,10 @@ impl ServiceConfig for Config {
         &self.service
     }
 
+    fn traces(&self) -> &TraceSettings {
+        &self.traces
+    }
+
     fn validate(&self) -> anyhow::Result<()> {
         let Self { input, batch, .. } = self;
         for (name, value) in [
@@ -132,6 +138,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             service: ServiceSettings::with_admin_port(9402),
+            traces: TraceSettings::default(),
             kafka: KafkaSettings::default(),
             database: DatabaseSettings::with_role("wattline_sink"),
             input: InputSettings::default(),

@@ -12,6 +12,10 @@ use crate::error::ApiError;
 use crate::live::{self, Cursor, Event, Live, Subscription};
 use crate::store::Store;
 
+/// Which WebSocket a stream belongs to: its number, in the data of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscriber(pub(crate) u64);
+
 /// What can be followed.
 #[derive(Debug, Default)]
 pub struct SubscriptionRoot;
@@ -138,7 +142,8 @@ impl SubscriptionRoot {
         let store = ctx.data::<Store>()?.clone();
         let live = Arc::clone(ctx.data::<Arc<Live>>()?);
         let meter = meter::find(&store, &meter_id).await?;
-        let subscription = Subscription::begin(live, store, meter, recent, after).await?;
+        let subscriber = ctx.data_opt::<Subscriber>().map_or(0, |subscriber| subscriber.0);
+        let subscription = Subscription::begin(live, store, meter, recent, after, subscriber).await?;
         Ok(stream::unfold(Some(subscription), |subscription| async {
             let mut subscription = subscription?;
             match subscription.next().await {

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::energy::{self, EnergyInterval, EnergySeries};
 use super::reading::{self, Reading, ReadingConnection, ReadingPage};
+use super::watch::{count_points, count_rows};
 use super::{DATABASE_COST, page_cost, page_rows};
 use crate::config::LimitSettings;
 use crate::error::{ApiError, Result};
@@ -38,6 +39,7 @@ impl MeterQuery {
     #[graphql(complexity = "DATABASE_COST + child_complexity")]
     async fn meter(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Meter>> {
         let row = ctx.data::<Store>()?.meter(&id).await?;
+        count_rows(ctx, usize::from(row.is_some()));
         Ok(row.map(|row| Meter { row, latest: None }))
     }
 
@@ -57,10 +59,12 @@ impl MeterQuery {
         }
         let store = ctx.data::<Store>()?;
         let page = store.meters(&search, &after.unwrap_or_default(), rows).await?;
+        count_rows(ctx, page.rows.len());
         let look = ctx.look_ahead();
         let wants_latest = look.field("nodes").field("latest").exists()
             || look.field("edges").field("node").field("latest").exists();
         let mut latest = if wants_latest { Some(store.latest(&page.rows).await?) } else { None };
+        count_rows(ctx, latest.as_ref().map_or(0, HashMap::len));
         let mut connection = Connection::new(page.has_previous, page.has_next);
         connection.edges.extend(page.rows.into_iter().map(|row| {
             let latest = latest.as_mut().map(|latest| take(latest, row.key));
@@ -113,6 +117,7 @@ impl Meter {
             return Ok(latest.clone());
         }
         let mut latest = ctx.data::<Store>()?.latest(std::slice::from_ref(&self.row)).await?;
+        count_rows(ctx, latest.len());
         Ok(take(&mut latest, self.row.key))
     }
 
@@ -132,7 +137,9 @@ impl Meter {
     ) -> async_graphql::Result<ReadingConnection> {
         let page =
             ReadingPage::parse(ctx.data::<LimitSettings>()?, from, to, (first, after), (last, before))?;
-        Ok(reading::page(ctx.data()?, &self.row, page).await?)
+        let page = reading::page(ctx.data()?, &self.row, page).await?;
+        count_rows(ctx, page.edges.len());
+        Ok(page)
     }
 
     /// Its energy per quarter-hour or hour of a time zone. Buckets without data are there, with nulls.
@@ -147,6 +154,7 @@ impl Meter {
         time_zone: String,
     ) -> async_graphql::Result<EnergySeries> {
         let grid = energy::grid(ctx.data::<LimitSettings>()?, (from, to), interval, &time_zone)?;
+        count_points(ctx, grid.slots.len());
         Ok(energy::load(ctx.data()?, &self.row, grid, time_zone).await?)
     }
 }

@@ -9,7 +9,8 @@ use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::App;
 
@@ -21,6 +22,7 @@ pub(super) const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self';
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
+/// A table, because a layer of tower-http for each of them is longer.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -42,18 +44,12 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
             "without a token this server answers only to localhost and to the hosts of http.allowed_origins";
         return app.refuse(StatusCode::FORBIDDEN, "host", text);
     }
-    let origin = origin(headers);
-    let foreign = origin.filter(|origin| !is_same_origin(origin, &host));
-    if let Some(origin) = foreign {
-        if !app.0.config.http.allowed_origins.iter().any(|allowed| allowed == origin) {
-            let text = "pages of this origin may not use the API: add it to http.allowed_origins";
-            return app.refuse(StatusCode::FORBIDDEN, "origin", text);
-        }
-        let origin = origin.to_owned();
-        let preflight = request.method() == Method::OPTIONS;
-        let response =
-            if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
-        return allow_origin(response, &origin);
+    let allowed_origins = &app.0.config.http.allowed_origins;
+    let admitted =
+        |origin: &str| is_same_origin(origin, &host) || allowed_origins.iter().any(|own| own == origin);
+    if !origin(headers).is_none_or(admitted) {
+        let text = "pages of this origin may not use the API: add it to http.allowed_origins";
+        return app.refuse(StatusCode::FORBIDDEN, "origin", text);
     }
     next.run(request).await
 }
@@ -75,17 +71,13 @@ pub(super) async fn add_headers(State(app): State<App>, mut response: Response) 
     response
 }
 
-fn allow_origin(mut response: Response, origin: &str) -> Response {
-    if let Ok(origin) = HeaderValue::from_str(origin) {
-        let headers = response.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
-        let names = HeaderValue::from_static("authorization, content-type");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
-        let methods = HeaderValue::from_static("GET, POST");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    }
-    response
+/// Lets pages of the allowed origins read the answers, and answers their preflights; [`check`] has refused all others.
+pub(super) fn cors(allowed_origins: &[String]) -> CorsLayer {
+    let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
 }
 
 fn host(request: &Request) -> String {

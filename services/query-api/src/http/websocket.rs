@@ -1,6 +1,10 @@
 //! One WebSocket: a loop that takes messages, runs its operations, and writes what they bring. While the client
 //! doesn't read, nothing is polled; what piles up meanwhile does so in the ring, which is bounded.
+//!
+//! The protocol is spoken here and not by async-graphql's own handler, which bounds neither the operations of a socket
+//! nor the time that a client may take nothing, and polls streams whether or not the client reads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_graphql::{Response, Value};
@@ -13,6 +17,7 @@ use tokio_stream::StreamMap;
 use super::App;
 use super::protocol::{ClientMessage, Close, ServerMessage};
 use crate::error::ApiError;
+use crate::graphql::Subscriber;
 
 /// How long a client may take to say who it is.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,6 +27,9 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE_MAX: Duration = Duration::from_secs(50);
 /// A client that takes nothing for longer is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Numbers the WebSockets.
+static SOCKETS: AtomicU64 = AtomicU64::new(1);
 
 type Operations = StreamMap<String, BoxStream<'static, Step>>;
 
@@ -33,6 +41,8 @@ enum Step {
 
 struct Session<'a> {
     app: &'a App,
+    /// Of this process; by it one sees which streams are one client's.
+    number: u64,
     sink: SplitSink<WebSocket, Message>,
     operations: Operations,
     admitted: bool,
@@ -44,8 +54,9 @@ struct Session<'a> {
 pub(super) async fn serve(socket: WebSocket, app: &App) {
     let (sink, mut messages) = socket.split();
     let now = Instant::now();
-    let mut session =
-        Session { app, sink, operations: StreamMap::new(), admitted: false, opened: now, heard: now };
+    let number = SOCKETS.fetch_add(1, Ordering::Relaxed);
+    let operations = StreamMap::new();
+    let mut session = Session { app, number, sink, operations, admitted: false, opened: now, heard: now };
     let mut ping = interval(PING_EVERY.min(INIT_TIMEOUT));
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ping.reset();
@@ -128,6 +139,7 @@ impl Session<'_> {
             let payload = [error.into_server_error(async_graphql::Pos::default())];
             return self.send(&ServerMessage::Error { id: &id, payload: &payload }).await;
         }
+        let request = request.data(Subscriber(self.number));
         let responses = self.app.0.schema.0.execute_stream(request);
         let steps = responses
             .map(|response| Step::Response(Box::new(response)))

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, debug, info, info_span};
 use wattline_reading::{Reading, Timestamp, topics};
 
 use super::memory::{Memory, Verdict};
@@ -88,13 +90,25 @@ pub struct Subscription {
     heartbeat: Interval,
     /// What was found out together, each with the cursor that goes on behind it; at most three.
     ready: VecDeque<(Event, Cursor)>,
+    /// The stream's own: a root, as streams outlive what began them.
+    span: Span,
+    account: Account,
+}
+
+/// What a stream has brought, for its span.
+#[derive(Debug)]
+struct Account {
+    begun: Instant,
+    events: u64,
+    /// Readings that the client lost.
+    dropped: u64,
 }
 
 // === impl Subscription ===
 
 impl Subscription {
     /// Subscribes: from `after` on if the ring still holds that, else with a snapshot of the newest `recent`
-    /// readings.
+    /// readings. `subscriber` is the number of the client's WebSocket, for the log.
     ///
     /// # Errors
     /// Where the feed or the database is not there.
@@ -104,6 +118,7 @@ impl Subscription {
         meter: MeterRow,
         recent: u16,
         after: Option<Cursor>,
+        subscriber: u64,
     ) -> Result<Self> {
         let identity = live.identity();
         if identity == 0 {
@@ -115,7 +130,18 @@ impl Subscription {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         live.metrics.subscriptions.inc();
+        let span = info_span!(
+            parent: None,
+            "stream",
+            subscriber,
+            meter = meter.id,
+            events = Empty,
+            dropped = Empty,
+            duration_ms = Empty
+        );
         let mut subscription = Self {
+            span: span.clone(),
+            account: Account { begun: Instant::now(), events: 0, dropped: 0 },
             follower: live.ring.follow(&meter.id),
             memory: Memory::new(live.settings.remembered_readings_max),
             cursor: Cursor { identity, newest_us: 0, positions: vec![(partition, 0)] },
@@ -127,15 +153,20 @@ impl Subscription {
             partition,
             recent,
         };
+        subscription.join(after).instrument(span).await?;
+        Ok(subscription)
+    }
+
+    async fn join(&mut self, after: Option<Cursor>) -> Result<()> {
         let refused = match after {
             None => None,
-            Some(cursor) => match subscription.resume(&cursor) {
-                Ok(()) => return Ok(subscription),
+            Some(cursor) => match self.resume(&cursor) {
+                Ok(()) => return Ok(()),
                 Err(reason) => Some((reason, cursor)),
             },
         };
-        subscription.begin_anew(refused).await?;
-        Ok(subscription)
+        debug!(refused = ?refused.as_ref().map(|(reason, _)| reason), "a live stream begins with a snapshot");
+        self.begin_anew(refused).await
     }
 
     /// The next event, when it is there.
@@ -149,12 +180,16 @@ impl Subscription {
             }
             tokio::select! {
                 biased;
-                taken = self.follower.next() => self.take(taken).await?,
+                taken = self.follower.next() => {
+                    let span = self.span.clone();
+                    self.take(taken).instrument(span).await?;
+                }
                 _ = self.heartbeat.tick() => self.beat(),
             }
         };
         let kind = event.kind();
         self.live.metrics.events.get_or_create(&EventLabels { kind }).inc();
+        self.account.events += 1;
         Ok((event, cursor))
     }
 
@@ -210,6 +245,8 @@ impl Subscription {
             }
             Taken::Lost(lost) => {
                 self.live.metrics.lost_readings.inc_by(lost);
+                self.account.dropped += lost;
+                debug!(lost, "the client takes readings too slowly: it lost the oldest and was told");
                 self.push(Event::Lagged { lost: Some(lost), reason: LagReason::SlowSubscriber });
             }
             Taken::Reading { offset, reading } => self.take_reading(offset, reading),
@@ -265,6 +302,16 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.live.metrics.subscriptions.dec();
+        let Account { begun, events, dropped } = self.account;
+        let duration_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        self.span.record("events", events).record("dropped", dropped).record("duration_ms", duration_ms);
+        self.span.in_scope(|| {
+            if dropped > 0 {
+                info!("a live stream has ended whose client lost readings, as it took them too slowly");
+            } else {
+                debug!("a live stream has ended");
+            }
+        });
     }
 }
 

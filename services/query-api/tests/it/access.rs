@@ -62,6 +62,15 @@ fn pages_of_other_sites_are_refused() {
         let allowed = post("origin", "https://energy.example.org").send().await.unwrap();
         assert_eq!(allowed.status(), 200);
         assert_eq!(allowed.headers()["access-control-allow-origin"], "https://energy.example.org");
+        let preflight = |origin: &'static str| {
+            let asked = reqwest::Client::new().request(reqwest::Method::OPTIONS, api.url("/graphql"));
+            asked.header("origin", origin).header("access-control-request-method", "POST").send()
+        };
+        let allowed = preflight("https://energy.example.org").await.unwrap();
+        assert!(allowed.status().is_success());
+        assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization,content-type");
+        assert_eq!(allowed.headers()["access-control-allow-methods"], "GET,POST");
+        assert_eq!(preflight("https://evil.example").await.unwrap().status(), 403);
         let socket = api.get("/graphql").header("origin", "https://evil.example").send().await.unwrap();
         assert_eq!(socket.status(), 403);
     });

@@ -22,7 +22,7 @@ use wattline_service::kafka::topic_identity;
 const CONFIRM_TIMEOUT_MS: u64 = 60_000;
 /// librdkafka gives a record up a little after its time.
 const GRACE: Duration = Duration::from_secs(15);
-const LOOK: Duration = Duration::from_secs(15);
+const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
 const QUEUE_RECORDS_MAX: u32 = 100_000;
 const QUEUE_KBYTES_MAX: u32 = 64 * 1024;
 const FULL_PAUSE: Duration = Duration::from_millis(5);
@@ -75,7 +75,7 @@ impl Producer {
             .set_log_level(RDKafkaLogLevel::Emerg);
         let inner = ThreadedProducer::from_config_and_context(&config, Confirmations(Arc::clone(&state)))
             .context("cannot make the Kafka producer")?;
-        topic_identity(inner.client(), READINGS.name, LOOK)
+        topic_identity(inner.client(), READINGS.name, METADATA_TIMEOUT)
             .with_context(|| format!("nothing is replayed: Kafka at {} (--brokers)", kafka.brokers))?;
         Ok(Self { inner, state, brokers: kafka.brokers.clone() })
     }

@@ -77,7 +77,7 @@ impl Running {
 
 /// The environment that gives a process this configuration.
 pub(crate) fn environment(config: &Config) -> Vec<(String, String)> {
-    let Config { kafka, database, input, batch, meters, store, service } = config;
+    let Config { kafka, database, input, batch, meters, store, service, traces: _ } = config;
     let pairs = [
         ("SERVICE__ADMIN_LISTEN", service.admin_listen.to_string()),
         ("KAFKA__BROKERS", kafka.brokers.clone()),
