@@ -17,7 +17,7 @@ GRANT USAGE ON SCHEMA public
 GRANT SELECT, INSERT, UPDATE ON meter TO wattline_sink;
 GRANT SELECT, INSERT, UPDATE ON reading TO wattline_sink;
 GRANT SELECT, INSERT ON reading_conflict TO wattline_sink;
-GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_sink;
+GRANT SELECT, INSERT, UPDATE ON stream_offset, sink_outcome TO wattline_sink;
 GRANT SELECT, INSERT ON dead_letter TO wattline_sink;
 GRANT SELECT ON retention_border TO wattline_sink;
 
@@ -25,7 +25,8 @@ GRANT SELECT ON meter, reading, retention_border TO wattline_aggregator;
 GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_aggregator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON energy_15m, recompute TO wattline_aggregator;
 
-GRANT SELECT ON meter, reading, reading_conflict, stream_offset, retention_border, energy_15m, energy_1h, recompute
+GRANT SELECT ON meter, reading, reading_conflict, stream_offset, sink_outcome, retention_border, energy_15m, energy_1h,
+        recompute
     TO wattline_api, wattline_grafana;
 GRANT SELECT ON dead_letter TO wattline_grafana;
 
@@ -33,7 +34,7 @@ GRANT SELECT ON dead_letter TO wattline_grafana;
 GRANT SELECT, DELETE ON dead_letter TO wattline_operator;
 GRANT UPDATE (reason, detail, route, state, state_at, attempts, attempted_at, first_reason, state_detail, readings)
     ON dead_letter TO wattline_operator;
-GRANT SELECT ON meter, reading, stream_offset, retention_border, energy_15m, recompute TO wattline_operator;
+GRANT SELECT ON meter, reading, stream_offset, sink_outcome, retention_border, energy_15m, recompute TO wattline_operator;
 
 ALTER ROLE wattline_sink SET statement_timeout = '60s';
 ALTER ROLE wattline_aggregator SET statement_timeout = '60s';

@@ -16,8 +16,6 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use wattline_reading::topics::{self, Topic};
 
-/// How timescale-sink names itself in `stream_offset`.
-const SINK: &str = "timescale-sink";
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What one or all processes of mqtt-ingest say of themselves, in messages.
@@ -149,9 +147,9 @@ impl Store {
     /// # Errors
     /// Where the table can't be read or a partition's equation doesn't hold.
     pub async fn read(client: &Client, topic: &Topic) -> anyhow::Result<Self> {
-        let sql = "SELECT partition, next_offset - first_offset, stored, merged, duplicate, conflict, dead_lettered, lost, next_offset
-                   FROM stream_offset WHERE consumer = $1 AND topic = $2";
-        let rows = client.query(sql, &[&SINK, &topic.name]).await.context("reading stream_offset")?;
+        let sql = "SELECT partition, next_offset - first_offset + retracted, stored, merged, duplicate, conflict, dead_lettered,
+                   lost, next_offset FROM sink_outcome WHERE topic = $1";
+        let rows = client.query(sql, &[&topic.name]).await.context("reading sink_outcome")?;
         let mut partitions = BTreeMap::new();
         for row in rows {
             let partition: i32 = row.get(0);

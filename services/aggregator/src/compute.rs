@@ -1,5 +1,6 @@
 //! The computing task: claim, recompute, advance, compare; one thing at a time, on one connection.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,19 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, debug, error, info, info_span, warn};
 use uuid::Uuid;
+use wattline_service::kafka::ClientEnded;
 use wattline_service::{Backoff, Condition, Context};
+use wattline_stream::ask::Topic;
+use wattline_stream::offsets::seen;
+use wattline_stream::watch::{Change, Known};
+use wattline_stream::{Asking, Assignment, Blockers, Offsets, Present, ask, consumer};
 
-use crate::claim::{self, Claim, Topic};
+use crate::claim::{Claim, Claimer};
 use crate::config::Config;
-use crate::consume::Member;
+use crate::consume::{self, Member};
 use crate::failure::{Class, Failure, Outcome};
 use crate::metrics::Metrics;
 use crate::spot_check;
@@ -28,6 +35,8 @@ const IDLE: Duration = Duration::from_millis(50);
 const TABLE_IDLE: Duration = Duration::from_secs(1);
 /// When Kafka is asked again that did not answer, or whose group has not.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// When a partition is claimed again that Kafka said nothing of.
+const CLAIM_AGAIN_MS: u64 = 1_000;
 /// When a partition that another one claimed is claimed back, if Kafka still says it's ours.
 const CLAIM_BACK_MS: u64 = 2_000;
 
@@ -37,11 +46,19 @@ pub struct Computer {
     stream: Arc<Stream>,
     member: Arc<Member>,
     metrics: Metrics,
-    me: Uuid,
+    offsets: Offsets,
+    blockers: Blockers,
     session: Option<Session>,
     topic: Option<Topic>,
+    known: Known,
+    /// Only a new client can go on.
+    ended: Option<ClientEnded>,
     /// Kafka is being asked which topic it has.
-    asking: Option<JoinHandle<anyhow::Result<Topic>>>,
+    asking: Option<JoinHandle<Result<Topic, String>>>,
+    /// Kafka is being asked what partitions hold that are to be claimed.
+    asking_claims: Asking,
+    /// The assignments of these.
+    asked: HashSet<Assignment>,
     /// The last row of the table `recompute` that was looked at.
     cursor: i64,
     /// How many ranges a group may have: fewer after one that took too long.
@@ -76,10 +93,24 @@ impl Computer {
             due: Due { identity: now, sink: now, advance: now, back_fill: now, spot_check: now },
             kafka: context.ready.condition("kafka", "the group has given no partitions yet"),
             database: context.ready.condition("database", "not connected yet"),
-            me: Uuid::new_v4(),
+            offsets: Offsets {
+                consumer: consumer::AGGREGATOR,
+                topics: consume::topics(&config),
+                owner: Uuid::new_v4(),
+            },
+            blockers: Blockers::new(
+                config.database.clone(),
+                "wattline-aggregator claim".to_owned(),
+                Arc::clone(stream.assignments()),
+                || {},
+            ),
             session: None,
             topic: None,
+            known: Known::default(),
+            ended: None,
             asking: None,
+            asking_claims: Asking::default(),
+            asked: HashSet::new(),
             cursor: 0,
             group_ranges: config.recompute.group_ranges_max,
             config,
@@ -90,9 +121,13 @@ impl Computer {
     }
 
     /// Works until it is told to stop; then advances the own offsets once more.
-    pub async fn run(mut self, stop: &CancellationToken) {
+    ///
+    /// # Errors
+    /// [`ClientEnded`]: a new client must take the place of this one.
+    pub async fn run(mut self, stop: &CancellationToken) -> Result<(), ClientEnded> {
         let mut backoff = Backoff::default();
-        info!(owner = %self.me, "computing as owner {}", self.me);
+        let owner = self.offsets.owner;
+        info!(%owner, "computing as owner {owner}");
         while !stop.is_cancelled() {
             match self.turn().await {
                 Ok(true) => backoff.reset(),
@@ -107,18 +142,27 @@ impl Computer {
                 }
             }
             self.say_state();
+            if let Some(ended) = self.ended.take() {
+                // Nothing more is computed: what is known belongs to the topic that was there.
+                return Err(ended);
+            }
         }
         self.stream.release_taken();
         if let Err(failure) = self.work(Work::Advance, true).await {
             info!("the own offsets were not advanced at the end: {failure}");
         }
+        Ok(())
     }
 
     /// One round; whether there was anything to do.
     async fn turn(&mut self) -> Outcome<bool> {
         self.connect().await?;
         self.check_identity().await;
-        self.claim_assigned().await?;
+        if self.ended.is_some() {
+            return Ok(false);
+        }
+        self.ask_for_assigned();
+        self.claim_asked().await?;
         if self.stream.owned().is_empty() {
             return Ok(false);
         }
@@ -149,11 +193,10 @@ impl Computer {
             return Ok(());
         }
         self.due.sink = Instant::now() + Duration::from_millis(self.config.recompute.poll_ms);
-        let (name, owned) = (&self.config.input.readings_topic, self.stream.owned());
-        let (cluster_id, topic_id) = (&topic.identity.cluster_id, &topic.identity.topic_id);
-        let rows =
-            session.client.query(&session.statements.sink, &[name, &owned, cluster_id, topic_id]).await?;
-        self.stream.see_sink(rows.iter().map(|row| (row.get(0), row.get(1))));
+        let name = (self.config.input.readings_topic.as_str(), &topic.identity);
+        let owned = self.stream.owned();
+        let offsets = seen(&session.client, &session.rows, consumer::SINK, name, &owned).await?;
+        self.stream.see_sink(offsets.into_iter());
         Ok(())
     }
 
@@ -167,34 +210,42 @@ impl Computer {
         // A process that is frozen in a transaction must not hold the database's old row versions for ever.
         client.batch_execute("SET idle_in_transaction_session_timeout = '60s'").await?;
         let statements = Statements::prepare(&client).await?;
-        self.session = Some(Session { client, statements, keys: std::collections::HashMap::new() });
+        let rows = wattline_stream::Statements::prepare(&client).await?;
+        let backend_pid = client.query_one("SELECT pg_backend_pid() AS pid", &[]).await?.try_get("pid")?;
+        let keys = std::collections::HashMap::new();
+        self.session = Some(Session { client, backend_pid, rows, statements, keys });
+        // The database may have lost what was committed last, and the marks of that are cleared: what the rows say counts.
+        self.stream.lose(&self.stream.owned(), 0);
         Ok(())
     }
 
-    /// A topic that was made anew has other offsets: everything stops, before a mark of the new one is computed against
-    /// the sink's offset in the old one. Kafka is asked beside the work: while it is away, that goes on.
+    /// A topic that was made anew has other offsets: everything ends, before a mark of the new one is computed against the
+    /// sink's offset in the old one, and begins with a new client. Kafka is asked beside the work: while it is away, that
+    /// goes on.
     async fn check_identity(&mut self) {
         if self.asking.as_ref().is_some_and(JoinHandle::is_finished)
             && let Some(asking) = self.asking.take()
         {
             let answer = asking.await;
-            self.take_identity(answer.unwrap_or_else(|error| Err(error.into())));
+            self.take_identity(answer.unwrap_or_else(|error| Err(error.to_string())));
         }
         if self.asking.is_none() && self.due.identity <= Instant::now() {
             self.due.identity = Instant::now() + Duration::from_millis(self.config.input.identity_check_ms);
             let (member, name) = (Arc::clone(&self.member), self.config.input.readings_topic.clone());
-            self.asking = Some(tokio::task::spawn_blocking(move || claim::ask_topic(&member, &name)));
+            self.asking = Some(tokio::spawn(async move { ask::topic(&member, &name).await }));
         }
     }
 
-    fn take_identity(&mut self, answer: anyhow::Result<Topic>) {
+    fn take_identity(&mut self, answer: Result<Topic, String>) {
         match answer {
             Ok(now) => {
-                let before = self.topic.replace(now.clone());
-                if before.is_some_and(|before| before.identity != now.identity) {
-                    let why = "the topic was made anew, or kafka.brokers leads to another cluster";
-                    self.stream.stop_all(0, why);
-                }
+                let name = &self.config.input.readings_topic;
+                self.ended = match self.known.look(wattline_stream::Stream::Readings, name, now.clone()) {
+                    Change::None => None,
+                    Change::Anew(topic) => Some(ClientEnded::TopicAnew(topic)),
+                    change @ Change::Partitions { .. } => Some(ClientEnded::Partitions(change.to_string())),
+                };
+                self.topic = Some(now);
                 if self.stream.has_joined() {
                     self.kafka.holds();
                 } else {
@@ -204,28 +255,67 @@ impl Computer {
             }
             Err(error) => {
                 self.due.identity = Instant::now() + ASK_AGAIN;
-                self.kafka.fails(format!("{error:#}"));
-                warn!("Kafka does not tell the topic's identity: {error:#}");
+                warn!("Kafka does not tell the topic's identity: {error}");
+                self.kafka.fails(error);
             }
         }
     }
 
-    async fn claim_assigned(&mut self) -> Outcome<()> {
+    /// Asks Kafka about the partitions whose claim is due; one without a leader keeps nobody else waiting.
+    fn ask_for_assigned(&mut self) {
+        if self.topic.is_none() {
+            return;
+        }
         let now_ms = self.stream.now().steady_ms;
         let due = |state: &State| match state {
             State::Owned => false,
             State::Assigned(at_ms) | State::Stopped(at_ms, _) => *at_ms <= now_ms,
         };
-        let waiting: Vec<i32> =
-            self.stream.lock().iter().filter(|(_, entry)| due(&entry.state)).map(|(id, _)| *id).collect();
-        let (Some(topic), Some(session)) = (&self.topic, &mut self.session) else { return Ok(()) };
-        for id in waiting {
-            let claim =
-                claim::claim(&mut session.client, &self.config, &self.member, topic, id, self.me).await?;
+        let partitions = self.stream.lock();
+        let claims: Vec<wattline_stream::Claim> = self
+            .stream
+            .assignments()
+            .held()
+            .into_iter()
+            .filter(|(id, _)| partitions.get(&id.number).is_some_and(|entry| due(&entry.state)))
+            .filter(|(_, assignment)| self.asked.insert(*assignment))
+            .map(|(partition, assignment)| wattline_stream::Claim { partition, assignment, hole_to: None })
+            .collect();
+        drop(partitions);
+        self.asking_claims.ask(&self.member, &self.offsets.topics, claims);
+    }
+
+    /// Claims the partitions about which Kafka has answered. A claim that fails is that partition's alone, unless the
+    /// database is at fault.
+    async fn claim_asked(&mut self) -> Outcome<()> {
+        while let Some((claim, answer)) = self.asking_claims.try_next() {
+            self.asked.remove(&claim.assignment);
+            let id = claim.partition.number;
+            let claimed = match answer {
+                Ok(present) => self.claim(claim, &present).await,
+                Err(text) => Err(Failure::Other(anyhow::anyhow!(text))),
+            };
+            let claimed = match claimed {
+                Ok(claimed) => claimed,
+                Err(failure @ Failure::Other(_)) => {
+                    warn!(partition = id, "partition {id} is not claimed yet: {failure}");
+                    self.stream.claim_again(id, self.stream.now().steady_ms + CLAIM_AGAIN_MS);
+                    continue;
+                }
+                Err(failure) if failure.is_lock_timeout() => {
+                    warn!(partition = id, "partition {id} is not claimed yet: {failure}");
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            let now_ms = self.stream.now().steady_ms;
             let mut partitions = self.stream.lock();
             // Taken back in the meantime: its next owner changes the row.
+            if !self.stream.assignments().holds(claim.partition, claim.assignment) {
+                continue;
+            }
             let Some(entry) = partitions.get_mut(&id) else { continue };
-            match claim {
+            match claimed {
                 Claim::Owned { next_offset, lost } => {
                     info!(partition = id, next_offset, "partition {id} is ours from offset {next_offset} on");
                     self.metrics.lost.inc_by(u64::try_from(lost).unwrap_or(0));
@@ -240,24 +330,42 @@ impl Computer {
         Ok(())
     }
 
+    async fn claim(&mut self, claim: wattline_stream::Claim, present: &Present) -> Outcome<Claim> {
+        let Self { config, member, offsets, blockers, session, .. } = self;
+        let Some(session) = session else {
+            return Err(Failure::Other(anyhow::anyhow!("there is no connection to the database")));
+        };
+        Claimer { config, member, offsets, blockers }.claim(session, claim, present).await
+    }
+
     async fn work(&mut self, work: Work<'_>, advance: bool) -> Outcome<Report> {
-        let name = match work {
-            Work::Live(_) => "live",
-            Work::BackFill(_) => "back_fill",
-            Work::Advance => "advance",
+        let (name, ranges) = match work {
+            Work::Live(group) => ("live", group.len()),
+            Work::BackFill(_) => ("back_fill", 0),
+            Work::Advance => ("advance", 0),
         };
         let (Some(session), Some(topic)) = (&mut self.session, &self.topic) else {
             return Ok(Report::default());
         };
-        let scene =
-            Scene { stream: &self.stream, config: &self.config, topic, me: self.me, metrics: &self.metrics };
+        let scene = Scene {
+            stream: &self.stream,
+            config: &self.config,
+            topic,
+            offsets: &self.offsets,
+            metrics: &self.metrics,
+        };
         let began = Instant::now();
-        let outcome = transact(session, scene, work, advance).await;
+        let span =
+            info_span!("group", work = name, ranges, computed = Empty, changed = Empty, duration_ms = Empty);
+        let outcome = transact(session, scene, work, advance).instrument(span.clone()).await;
+        span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
         self.metrics.transaction_seconds.observe(began.elapsed().as_secs_f64());
         let report = outcome.inspect_err(|failure| {
             let again = failure.class() == Class::Again;
             self.metrics.count(name, if again { "again" } else { "failed" });
         })?;
+        span.record("computed", report.computed);
+        span.record("changed", report.changed);
         self.metrics.count(name, "committed");
         self.stream.clear_taken(self.stream.now());
         if advance {
@@ -323,6 +431,10 @@ impl Computer {
         if let Failure::NotOwner(partitions) = failure {
             warn!("{failure}: what was read of them is forgotten");
             self.stream.lose(partitions, self.stream.now().steady_ms + CLAIM_BACK_MS);
+        }
+        if let Failure::SinkWentBack(partition) = failure {
+            warn!("{failure}: what was read of it is forgotten, and read again from the own row");
+            self.stream.lose(&[*partition], 0);
         }
         match failure.class() {
             Class::Again => {

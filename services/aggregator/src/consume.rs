@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::TopicPartitionListElem;
-use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
+use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wattline_service::kafka::ClientEnded;
+use wattline_stream::{Listener, Rebalances, Topics};
 
 use crate::config::Config;
 use crate::decode;
@@ -28,14 +28,11 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOCK_EVERY: u32 = 64;
 
 /// The group's member.
-pub type Member = BaseConsumer<Rebalances>;
+pub type Member = BaseConsumer<Rebalances<Given>>;
 
-/// What happens when the group moves partitions.
+/// Where it is noted that the group gives and takes partitions.
 #[derive(Debug)]
-pub struct Rebalances {
-    stream: Arc<Stream>,
-    topic: String,
-}
+pub struct Given(Arc<Stream>);
 
 /// Joins the group.
 ///
@@ -59,10 +56,16 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
     if !config.kafka.instance_id.is_empty() {
         client.set("group.instance.id", &config.kafka.instance_id);
     }
-    let context = Rebalances { stream: Arc::clone(stream), topic: input.readings_topic.clone() };
+    let context = Rebalances::new(topics(config), Given(Arc::clone(stream)));
     let member: Member = client.create_with_context(context).context("cannot make the Kafka consumer")?;
     member.subscribe(&[&input.readings_topic]).context("cannot subscribe to the readings topic")?;
     Ok(member)
+}
+
+/// The topics that an aggregator reads.
+#[must_use]
+pub fn topics(config: &Config) -> Topics {
+    Topics::new([(wattline_stream::Stream::Readings, config.input.readings_topic.clone())])
 }
 
 /// Turns records into marks until it is told to stop.
@@ -89,7 +92,7 @@ pub fn run(
             Some(Ok(record)) => note(member, stream, &record, now, metrics),
             Some(Err(error)) => {
                 if let Some((code, _)) = member.client().fatal_error() {
-                    return Err(ClientEnded(code).into());
+                    return Err(ClientEnded::Fatal(code).into());
                 }
                 // Else it goes on by itself; what stays is seen by the readiness of the partitions.
                 warn!(%error, "Kafka: {error}");
@@ -204,35 +207,21 @@ fn obey(member: &Member, topic: &str, order: &Order) -> Result<(), KafkaError> {
     if order.wait { member.pause(&list) } else { member.resume(&list) }
 }
 
-// === impl Rebalances ===
+// === impl Given ===
 
-impl Rebalances {
-    fn ids(&self, list: &TopicPartitionList) -> Vec<i32> {
-        list.elements_for_topic(&self.topic).iter().map(TopicPartitionListElem::partition).collect()
+impl Listener for Given {
+    fn assigned(&self, partitions: Vec<wattline_stream::Partition>) {
+        info!("the group gives partitions {:?}", numbers(&partitions));
+        partitions.iter().for_each(|partition| self.0.assign(partition.number));
+        self.0.set_joined();
+    }
+
+    fn revoked(&self, partitions: Vec<wattline_stream::Partition>) {
+        info!("the group takes back partitions {:?}", numbers(&partitions));
+        partitions.iter().for_each(|partition| self.0.revoke(partition.number));
     }
 }
 
-impl ClientContext for Rebalances {}
-
-impl ConsumerContext for Rebalances {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Revoke(list) = rebalance {
-            let ids = self.ids(list);
-            info!("the group takes back partitions {ids:?}");
-            ids.into_iter().for_each(|id| self.stream.revoke(id));
-        }
-    }
-
-    fn post_rebalance(&self, member: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(list) = rebalance {
-            let ids = self.ids(list);
-            info!("the group gives partitions {ids:?}");
-            if let Err(error) = member.pause(list) {
-                // Records that come before the claim are dropped anyway.
-                debug!("cannot pause {ids:?}: {error}");
-            }
-            ids.into_iter().for_each(|id| self.stream.assign(id));
-            self.stream.set_joined();
-        }
-    }
+fn numbers(partitions: &[wattline_stream::Partition]) -> Vec<i32> {
+    partitions.iter().map(|partition| partition.number).collect()
 }

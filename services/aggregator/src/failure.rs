@@ -74,6 +74,18 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+impl From<wattline_stream::Error> for Failure {
+    fn from(error: wattline_stream::Error) -> Self {
+        match error {
+            wattline_stream::Error::Database(error) => Self::Database(error),
+            wattline_stream::Error::Fenced(partitions) => {
+                Self::NotOwner(partitions.iter().map(|partition| partition.number).collect())
+            }
+            other => Self::Other(anyhow::anyhow!("{other}")),
+        }
+    }
+}
+
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Other(error)

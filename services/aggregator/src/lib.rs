@@ -4,7 +4,7 @@
 //!
 //! 1. [`consume`]: a thread reads the readings topic and keeps only *marks*, the (meter, time range) that changed
 //!    ([`decode`], [`marks`], [`stream`]);
-//! 2. [`claim`]: an assigned partition's row in `stream_offset` becomes ours;
+//! 2. [`claim`]: an assigned partition's row in `stream_offset` becomes ours (`wattline_stream`);
 //! 3. [`compute`]: one task, one connection: groups of marks first, then slices of the table `recompute`
 //!    ([`back_fill`]), each in one snapshot ([`transact`]);
 //! 4. [`mod@recompute`]: raw rows ([`load`]) → `wattline_energy` → what is other than stored ([`store`]);
@@ -37,9 +37,6 @@ use wattline_service::Context;
 use wattline_service::kafka::Clients;
 
 pub use config::Config;
-
-/// The name of our rows in `stream_offset`.
-pub const CONSUMER: &str = "aggregator";
 
 /// Runs until the context's shutdown.
 ///
@@ -81,12 +78,12 @@ async fn round(config: Config, context: &Context, metrics: metrics::Metrics) -> 
             .context("cannot start the consuming thread")?
     };
     let computer = compute::Computer::new(config, stream, member, metrics, context);
-    computer.run(&stop_computing).await;
+    let computed = computer.run(&stop_computing).await;
     // The group is left when the last handle of the member is gone.
     stop_consuming.cancel();
     let joined = tokio::task::spawn_blocking(move || consuming.join()).await;
     match joined.context("waiting for the consuming thread was interrupted")? {
-        Ok(outcome) => outcome,
+        Ok(outcome) => outcome.and(computed.map_err(Into::into)),
         Err(_) => anyhow::bail!("the consuming thread died"),
     }
 }

@@ -4,9 +4,11 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use wattline_energy::BucketRange;
+use wattline_stream::ask::Topic;
+use wattline_stream::consumer;
+use wattline_stream::offsets::seen;
 
 use crate::audit::{Mismatch, compare, snapshot};
-use crate::claim::Topic;
 use crate::config::Config;
 use crate::failure::Outcome;
 use crate::key_partition::key_partition;
@@ -38,17 +40,13 @@ pub async fn spot_check(
     config: &Config,
     topic: &Topic,
 ) -> Outcome<Found> {
-    let Session { client, statements, keys } = session;
+    let Session { client, rows, statements, keys, .. } = session;
     let Some((meter, meter_key)) = keys.iter().choose(&mut rand::rng()) else { return Ok(Found::default()) };
     let partition = key_partition(meter.as_bytes(), topic.partitions);
     let transaction = snapshot(client).await?;
-    let identity = &topic.identity;
-    let ids = vec![partition];
-    let name = &config.input.readings_topic;
-    let sink = transaction
-        .query_opt(&statements.sink, &[name, &ids, &identity.cluster_id, &identity.topic_id])
-        .await?;
-    let Some(sink) = sink.map(|row| row.get::<_, i64>(1)) else { return Ok(Found::default()) };
+    let name = (config.input.readings_topic.as_str(), &topic.identity);
+    let sink = seen(&transaction, rows, consumer::SINK, name, &[partition]).await?;
+    let Some((_, sink)) = sink.first().copied() else { return Ok(Found::default()) };
     let settled = stream.lock().get(&partition).is_some_and(|entry| {
         entry.state == State::Owned && entry.position >= sink && !entry.marks.waits(meter, sink)
     });

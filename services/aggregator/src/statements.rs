@@ -6,10 +6,6 @@ use wattline_energy::Register;
 /// All of it.
 #[derive(Clone, Debug)]
 pub struct Statements {
-    /// Which of these partitions are ours, held until the transaction's end; and where they stand.
-    pub own: Statement,
-    /// Where the sink stands, in this snapshot.
-    pub sink: Statement,
     /// Buckets that start before this are final.
     pub line: Statement,
     /// The keys of meters.
@@ -26,18 +22,9 @@ pub struct Statements {
     pub upsert: Statement,
     /// Delete buckets of which nothing is known any more.
     pub delete: Statement,
-    /// Advance the own offsets.
-    pub advance: Statement,
     /// Write marks to the table `recompute`.
     pub spill: Statement,
 }
-
-const OWN: &str = "SELECT partition, next_offset FROM stream_offset \
-     WHERE consumer = $1 AND topic = $2 AND partition = ANY($3) AND owner = $4 ORDER BY partition FOR SHARE";
-
-const SINK: &str = "SELECT partition, next_offset FROM stream_offset \
-     WHERE consumer = 'timescale-sink' AND topic = $1 AND partition = ANY($2) \
-     AND cluster_id = $3 AND topic_id = $4";
 
 const LINE: &str = "SELECT border FROM retention_border";
 
@@ -113,10 +100,6 @@ ON CONFLICT (meter_key, bucket) DO UPDATE SET
 const DELETE: &str = "DELETE FROM energy_15m e USING unnest($1::int[], $2::timestamptz[]) AS u(meter_key, bucket) \
      WHERE e.meter_key = u.meter_key AND e.bucket = u.bucket";
 
-const ADVANCE: &str = "UPDATE stream_offset o SET next_offset = u.next_offset, updated_at = now() \
-     FROM unnest($3::int[], $4::bigint[]) AS u(partition, next_offset) \
-     WHERE o.consumer = $1 AND o.topic = $2 AND o.partition = u.partition";
-
 /// A range that a row already holds is not written twice: nobody but us, the owner, works that row off.
 const SPILL: &str = "
 INSERT INTO recompute (meter_key, from_ts, to_ts, reason)
@@ -134,8 +117,6 @@ impl Statements {
     /// Where the database refuses one: its schema is another one, or a right is missing.
     pub async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
         Ok(Self {
-            own: client.prepare(OWN).await?,
-            sink: client.prepare(SINK).await?,
             line: client.prepare(LINE).await?,
             keys: client.prepare(KEYS).await?,
             around_import: client.prepare(&AROUND.replace("COLUMN", "energy_import_wh")).await?,
@@ -144,7 +125,6 @@ impl Statements {
             stored: client.prepare(STORED).await?,
             upsert: client.prepare(UPSERT).await?,
             delete: client.prepare(DELETE).await?,
-            advance: client.prepare(ADVANCE).await?,
             spill: client.prepare(SPILL).await?,
         })
     }

@@ -1,12 +1,14 @@
 //! The partitions of this process and their marks: what the consuming thread and the computing task share.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 use wattline_reading::Timestamp;
 use wattline_service::LagClock;
+use wattline_stream::{Assignments, Partition as Id};
 
 use crate::marks::{Marks, Now, Pace, Taken};
 
@@ -16,6 +18,7 @@ pub struct Stream {
     began: Instant,
     pace: Pace,
     partitions: Mutex<BTreeMap<i32, Partition>>,
+    assignments: Arc<Assignments>,
     joined: AtomicBool,
 }
 
@@ -59,7 +62,13 @@ impl Stream {
     /// Without partitions.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
-        Self { began: Instant::now(), pace, partitions: Mutex::default(), joined: AtomicBool::new(false) }
+        Self {
+            began: Instant::now(),
+            pace,
+            partitions: Mutex::default(),
+            assignments: Arc::default(),
+            joined: AtomicBool::new(false),
+        }
     }
 
     /// The present, on both clocks.
@@ -76,12 +85,20 @@ impl Stream {
 
     /// Kafka gave us this one: it stays paused until the database's row is ours.
     pub fn assign(&self, partition: i32) {
+        self.assignments.take(Id::readings(partition));
         self.lock().insert(partition, Partition::assigned(self.pace));
     }
 
     /// Kafka takes it away: its marks are the next owner's, from the offset in the database on.
     pub fn revoke(&self, partition: i32) {
+        self.assignments.release(Id::readings(partition));
         self.lock().remove(&partition);
+    }
+
+    /// Under which assignments the group has given the partitions.
+    #[must_use]
+    pub const fn assignments(&self) -> &Arc<Assignments> {
+        &self.assignments
     }
 
     /// The group has given us our share, be it nothing.
@@ -105,11 +122,13 @@ impl Stream {
         }
     }
 
-    /// Stops every partition, for a reason that a person must see.
-    pub fn stop_all(&self, retry_ms: u64, why: &str) {
-        for entry in self.lock().values_mut() {
-            *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
-            entry.state = State::Stopped(retry_ms, why.to_owned());
+    /// A claim that failed for a passing reason is tried again at this time.
+    pub fn claim_again(&self, partition: i32, retry_ms: u64) {
+        if let Some(entry) = self.lock().get_mut(&partition) {
+            match &mut entry.state {
+                State::Assigned(at_ms) | State::Stopped(at_ms, _) => *at_ms = retry_ms,
+                State::Owned => {}
+            }
         }
     }
 

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
-use uuid::Uuid;
+use wattline_stream::ask::Topic;
+use wattline_stream::offsets::seen;
+use wattline_stream::{Offsets, Partition, Span, consumer};
 
-use crate::CONSUMER;
 use crate::back_fill::{self, Slice};
-use crate::claim::Topic;
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::load::{Job, micros, time};
@@ -35,7 +35,11 @@ const SPILL_MAX: usize = 20_000;
 pub struct Session {
     /// The connection.
     pub client: Client,
-    /// What is prepared on it.
+    /// The server's process behind it.
+    pub backend_pid: i32,
+    /// What is prepared on it for offset rows.
+    pub rows: wattline_stream::Statements,
+    /// What else is prepared on it.
     pub statements: Statements,
     /// Keys of meters. Only committed ones are seen; a restored database comes with a new connection.
     pub keys: HashMap<Arc<str>, i32>,
@@ -61,8 +65,8 @@ pub struct Scene<'a> {
     pub config: &'a Config,
     /// The topic that the offsets belong to.
     pub topic: &'a Topic,
-    /// The owner that we are.
-    pub me: Uuid,
+    /// Our rows.
+    pub offsets: &'a Offsets,
     /// The metrics.
     pub metrics: &'a Metrics,
 }
@@ -72,12 +76,16 @@ pub struct Scene<'a> {
 pub struct Report {
     /// Own offsets that were advanced, by partition.
     pub advanced: BTreeMap<i32, i64>,
+    /// Buckets recomputed.
+    pub computed: usize,
+    /// Buckets that were other than stored.
+    pub changed: usize,
     /// The slice of the back-fill.
     pub slice: Slice,
 }
 
 /// Where partitions stand in a snapshot: (own offset, sink's offset).
-type Offsets = BTreeMap<i32, (i64, Option<i64>)>;
+type Standing = BTreeMap<i32, (i64, Option<i64>)>;
 
 /// Does the work and, if `advance`, moves the own offsets. After an error the caller releases what was taken.
 ///
@@ -89,16 +97,18 @@ pub async fn transact(
     work: Work<'_>,
     advance: bool,
 ) -> Outcome<Report> {
-    let Session { client, statements, keys } = session;
+    let Session { client, rows, statements, keys, .. } = session;
     let level = IsolationLevel::RepeatableRead;
     let transaction = client.build_transaction().isolation_level(level).start().await?;
     let owned = scene.stream.owned();
-    let (offsets, line_us) = own(&transaction, statements, scene, &owned).await?;
+    let (standing, line_us) = own(&transaction, rows, statements, scene, &owned).await?;
     let mut report = Report::default();
     let done = match work {
         Work::Live(group) => {
-            read_keys(&transaction, statements, keys, group.iter().map(|(_, taken)| taken)).await?;
-            let jobs: Vec<Job> = group.iter().filter_map(|(_, taken)| job(keys, taken)).collect();
+            // One that was taken back between the choice of marks and the lock of its row is someone else's now.
+            let group = || group.iter().filter(|(id, _)| standing.contains_key(id)).map(|(_, taken)| taken);
+            read_keys(&transaction, statements, keys, group()).await?;
+            let jobs: Vec<Job> = group().filter_map(|taken| job(keys, taken)).collect();
             recompute(&transaction, statements, &jobs, line_us).await?
         }
         Work::BackFill(cursor) => {
@@ -113,12 +123,13 @@ pub async fn transact(
     };
     let mut spilled = 0;
     if advance {
-        let taken = take_to_spill(scene, &offsets);
+        let taken = take_to_spill(scene, &standing);
         read_keys(&transaction, statements, keys, taken.iter()).await?;
         spilled = spill(&transaction, statements, keys, &taken).await?;
-        report.advanced = move_offsets(&transaction, statements, scene, &offsets).await?;
+        report.advanced = move_offsets(&transaction, rows, scene, &standing).await?;
     }
     transaction.commit().await?;
+    (report.computed, report.changed) = (done.computed, done.changed);
     let metrics = scene.metrics;
     metrics.buckets_computed.inc_by(done.computed as u64);
     metrics.buckets_changed.inc_by(done.changed as u64);
@@ -131,38 +142,34 @@ pub async fn transact(
 /// (1) and (2), and the line below which buckets are final.
 async fn own(
     transaction: &Transaction<'_>,
+    rows: &wattline_stream::Statements,
     statements: &Statements,
     scene: Scene<'_>,
     owned: &[i32],
-) -> Outcome<(Offsets, i64)> {
+) -> Outcome<(Standing, i64)> {
     let name = &scene.config.input.readings_topic;
     let identity = &scene.topic.identity;
-    let own_parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [&CONSUMER, name, &owned, &scene.me];
-    let sink_parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [name, &owned, &identity.cluster_id, &identity.topic_id];
     let (own, sink, border) = tokio::try_join!(
-        transaction.query(&statements.own, &own_parameters),
-        transaction.query(&statements.sink, &sink_parameters),
+        scene.offsets.share(transaction, rows, name, owned),
+        seen(transaction, rows, consumer::SINK, (name, identity), owned),
         transaction.query_one(&statements.line, &[]),
     )?;
-    let sink: BTreeMap<i32, i64> = sink.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let offsets: Offsets =
-        own.iter().map(|row| (row.get(0), (row.get(1), sink.get(&row.get(0)).copied()))).collect();
-    check(scene.stream, owned, &offsets)?;
-    let border: DateTime<Utc> = border.get(0);
-    Ok((offsets, line_us(micros(border))))
+    let sink: BTreeMap<i32, i64> = sink.into_iter().collect();
+    let standing: Standing = own.into_iter().map(|(id, next)| (id, (next, sink.get(&id).copied()))).collect();
+    check(scene.stream, owned, &standing)?;
+    let border: DateTime<Utc> = border.try_get("border")?;
+    Ok((standing, line_us(micros(border))))
 }
 
 /// Takes over the sink's offsets; an error if the rows are not as we left them.
-fn check(stream: &Stream, owned: &[i32], offsets: &Offsets) -> Outcome<()> {
+fn check(stream: &Stream, owned: &[i32], standing: &Standing) -> Outcome<()> {
     let mut partitions = stream.lock();
     let mut lost = Vec::new();
     let mut went_back = None;
     for id in owned {
         // Taken back by the group in the meantime: nothing will come of it.
         let Some(entry) = partitions.get_mut(id) else { continue };
-        match offsets.get(id) {
+        match standing.get(id) {
             // Another owner, or a restored database: then what we cleared may not be in it.
             Some((own, _)) if *own != entry.own_offset => lost.push(*id),
             None => lost.push(*id),
@@ -203,12 +210,12 @@ fn job(keys: &HashMap<Arc<str>, i32>, taken: &Taken) -> Option<Job> {
     Some(Job { meter_key: *keys.get(&taken.meter)?, changed: taken.changed, always: false })
 }
 
-fn take_to_spill(scene: Scene<'_>, offsets: &Offsets) -> Vec<Taken> {
+fn take_to_spill(scene: Scene<'_>, standing: &Standing) -> Vec<Taken> {
     let all = scene.stream.mark_count() > scene.config.marks.count_max;
     let now = scene.stream.now();
     let mut taken = Vec::new();
     for (id, entry) in scene.stream.lock().iter_mut() {
-        if let (State::Owned, Some((_, Some(sink)))) = (&entry.state, offsets.get(id)) {
+        if let (State::Owned, Some((_, Some(sink)))) = (&entry.state, standing.get(id)) {
             let limit = SPILL_MAX - taken.len().min(SPILL_MAX);
             if limit > 0 {
                 taken.extend(entry.marks.take_to_spill(*sink, limit, all, now));
@@ -237,23 +244,26 @@ async fn spill(
 /// Each own offset goes to the first record that is not done when this transaction is.
 async fn move_offsets(
     transaction: &Transaction<'_>,
-    statements: &Statements,
+    rows: &wattline_stream::Statements,
     scene: Scene<'_>,
-    offsets: &Offsets,
+    standing: &Standing,
 ) -> Outcome<BTreeMap<i32, i64>> {
-    let mut advanced = BTreeMap::new();
+    let (mut advanced, mut spans) = (BTreeMap::new(), Vec::new());
     for (id, entry) in scene.stream.lock().iter() {
-        if let (State::Owned, Some((own, _))) = (&entry.state, offsets.get(id)) {
+        if let (State::Owned, Some((own, _))) = (&entry.state, standing.get(id)) {
             let next = entry.marks.first_offset().unwrap_or(entry.position);
             if next > *own {
                 advanced.insert(*id, next);
+                spans.push(Span {
+                    partition: Partition::readings(*id),
+                    first_offset: *own,
+                    next_offset: next,
+                });
             }
         }
     }
     if !advanced.is_empty() {
-        let (ids, next): (Vec<i32>, Vec<i64>) = advanced.iter().unzip();
-        let name = &scene.config.input.readings_topic;
-        transaction.execute(&statements.advance, &[&CONSUMER, name, &ids, &next]).await?;
+        scene.offsets.advance(transaction, rows, &spans).await?;
     }
     Ok(advanced)
 }

@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     config.batch.rows_max = number("SINK_RATE_ROWS_MAX", config.batch.rows_max)?;
     let database = config.database.clone();
     let observer = database.connect("sink_rate").await?;
-    let stored = "SELECT coalesce(sum(stored), 0)::bigint FROM stream_offset";
+    let stored = "SELECT coalesce(sum(stored), 0)::bigint FROM sink_outcome";
 
     let before = cpu(&stack);
     let memory_before = rss_bytes(own_pid()?);

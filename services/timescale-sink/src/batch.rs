@@ -5,26 +5,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use wattline_reading::{DeadLetter, Reading, limits::Reason};
+use wattline_stream::{Assignment, Partition, Span};
 
 use crate::config::BatchSettings;
-
-/// Which of the two topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
-    /// Messages that could not become readings.
-    DeadLetters,
-    /// Readings.
-    Readings,
-}
-
-/// One partition of one of the topics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Partition {
-    /// Its topic.
-    pub stream: Stream,
-    /// Its number.
-    pub number: i32,
-}
 
 /// One record, decoded.
 #[derive(Debug)]
@@ -65,7 +48,7 @@ pub struct Set {
     /// The partition.
     pub partition: Partition,
     /// Which assignment of it they were read under.
-    pub epoch: u64,
+    pub assignment: Assignment,
     /// The offset of the first: what the database must still wait for.
     pub first_offset: i64,
     /// The records, without a hole.
@@ -91,6 +74,13 @@ impl Set {
     pub fn next_offset(&self) -> i64 {
         self.records.last().map_or(self.first_offset, |record| record.offset + 1)
     }
+
+    /// Which records these are.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        let (first_offset, next_offset) = (self.first_offset, self.next_offset());
+        Span { partition: self.partition, first_offset, next_offset }
+    }
 }
 
 // === impl Batch ===
@@ -99,7 +89,7 @@ impl Batch {
     /// Adds the next record of a partition. The caller has checked that it follows the one before it.
     pub fn push(
         &mut self,
-        (partition, epoch): (Partition, u64),
+        (partition, assignment): (Partition, Assignment),
         offset: i64,
         value: &[u8],
         content: Content,
@@ -107,7 +97,7 @@ impl Batch {
     ) {
         let set = self.sets.entry(partition).or_insert_with(|| Set {
             partition,
-            epoch,
+            assignment,
             first_offset: offset,
             records: Vec::new(),
             payloads: Vec::new(),
@@ -166,6 +156,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use wattline_stream::Assignments;
 
     use super::*;
 
@@ -179,8 +170,9 @@ mod tests {
         })
     }
 
-    fn partition(number: i32) -> Partition {
-        Partition { stream: Stream::Readings, number }
+    fn partition(number: i32) -> (Partition, Assignment) {
+        let partition = Partition::readings(number);
+        (partition, Assignments::default().take(partition))
     }
 
     #[test]
@@ -188,15 +180,15 @@ mod tests {
         let now = Instant::now();
         let mut batch = Batch::default();
         assert!(!batch.is_due(&SETTINGS, now));
-        batch.push((partition(0), 1), 5, b"12", refused(), now);
+        batch.push(partition(0), 5, b"12", refused(), now);
         assert!(!batch.is_due(&SETTINGS, now + Duration::from_millis(199)));
         assert!(batch.is_due(&SETTINGS, now + Duration::from_millis(200)));
-        batch.push((partition(1), 1), 9, b"12345678", refused(), now);
+        batch.push(partition(1), 9, b"12345678", refused(), now);
         assert!(batch.is_full(&SETTINGS), "10 bytes");
-        batch.remove(partition(1));
-        batch.push((partition(0), 1), 6, b"", refused(), now);
+        batch.remove(partition(1).0);
+        batch.push(partition(0), 6, b"", refused(), now);
         assert!(!batch.is_full(&SETTINGS));
-        batch.push((partition(0), 1), 7, b"", refused(), now);
+        batch.push(partition(0), 7, b"", refused(), now);
         assert!(batch.is_full(&SETTINGS), "3 rows");
         let sets = batch.into_sets();
         assert_eq!((sets[0].first_offset, sets[0].next_offset()), (5, 8));
@@ -206,8 +198,8 @@ mod tests {
     fn age_begins_anew_when_nothing_is_left() {
         let now = Instant::now();
         let mut batch = Batch::default();
-        batch.push((partition(0), 1), 0, b"", refused(), now);
-        batch.remove(partition(0));
+        batch.push(partition(0), 0, b"", refused(), now);
+        batch.remove(partition(0).0);
         assert!(batch.is_empty() && batch.wait(&SETTINGS, now).is_none());
     }
 
@@ -222,9 +214,9 @@ mod tests {
             for (number, bytes, remove) in operations {
                 let index = usize::try_from(number).unwrap();
                 if remove {
-                    batch.remove(partition(number));
+                    batch.remove(partition(number).0);
                 } else {
-                    batch.push((partition(number), 1), next[index], &vec![7; bytes], refused(), now);
+                    batch.push(partition(number), next[index], &vec![7; bytes], refused(), now);
                     next[index] += 1;
                 }
             }

@@ -2,16 +2,15 @@
 //! the writer writes the one before, and keeps each partition where the database's offset is.
 
 pub mod decode;
-mod rebalance;
+pub mod events;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
@@ -22,20 +21,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use wattline_service::kafka::ClientEnded;
 
-use crate::batch::{Batch, Partition};
+use wattline_stream::{Assignment, Assignments, Claim, Partition, Topics};
+
+use crate::batch::Batch;
 use crate::config::Config;
 use crate::health::Health;
 use crate::metrics::{ErrorClass, Metrics, Stage};
-use crate::offsets::TopicNames;
-use crate::ownership::Ownership;
-use crate::work::{Answer, Claim, Work};
+use crate::work::{Answer, Work};
 use decode::decode;
 
-use rebalance::Event;
-pub use rebalance::Rebalances;
-
-/// A consumer that notes what the group gives and takes.
-pub type KafkaConsumer = BaseConsumer<Rebalances>;
+use events::{Event, KafkaConsumer};
 
 /// Longest wait for a record, so that everything else is looked after too.
 const POLL: Duration = Duration::from_millis(50);
@@ -54,13 +49,11 @@ pub struct Consuming {
     /// The configuration.
     pub config: Arc<Config>,
     /// The topics' names.
-    pub names: TopicNames,
+    pub topics: Topics,
     /// The client.
     pub consumer: Arc<KafkaConsumer>,
     /// What the group gave.
-    pub ownership: Arc<Ownership>,
-    /// Counts up when a topic was found to be another one: everything is claimed again.
-    pub identity_changes: Arc<AtomicU64>,
+    pub assignments: Arc<Assignments>,
     /// Where batches and claims go.
     pub work: mpsc::Sender<Work>,
     /// What became of them.
@@ -84,12 +77,11 @@ pub struct State {
     batch: Batch,
     claims: Vec<Claim>,
     paused: bool,
-    seen_identity_changes: u64,
 }
 
 #[derive(Debug)]
 struct Held {
-    epoch: u64,
+    assignment: Assignment,
     place: Place,
 }
 
@@ -104,6 +96,16 @@ enum Place {
     Seeking(i64),
     /// Records are taken; this is the next. `first`: none was taken yet since the seek.
     Reading { next: i64, first: bool },
+}
+
+/// Whether the writer has room for a batch.
+enum Reserve<'a> {
+    /// Here it is.
+    Room(mpsc::Permit<'a, Work>),
+    /// It is busy.
+    Busy,
+    /// It has ended.
+    Closed,
 }
 
 /// What an offset means for a partition that waits for `next`.
@@ -129,7 +131,7 @@ impl Consuming {
     /// # Errors
     /// Where the client can't go on, or the writer has ended.
     pub fn run(mut self) -> anyhow::Result<()> {
-        let topics = [self.names.readings.as_str(), self.names.dead_letters.as_str()];
+        let topics: Vec<&str> = self.topics.iter().map(|(_, name)| name).collect();
         self.consumer
             .subscribe(&topics)
             .with_context(|| format!("cannot subscribe to {}", topics.join(" and ")))?;
@@ -157,7 +159,7 @@ impl Consuming {
                 Some(Ok(message)) => self.take(&message, now),
                 Some(Err(error)) => self.note(&error)?,
             }
-            if self.state.batch.is_full(&self.config.batch) || consumer.context().has_events() {
+            if self.state.batch.is_full(&self.config.batch) || consumer.context().listener().has_some() {
                 break;
             }
             wait = Duration::ZERO;
@@ -166,7 +168,7 @@ impl Consuming {
     }
 
     fn take(&mut self, message: &BorrowedMessage<'_>, now: Instant) {
-        let Some(stream) = self.names.stream(message.topic()) else { return };
+        let Some(stream) = self.topics.stream(message.topic()) else { return };
         let partition = Partition { stream, number: message.partition() };
         let Some(held) = self.state.held.get_mut(&partition) else { return };
         let Place::Reading { next, first } = held.place else { return };
@@ -178,7 +180,7 @@ impl Consuming {
             Arrival::Next => {
                 let value = message.payload().unwrap_or_default();
                 let content = decode(stream, message.key(), value);
-                self.state.batch.push((partition, held.epoch), offset, value, content, now);
+                self.state.batch.push((partition, held.assignment), offset, value, content, now);
                 held.place = Place::Reading { next: next + 1, first: false };
             }
             Arrival::Stored => {
@@ -201,7 +203,7 @@ impl Consuming {
     fn note(&self, error: &KafkaError) -> anyhow::Result<()> {
         self.metrics.error(Stage::Consuming, ErrorClass::Transient);
         match error {
-            KafkaError::MessageConsumptionFatal(code) => return Err(ClientEnded(*code).into()),
+            KafkaError::MessageConsumptionFatal(code) => return Err(ClientEnded::Fatal(*code).into()),
             KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic),
             ) => {
@@ -216,7 +218,7 @@ impl Consuming {
 
     fn take_rebalances(&mut self) {
         let consumer = Arc::clone(&self.consumer);
-        for event in consumer.context().events() {
+        for event in consumer.context().listener().take() {
             match event {
                 Event::Assigned(partitions) => {
                     info!("the group gives {} partitions to writer {}", partitions.len(), self.writer);
@@ -247,28 +249,29 @@ impl Consuming {
         while let Ok(answer) = self.answers.try_recv() {
             match answer {
                 Answer::Claimed(claim, next) => {
-                    self.place(claim.partition, claim.epoch, Place::Seeking(next));
+                    self.place(claim.partition, claim.assignment, Place::Seeking(next));
                 }
-                Answer::Again(partition, epoch, wait) => {
+                // An answer to an older assignment is none any more.
+                Answer::Again(partition, assignment, wait)
+                    if self.assignments.holds(partition, assignment) =>
+                {
                     self.state.batch.remove(partition);
                     self.pause(&[partition]);
-                    self.place(partition, epoch, Place::Waiting(Instant::now() + wait));
+                    self.place(partition, assignment, Place::Waiting(Instant::now() + wait));
                 }
+                Answer::Again(..) => {}
                 Answer::Written(offsets) => self.store_offsets(&offsets),
             }
         }
     }
 
     fn look_after_partitions(&mut self, now: Instant) {
-        let changes = self.identity_changes.load(Ordering::Relaxed);
-        let changed = std::mem::replace(&mut self.state.seen_identity_changes, changes) != changes;
         let mut again = Vec::new();
         let mut seek = Vec::new();
         for (partition, held) in &self.state.held {
             match held.place {
                 Place::Waiting(until) if until <= now => again.push(*partition),
                 Place::Seeking(next) => seek.push((*partition, next)),
-                Place::Reading { .. } if changed => again.push(*partition),
                 Place::Claiming | Place::Waiting(_) | Place::Reading { .. } => {}
             }
         }
@@ -280,21 +283,21 @@ impl Consuming {
         }
     }
 
-    /// Takes a partition on, anew: what was read under the old epoch is not written any more.
+    /// Takes a partition on, anew: what was read under the old assignment is not written any more.
     fn claim(&mut self, partition: Partition, hole_to: Option<i64>) {
         self.pause(&[partition]);
         self.state.batch.remove(partition);
-        let epoch = self.ownership.take(partition);
-        let held = Held { epoch, place: Place::Claiming };
+        let assignment = self.assignments.take(partition);
+        let held = Held { assignment, place: Place::Claiming };
         if self.state.held.insert(partition, held).is_none() {
             self.metrics.partitions_assigned.inc();
         }
         self.state.claims.retain(|claim| claim.partition != partition);
-        self.state.claims.push(Claim { partition, epoch, hole_to });
+        self.state.claims.push(Claim { partition, assignment, hole_to });
     }
 
     fn seek(&mut self, partition: Partition, next: i64) {
-        let topic = self.names.of(partition.stream);
+        let topic = self.topics.of(partition.stream);
         // Right after an assignment the client may not have begun with the partition: then it is tried again.
         match self.consumer.seek(topic, partition.number, Offset::Offset(next), Duration::from_secs(1)) {
             Ok(()) => {
@@ -332,17 +335,18 @@ impl Consuming {
         let work = self.work.clone();
         let room = async { tokio::time::timeout(wait, work.reserve()).await };
         let reserved = match self.runtime.block_on(room) {
-            Ok(permit) => permit.map_err(|_| true),
-            Err(_) => Err(false),
+            Ok(Ok(permit)) => Reserve::Room(permit),
+            Ok(Err(_)) => Reserve::Closed,
+            Err(_) => Reserve::Busy,
         };
         match reserved {
-            Ok(permit) => {
+            Reserve::Room(permit) => {
                 permit.send(Work::Write(std::mem::take(&mut self.state.batch)));
                 self.go_on();
                 Ok(())
             }
-            Err(true) => self.writer_ended(),
-            Err(false) => {
+            Reserve::Closed => self.writer_ended(),
+            Reserve::Busy => {
                 if full {
                     debug!("writer {} is busy: its partitions pause", self.writer);
                     self.state.paused = true;
@@ -384,19 +388,20 @@ impl Consuming {
         };
         let written =
             runtime.block_on(async { tokio::time::timeout(deadline, sending).await }).unwrap_or_default();
-        store_offsets(&self.consumer, &self.names, &written);
-        for partition in self.ownership.partitions() {
-            self.ownership.release(partition);
+        store_offsets(&self.consumer, &self.topics, &written);
+        for (partition, _) in self.assignments.held() {
+            self.assignments.release(partition);
         }
         Ok(())
     }
 
     fn store_offsets(&self, offsets: &[(Partition, i64)]) {
-        store_offsets(&self.consumer, &self.names, offsets);
+        store_offsets(&self.consumer, &self.topics, offsets);
     }
 
-    fn place(&mut self, partition: Partition, epoch: u64, place: Place) {
-        if let Some(held) = self.state.held.get_mut(&partition).filter(|held| held.epoch == epoch) {
+    fn place(&mut self, partition: Partition, assignment: Assignment, place: Place) {
+        let held = self.state.held.get_mut(&partition).filter(|held| held.assignment == assignment);
+        if let Some(held) = held {
             held.place = place;
         }
     }
@@ -423,17 +428,17 @@ impl Consuming {
     fn list(&self, partitions: &[Partition]) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
-            list.add_partition(self.names.of(partition.stream), partition.number);
+            list.add_partition(self.topics.of(partition.stream), partition.number);
         }
         list
     }
 }
 
 /// Tells the group how far this is: a hint for the next start and for tools that show the lag.
-fn store_offsets(consumer: &KafkaConsumer, names: &TopicNames, offsets: &[(Partition, i64)]) {
+fn store_offsets(consumer: &KafkaConsumer, topics: &Topics, offsets: &[(Partition, i64)]) {
     for (partition, next) in offsets {
         // One that was taken away meanwhile is refused, rightly.
-        if let Err(error) = consumer.store_offset(names.of(partition.stream), partition.number, next - 1) {
+        if let Err(error) = consumer.store_offset(topics.of(partition.stream), partition.number, next - 1) {
             debug!(?partition, "the group's offset is not stored: {error}");
         }
     }

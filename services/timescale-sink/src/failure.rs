@@ -4,8 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use wattline_service::postgres::{Trouble, cure, describe};
-
-use crate::batch::Partition;
+use wattline_stream::Partition;
 
 pub use wattline_service::postgres::Class;
 
@@ -22,6 +21,12 @@ pub enum Failure {
     Fenced(Vec<Partition>),
     /// More rows were refused than can be the rows' fault; the last refusal.
     TooManyRefused(usize, tokio_postgres::Error),
+    /// Kafka doesn't answer; in words.
+    Kafka(String),
+    /// The offset means nothing for this topic: a person must decide; what, and how.
+    Refused(String),
+    /// Meters that this writer knows are not in the registry any more: the database has lost them.
+    MetersGone,
     /// More new meters than may be registered in a minute: wait so long.
     MeterBudget(Duration),
 }
@@ -34,15 +39,14 @@ impl Failure {
     pub fn class(&self) -> Class {
         match self {
             Self::Database(error) => Class::of(error),
-            Self::Connect(_) | Self::Timeout(_) | Self::MeterBudget(_) | Self::Fenced(_) => Class::Transient,
-            Self::TooManyRefused(..) => Class::Stop,
+            Self::Connect(_)
+            | Self::Timeout(_)
+            | Self::MeterBudget(_)
+            | Self::MetersGone
+            | Self::Kafka(_)
+            | Self::Fenced(_) => Class::Transient,
+            Self::TooManyRefused(..) | Self::Refused(_) => Class::Stop,
         }
-    }
-
-    /// Someone else holds the lock of an offset row.
-    #[must_use]
-    pub fn is_lock_timeout(&self) -> bool {
-        matches!(self, Self::Database(error) if Trouble::of(error) == Trouble::Locked)
     }
 
     /// COPY met a row that is there already.
@@ -56,9 +60,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(error) => write!(out, "{}; {}", describe(error), cure(error)),
-            Self::Connect(error) => out.write_str(error),
+            Self::Connect(error) | Self::Kafka(error) | Self::Refused(error) => out.write_str(error),
             Self::Timeout(after) => write!(out, "the database did not finish the batch within {after:?}"),
             Self::Fenced(partitions) => write!(out, "another sink has written to {partitions:?}"),
+            Self::MetersGone => out
+                .write_str("meters of the batch are not in the registry any more: they are registered anew"),
             Self::TooManyRefused(count, error) => write!(
                 out,
                 "more than {count} rows of one batch were refused, so it isn't the rows that are wrong: {}; \
@@ -67,6 +73,19 @@ impl fmt::Display for Failure {
             ),
             Self::MeterBudget(wait) => {
                 write!(out, "more new meters than meters.new_per_minute_max allows: waiting {wait:?}")
+            }
+        }
+    }
+}
+
+impl From<wattline_stream::Error> for Failure {
+    fn from(error: wattline_stream::Error) -> Self {
+        match error {
+            wattline_stream::Error::Database(error) => Self::Database(error),
+            wattline_stream::Error::Kafka(text) => Self::Kafka(text),
+            wattline_stream::Error::Fenced(partitions) => Self::Fenced(partitions),
+            wattline_stream::Error::Refused(text) | wattline_stream::Error::LostTail { text } => {
+                Self::Refused(text)
             }
         }
     }

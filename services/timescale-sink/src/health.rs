@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking_lot::Mutex;
 use wattline_service::{Condition, Ready};
 
-use crate::batch::Partition;
+use wattline_stream::Partition;
 
 /// Conditions of readiness. A writer that loses the database makes the process not ready; so does a partition that
 /// stopped.
@@ -123,7 +123,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Stream;
+    use wattline_stream::Stream;
 
     #[test]
     fn ready_means_assigned_connected_and_nothing_stopped() {

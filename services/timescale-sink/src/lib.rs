@@ -2,12 +2,12 @@
 //!
 //! Three wings, in the order of the data. [`consume`]: a thread polls and decodes into a [`batch`]. [`writer`]: a task
 //! takes it as [`work`], takes partitions on, and decides what a [`failure`] means: wait, narrow down, stop the partition.
-//! [`write`](mod@write): rows and [`offsets`] in one transaction; in there, `meters` are made known, `stored` says what
-//! the table has, `plan` and [`fold`] what becomes of each record, `copy` sends the rows, `letters` puts aside what can't
+//! [`write`](mod@write): rows, offsets and [`outcome`]s in one transaction; in there, `meters` are made known, `stored`
+//! says what the table has, `plan` and [`fold`] what becomes of each record, `copy` sends the rows, `letters` puts aside what can't
 //! be one, `bisect` finds the record that the database refuses.
 //!
 //! The offset in the database is the truth: it moves in the transaction of the rows. Kafka's own group offsets are a
-//! hint. Two processes that both believe to own a partition meet at its offset row; see [`offsets`] and [`unblock`].
+//! hint. How a writer owns a partition is the crate `wattline_stream`.
 
 pub mod batch;
 pub mod config;
@@ -16,17 +16,14 @@ pub mod failure;
 pub mod fold;
 pub mod health;
 pub mod metrics;
-pub mod offsets;
-pub mod ownership;
+pub mod outcome;
 pub mod session;
-pub mod unblock;
-pub mod watch;
 pub mod work;
 pub mod write;
 pub mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -37,16 +34,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wattline_service::Context;
 use wattline_service::kafka::Clients;
+use wattline_stream::{Asking, Assignments, Blockers, Offsets, Rebalances, Stream, Topics, consumer, watch};
 
 pub use config::Config;
-use consume::{Consuming, KafkaConsumer, Rebalances};
+use consume::Consuming;
+use consume::events::{Events, KafkaConsumer};
 use health::Health;
 use metrics::{ErrorClass, Metrics, Stage};
-use offsets::TopicNames;
-use ownership::Ownership;
 use write::Writing;
 use write::meters::{Meters, Rules};
-use writer::Writer;
+use writer::{Server, Writer};
 
 /// Answers that may wait for a consumer's thread; above the partitions that one member can hold at once.
 const ANSWERS_MAX: usize = 256;
@@ -54,11 +51,10 @@ const ANSWERS_MAX: usize = 256;
 /// What the writers of a process share.
 struct Shared {
     config: Arc<Config>,
-    names: TopicNames,
+    topics: Topics,
     metrics: Metrics,
     health: Arc<Health>,
     rules: Arc<Rules>,
-    identity_changes: Arc<AtomicU64>,
     stop: CancellationToken,
 }
 
@@ -69,14 +65,13 @@ struct Shared {
 pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     let writers = config.batch.writers;
     let mut shared = Shared {
-        names: TopicNames {
-            readings: config.input.readings_topic.clone(),
-            dead_letters: config.input.dead_letters_topic.clone(),
-        },
+        topics: Topics::new([
+            (Stream::Readings, config.input.readings_topic.clone()),
+            (Stream::DeadLetters, config.input.dead_letters_topic.clone()),
+        ]),
         metrics: context.metrics.register(Metrics::register),
         health: Arc::new(Health::new(&context.ready, writers)),
         rules: Arc::new(Rules::new(config.meters.new_per_minute_max, &config.meters.allow_file)?),
-        identity_changes: Arc::default(),
         stop: context.shutdown.child_token(),
         config: Arc::new(config),
     };
@@ -108,15 +103,7 @@ impl Shared {
             first_consumer.get_or_insert(consumer);
         }
         let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
-        // Ends with this future too: it holds a consumer, which must leave the group.
-        let mut watching = JoinSet::new();
-        watching.spawn(watch::watch(
-            consumer,
-            self.names.clone(),
-            self.config.input.identity_check_ms,
-            Arc::clone(&self.identity_changes),
-            Arc::clone(&self.health),
-        ));
+        tasks.spawn(self.watch(consumer));
         let mut outcome = Ok(());
         while let Some(ended) = tasks.join_next().await {
             let ended = ended.map_err(|error| anyhow!("a task of the sink has failed: {error}")).flatten();
@@ -129,14 +116,27 @@ impl Shared {
         outcome
     }
 
+    /// Watches the topics until the stop; ends the round when one has changed.
+    fn watch(&self, consumer: Arc<KafkaConsumer>) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let interval = Duration::from_millis(self.config.input.identity_check_ms);
+        let (topics, health, stop) = (self.topics.clone(), Arc::clone(&self.health), self.stop.clone());
+        async move {
+            let watching = watch::watch(consumer, topics, interval, |problem| health.kafka(problem));
+            match stop.run_until_cancelled(watching).await {
+                Some(ended) => Err(ended.into()),
+                None => Ok(()),
+            }
+        }
+    }
+
     /// Starts a writer and the thread that feeds it.
     fn start_writer(
         &self,
         index: usize,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<Arc<KafkaConsumer>> {
-        let ownership = Arc::new(Ownership::default());
-        let consumer = Arc::new(self.consumer(index, &ownership)?);
+        let assignments = Arc::new(Assignments::default());
+        let consumer = Arc::new(self.consumer(index, &assignments)?);
         // One batch waits while one is written and one is filled: that is all the memory there is for them.
         let (work, work_queue) = mpsc::channel(1);
         let (answers, answer_queue) = mpsc::channel(ANSWERS_MAX);
@@ -144,15 +144,20 @@ impl Shared {
             index,
             config: Arc::clone(&self.config),
             consumer: Arc::clone(&consumer),
-            ownership: Arc::clone(&ownership),
+            assignments: Arc::clone(&assignments),
+            asking: Asking::default(),
             writing: Writing {
-                names: self.names.clone(),
-                owner: Uuid::new_v4(),
+                offsets: Offsets {
+                    consumer: consumer::SINK,
+                    topics: self.topics.clone(),
+                    owner: Uuid::new_v4(),
+                },
                 refused_rows_max: self.config.store.refused_rows_max,
             },
             meters: Meters::new(Arc::clone(&self.rules)),
             session: None,
-            blocked: false,
+            server: Server::Unknown,
+            blockers: self.blockers(&assignments),
             answers,
             metrics: self.metrics.clone(),
             health: Arc::clone(&self.health),
@@ -161,10 +166,9 @@ impl Shared {
         let consuming = Consuming {
             writer: index,
             config: Arc::clone(&self.config),
-            names: self.names.clone(),
+            topics: self.topics.clone(),
             consumer: Arc::clone(&consumer),
-            ownership,
-            identity_changes: Arc::clone(&self.identity_changes),
+            assignments,
             work,
             answers: answer_queue,
             metrics: self.metrics.clone(),
@@ -189,8 +193,16 @@ impl Shared {
         Ok(consumer)
     }
 
+    fn blockers(&self, assignments: &Arc<Assignments>) -> Blockers {
+        let ended = self.metrics.blockers_ended.clone();
+        let name = "wattline-timescale-sink/unblock".to_owned();
+        Blockers::new(self.config.database.clone(), name, Arc::clone(assignments), move || {
+            ended.inc();
+        })
+    }
+
     /// One member of the group.
-    fn consumer(&self, index: usize, ownership: &Arc<Ownership>) -> anyhow::Result<KafkaConsumer> {
+    fn consumer(&self, index: usize, assignments: &Arc<Assignments>) -> anyhow::Result<KafkaConsumer> {
         let Config { kafka, input, .. } = &*self.config;
         let mut config = kafka.client_config(&format!("wattline-timescale-sink-{index}"))?;
         config
@@ -218,7 +230,8 @@ impl Shared {
         if !kafka.instance_id.is_empty() {
             config.set("group.instance.id", format!("{}-{index}", kafka.instance_id));
         }
-        let rebalances = Rebalances::new(self.names.clone(), Arc::clone(ownership), self.metrics.clone());
+        let events = Events::new(Arc::clone(assignments), self.metrics.clone());
+        let rebalances = Rebalances::new(self.topics.clone(), events);
         KafkaConsumer::from_config_and_context(&config, rebalances).context("cannot make the Kafka consumer")
     }
 }

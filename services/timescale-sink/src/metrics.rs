@@ -1,4 +1,4 @@
-//! Metrics. What became of records is read from the offset rows, which the batch's own transaction wrote: nothing is
+//! Metrics. What became of records is read from the outcome rows, which the batch's own transaction wrote: nothing is
 //! counted a second time here, so a crash can't make the two differ.
 
 use std::collections::HashMap;
@@ -16,9 +16,9 @@ use prometheus_client::registry::Registry;
 use wattline_service::LagClock;
 use wattline_service::metrics::SECONDS;
 
-use crate::batch::{Partition, Stream};
-use crate::offsets::OffsetRow;
-use crate::write::Way;
+use wattline_stream::{Partition, Stream};
+
+use crate::outcome::Outcome;
 
 /// All metrics of timescale-sink, prefixed `wattline_timescale_sink_`.
 #[derive(Clone, Debug)]
@@ -54,6 +54,15 @@ pub struct Metrics {
     pub partitions_assigned: Gauge,
     /// Partitions that wait for a person.
     pub partitions_stopped: Gauge,
+}
+
+/// How rows get into the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// COPY straight into the hypertable, for rows that it can't have yet.
+    Copy,
+    /// A temporary table and `INSERT … ON CONFLICT`, after a look at all instants of the batch.
+    Upsert,
 }
 
 /// What the sink was doing.
@@ -198,8 +207,8 @@ impl Metrics {
         }
     }
 
-    /// What an offset row says after a commit.
-    pub fn offset_row(&self, row: &OffsetRow) {
+    /// What a partition's outcomes are after a commit.
+    pub fn outcome(&self, row: &Outcome) {
         let (stream, partition) = (name(row.partition.stream), row.partition.number);
         let counts = &row.counts;
         let values = [
@@ -216,7 +225,9 @@ impl Metrics {
             let value = u64::try_from(value).unwrap_or(0);
             self.records.get_or_create(&labels).inner().store(value, Ordering::Relaxed);
         }
-        self.first_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.first_offset);
+        // Records that were retracted had an outcome: the account is as much longer.
+        let first_offset = row.first_offset - row.retracted;
+        self.first_offset.get_or_create(&PartitionLabels { stream, partition }).set(first_offset);
         self.next_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.next_offset);
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, Statement};
 use wattline_service::DatabaseSettings;
+use wattline_stream::Statements;
 
 use crate::failure::Failure;
 
@@ -15,6 +17,8 @@ pub const STAGING: &str = "wattline_staging";
 pub struct Session {
     client: Client,
     backend_pid: i32,
+    server_start: DateTime<Utc>,
+    rows: Statements,
     statements: HashMap<&'static str, Statement>,
     has_staging: bool,
 }
@@ -36,8 +40,13 @@ impl Session {
             .await
             .map_err(|error| Failure::Connect(format!("{error:#}")))?;
         client.batch_execute(&format!("SET lock_timeout = {lock_timeout_ms}")).await?;
-        let backend_pid = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
-        Ok(Self { client, backend_pid, statements: HashMap::new(), has_staging: false })
+        let server = client
+            .query_one("SELECT pg_backend_pid() AS pid, pg_postmaster_start_time() AS started", &[])
+            .await?;
+        let (backend_pid, server_start) = (server.try_get("pid")?, server.try_get("started")?);
+        let rows = Statements::prepare(&client).await?;
+        let statements = HashMap::new();
+        Ok(Self { client, backend_pid, server_start, rows, statements, has_staging: false })
     }
 
     /// The connection.
@@ -52,11 +61,23 @@ impl Session {
         self.backend_pid
     }
 
+    /// Since when the server runs: another time is another server, or one that was started anew.
+    #[must_use]
+    pub const fn server_start(&self) -> DateTime<Utc> {
+        self.server_start
+    }
+
+    /// The statements of offset rows.
+    #[must_use]
+    pub const fn rows(&self) -> &Statements {
+        &self.rows
+    }
+
     /// The statement, prepared once.
     ///
     /// # Errors
     /// What the server says of it.
-    pub async fn prepared(&mut self, sql: &'static str) -> Result<Statement, Failure> {
+    pub async fn prepared(&mut self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }

@@ -13,45 +13,37 @@ pub mod stored;
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 use wattline_reading::limits::Reason;
 use wattline_reading::{Reading, Timestamp};
+use wattline_stream::{Blockers, Offsets, Span, Stream};
 
 use crate::batch::{Content, Record, Refused, Set};
 use crate::failure::Failure;
-use crate::offsets::{self, OffsetRow, TopicNames};
+use crate::metrics::Way;
+use crate::outcome::{self, Counts, Outcome};
 use crate::session::Session;
 use copy::Row;
 use meters::{Meter, Meters};
-use plan::{Counts, Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
+use plan::{Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
 
 const BORDER: &str = "SELECT border FROM retention_border";
 
 /// What a writer needs to know to write.
 #[derive(Debug)]
 pub struct Writing {
-    /// The topics' names.
-    pub names: TopicNames,
-    /// This writer, in the offset rows.
-    pub owner: Uuid,
+    /// This writer's rows of offsets.
+    pub offsets: Offsets,
     /// More refused rows in a batch stop the partition.
     pub refused_rows_max: usize,
-}
-
-/// How rows get into the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// COPY straight into the hypertable, for rows that it can't have yet.
-    Copy,
-    /// A temporary table and `INSERT … ON CONFLICT`, after a look at all instants of the batch.
-    Upsert,
 }
 
 /// A batch that was committed.
 #[derive(Debug)]
 pub struct Written {
-    /// The offset rows as they are now.
-    pub offsets: Vec<OffsetRow>,
+    /// The outcomes of its partitions as they are now.
+    pub outcomes: Vec<Outcome>,
+    /// Those of the batch alone.
+    pub counts: Counts,
     /// How the rows got there.
     pub way: Way,
     /// The oldest arrival among the batch's readings.
@@ -85,33 +77,60 @@ pub struct Stored<'a> {
 pub async fn write(
     session: &mut Session,
     meters: &mut Meters,
+    blockers: &mut Blockers,
     writing: &Writing,
     sets: &[Set],
     way: Way,
 ) -> Result<Written, Failure> {
-    let border = begin(session, writing, sets).await?;
+    let border = begin(session, blockers, writing, sets).await?;
     let parts: Vec<Part<'_>> =
         sets.iter().enumerate().map(|(index, set)| Part { index, set, records: &set.records }).collect();
     let stored = write_records(session, meters, writing, &parts, border, way).await?;
-    let offsets = offsets::advance(session, &writing.names, sets, &stored.counts).await?;
-    session.client().batch_execute("COMMIT").await?;
+    let outcomes = finish(session, writing, sets, &stored.counts).await?;
     meters.stored(&stored.new);
-    Ok(Written { offsets, way, oldest_received_at: oldest_received_at(sets) })
+    let mut counts = Counts::default();
+    stored.counts.iter().for_each(|of_set| counts.add(of_set));
+    Ok(Written { outcomes, counts, way, oldest_received_at: oldest_received_at(sets) })
 }
 
 /// Begins the transaction: takes the offset rows, and reads the border below which raw rows may be gone.
 ///
 /// # Errors
-/// As [`offsets::lock`].
-pub async fn begin(session: &mut Session, writing: &Writing, sets: &[Set]) -> Result<Timestamp, Failure> {
-    if sets.iter().any(|set| set.partition.stream == crate::batch::Stream::Readings) {
+/// As [`Offsets::lock`].
+pub async fn begin(
+    session: &mut Session,
+    blockers: &mut Blockers,
+    writing: &Writing,
+    sets: &[Set],
+) -> Result<Timestamp, Failure> {
+    if sets.iter().any(|set| set.partition.stream == Stream::Readings) {
         session.ensure_staging().await?;
     }
     let border = session.prepared(BORDER).await?;
     session.client().batch_execute("BEGIN").await?;
-    offsets::lock(session, &writing.names, writing.owner, sets).await?;
-    let border: DateTime<Utc> = session.client().query_one(&border, &[]).await?.try_get(0)?;
+    let spans: Vec<Span> = sets.iter().map(Set::span).collect();
+    let wanted: Vec<_> = sets.iter().map(|set| (set.partition, set.assignment)).collect();
+    let lock = writing.offsets.lock(session.client(), session.rows(), &spans);
+    blockers.freed(session.backend_pid(), &wanted, lock, wattline_stream::Error::database).await?;
+    let border: DateTime<Utc> = session.client().query_one(&border, &[]).await?.try_get("border")?;
     Ok(border.into())
+}
+
+/// Ends the transaction: moves the offset rows behind the sets, with the outcomes of their records, and commits.
+///
+/// # Errors
+/// What the server says.
+pub async fn finish(
+    session: &mut Session,
+    writing: &Writing,
+    sets: &[Set],
+    counts: &[Counts],
+) -> Result<Vec<Outcome>, Failure> {
+    let spans: Vec<Span> = sets.iter().map(Set::span).collect();
+    writing.offsets.advance(session.client(), session.rows(), &spans).await?;
+    let outcomes = outcome::add(session, &writing.offsets, &spans, counts).await?;
+    session.client().batch_execute("COMMIT").await?;
+    Ok(outcomes)
 }
 
 /// Writes the rows of some records in the open transaction.
@@ -132,16 +151,17 @@ pub async fn write_records<'a>(
     let found = stored::at(session, &sorted.known_instants).await?;
     stored::judge_redeliveries(session, &mut sorted.incoming).await?;
     let rows = plan::plan(sorted.incoming, &found, &mut counts);
+    meters::check(session, &rows).await?;
     match way {
         Way::Copy => copy_rows(session, &rows).await?,
         Way::Upsert => upsert(session, &[&rows.new, &rows.filled]).await?,
     }
-    letters::insert_conflicts(session, &writing.names, &rows.conflicts).await?;
-    letters::insert_refused(session, &writing.names, &sorted.refused).await?;
+    letters::insert_conflicts(session, &writing.offsets.topics, &rows.conflicts).await?;
+    letters::insert_refused(session, &writing.offsets.topics, &sorted.refused).await?;
     for record in &sorted.refused {
         counts[record.source.set].dead_lettered += 1;
     }
-    letters::insert_letters(session, &writing.names, &sorted.letters, &mut counts).await?;
+    letters::insert_letters(session, &writing.offsets.topics, &sorted.letters, &mut counts).await?;
     Ok(Stored { new: rows.new, counts })
 }
 

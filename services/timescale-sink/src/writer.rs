@@ -4,28 +4,28 @@
 mod claim;
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use wattline_service::Backoff;
+use wattline_stream::{Asking, Assignments, Blockers, Partition};
 
-use crate::batch::{Batch, Partition, Set};
+use crate::batch::{Batch, Set};
 use crate::config::Config;
-use crate::consume::KafkaConsumer;
+use crate::consume::events::KafkaConsumer;
 use crate::failure::{Class, Failure};
 use crate::health::Health;
-use crate::metrics::{ErrorClass, Metrics, Stage, WayLabels};
-use crate::ownership::Ownership;
+use crate::metrics::{ErrorClass, Metrics, Stage, Way, WayLabels};
 use crate::session::Session;
-use crate::unblock::end_blockers;
 use crate::work::{Answer, Work};
 use crate::write::meters::Meters;
 use crate::write::{self, bisect};
-use crate::write::{Way, Writing, Written};
+use crate::write::{Writing, Written};
 
 /// A writer and what it needs.
 pub struct Writer {
@@ -36,15 +36,19 @@ pub struct Writer {
     /// The member of the group that feeds it.
     pub consumer: Arc<KafkaConsumer>,
     /// What that member holds.
-    pub ownership: Arc<Ownership>,
+    pub assignments: Arc<Assignments>,
+    /// Partitions about which Kafka is being asked.
+    pub asking: Asking,
     /// Names and limits.
     pub writing: Writing,
     /// What it knows of meters.
     pub meters: Meters,
     /// Its connection, while there is one.
     pub session: Option<Session>,
-    /// The last try ended at someone else's lock.
-    pub blocked: bool,
+    /// Which server it led to, and whether that one is known to have gone on since.
+    pub server: Server,
+    /// Ends whoever keeps an offset row from it.
+    pub blockers: Blockers,
     /// Where answers go.
     pub answers: mpsc::Sender<Answer>,
     /// Metrics.
@@ -53,6 +57,17 @@ pub struct Writer {
     pub health: Arc<Health>,
     /// Cancelled when the process shall stop.
     pub stop: CancellationToken,
+}
+
+/// What a writer knows of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// There was no connection yet.
+    Unknown,
+    /// The last connection led to a server that runs since then, and was not lost.
+    Since(DateTime<Utc>),
+    /// The last connection was lost. The server behind the next one may lack what was committed last.
+    Lost,
 }
 
 /// How a batch is written.
@@ -82,10 +97,15 @@ enum Step {
 impl Writer {
     /// Works until the consumer's thread has ended.
     pub async fn run(mut self, mut work: mpsc::Receiver<Work>) {
-        while let Some(work) = work.recv().await {
-            match work {
-                Work::Claim(claims) => self.claim_all(claims).await,
-                Work::Write(batch) => self.write_all(batch).await,
+        loop {
+            tokio::select! {
+                biased;
+                (claim, present) = self.asking.next() => self.claim(claim, present).await,
+                work = work.recv() => match work {
+                    Some(Work::Claim(claims)) => self.ask(claims),
+                    Some(Work::Write(batch)) => self.write_all(batch).await,
+                    None => return,
+                },
             }
         }
     }
@@ -105,13 +125,15 @@ impl Writer {
         let mut backoff = Backoff::default();
         let mut how = How::By(Way::Copy);
         loop {
-            sets.retain(|set| self.ownership.holds_set(set));
+            sets.retain(|set| self.assignments.holds(set.partition, set.assignment));
             if sets.is_empty() {
                 return Vec::new();
             }
             let begun = Instant::now();
-            let failure = match self.attempt(&sets, how).await {
+            let span = self.span(&sets);
+            let failure = match self.attempt(&sets, how).instrument(span.clone()).await {
                 Ok(written) => {
+                    note(&span, &written, begun);
                     self.report(&sets, &written, begun).await;
                     return Vec::new();
                 }
@@ -139,7 +161,7 @@ impl Writer {
                     }
                     let wait = match failure {
                         Failure::MeterBudget(wait) => wait,
-                        _ if self.blocked => Duration::ZERO,
+                        _ if self.blockers.held() => Duration::ZERO,
                         _ => backoff.next_wait(),
                     };
                     tokio::select! {
@@ -153,24 +175,11 @@ impl Writer {
 
     async fn attempt(&mut self, sets: &[Set], how: How) -> Result<Written, Failure> {
         let mut session = self.take_session().await?;
-        let pid = session.backend_pid();
-        // Taken out, so that the look for a blocker may borrow the rest.
-        let nobody = Meters::new(Arc::clone(self.meters.rules()));
-        let mut meters = std::mem::replace(&mut self.meters, nobody);
         let timeout = Duration::from_millis(self.config.store.flush_timeout_ms);
-        let writing = async {
-            let writing = write_once(&mut session, &mut meters, &self.writing, sets, how, &self.metrics);
-            match tokio::time::timeout(timeout, writing).await {
-                Ok(result) => result,
-                Err(_) => Err(Failure::Timeout(timeout)),
-            }
-        };
-        let wanted: Vec<_> = sets.iter().map(|set| (set.partition, set.epoch)).collect();
-        let result = self.unblocked(pid, &wanted, Box::pin(writing)).await;
-        self.meters = meters;
-        match result {
+        let writing = self.write_once(&mut session, sets, how);
+        let result = tokio::time::timeout(timeout, writing).await;
+        match result.unwrap_or(Err(Failure::Timeout(timeout))) {
             Ok(written) => {
-                self.blocked = false;
                 // Nothing depends on it: the next minute tries again.
                 match self.meters.write_seen(&mut session, &self.metrics).await {
                     Ok(()) => self.session = Some(session),
@@ -182,55 +191,94 @@ impl Writer {
         }
     }
 
-    /// Waits for `work`; where the last try ended at someone else's lock, ends that one's connection meanwhile.
-    async fn unblocked<T>(
-        &self,
-        pid: i32,
-        wanted: &[(Partition, u64)],
-        work: Pin<Box<dyn Future<Output = T> + Send + '_>>,
-    ) -> T {
-        if !self.blocked {
-            return work.await;
-        }
-        let Config { database, store, .. } = &*self.config;
-        tokio::select! {
-            biased;
-            result = work => result,
-            never = end_blockers(database, pid, store.lock_timeout_ms, &self.metrics, &self.ownership, wanted) => {
-                match never {}
-            }
+    async fn write_once(
+        &mut self,
+        session: &mut Session,
+        sets: &[Set],
+        how: How,
+    ) -> Result<Written, Failure> {
+        let Self { meters, blockers, writing, metrics, .. } = self;
+        meters.resolve(session, sets, metrics).await?;
+        match (how, sets) {
+            (How::Bisecting, [set]) => bisect::write(session, meters, blockers, writing, set).await,
+            (How::Bisecting, _) => write::write(session, meters, blockers, writing, sets, Way::Upsert).await,
+            (How::By(way), _) => write::write(session, meters, blockers, writing, sets, way).await,
         }
     }
 
+    /// The connection; a new one where there is none. After one that was lost, or to another server, all partitions are
+    /// claimed anew: that server may lack what was committed last, and a quiet partition would not notice.
     async fn take_session(&mut self) -> Result<Session, Failure> {
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
         let name = format!("{}/{}", self.config.kafka.replica_name("wattline-timescale-sink"), self.index);
-        Session::open(&self.config.database, &name, self.config.store.lock_timeout_ms).await
+        let opened = Session::open(&self.config.database, &name, self.config.store.lock_timeout_ms).await;
+        let session = opened.inspect_err(|_| {
+            if self.server != Server::Unknown {
+                self.server = Server::Lost;
+            }
+        })?;
+        self.meters.forget();
+        let now = Server::Since(session.server_start());
+        let before = std::mem::replace(&mut self.server, now);
+        if before != Server::Unknown && before != now {
+            warn!("the connection to the database is a new one: all partitions are claimed anew");
+            for (partition, assignment) in self.assignments.held() {
+                self.answer(Answer::Again(partition, assignment, Duration::ZERO)).await;
+            }
+        }
+        Ok(session)
     }
 
     /// Leaves the failed transaction; a connection that may be at fault is not used again.
     async fn put_back(&mut self, session: Session, failure: Failure) -> Failure {
-        self.blocked = failure.is_lock_timeout();
+        if matches!(failure, Failure::MetersGone) {
+            self.meters.forget();
+        }
         let usable = match &failure {
             Failure::Connect(_) | Failure::Timeout(_) => false,
             Failure::Database(_) | Failure::TooManyRefused(..) => {
                 matches!(failure.class(), Class::Transient | Class::Data) || failure.is_unique_violation()
             }
-            Failure::Fenced(_) | Failure::MeterBudget(_) => true,
+            Failure::Fenced(_)
+            | Failure::MeterBudget(_)
+            | Failure::MetersGone
+            | Failure::Kafka(_)
+            | Failure::Refused(_) => true,
         };
-        if usable && session.rolled_back().await {
+        if session.client().is_closed() {
+            self.server = Server::Lost;
+        } else if usable && session.rolled_back().await {
             self.session = Some(session);
         }
         failure
     }
 
+    /// One span a try: what it was for, and what came of it.
+    fn span(&self, sets: &[Set]) -> Span {
+        let rows: usize = sets.iter().map(|set| set.records.len()).sum();
+        let bytes: usize = sets.iter().map(|set| set.payloads.len()).sum();
+        info_span!(
+            "batch",
+            writer = self.index,
+            partitions = sets.len(),
+            rows,
+            bytes,
+            stored = Empty,
+            merged = Empty,
+            duplicate = Empty,
+            conflict = Empty,
+            dead_lettered = Empty,
+            duration_ms = Empty
+        )
+    }
+
     async fn report(&self, sets: &[Set], written: &Written, begun: Instant) {
         self.health.database(self.index, None);
-        for row in &written.offsets {
-            self.health.goes_on(row.partition);
-            self.metrics.offset_row(row);
+        for outcome in &written.outcomes {
+            self.health.goes_on(outcome.partition);
+            self.metrics.outcome(outcome);
         }
         let way = WayLabels { way: written.way.as_str() };
         self.metrics.batches.get_or_create(&way).inc();
@@ -276,7 +324,7 @@ impl Writer {
 
     async fn again(&self, sets: &[Set], wait: Duration) {
         for set in sets {
-            self.answer(Answer::Again(set.partition, set.epoch, wait)).await;
+            self.answer(Answer::Again(set.partition, set.assignment, wait)).await;
         }
     }
 
@@ -286,20 +334,15 @@ impl Writer {
     }
 }
 
-async fn write_once(
-    session: &mut Session,
-    meters: &mut Meters,
-    writing: &Writing,
-    sets: &[Set],
-    how: How,
-    metrics: &Metrics,
-) -> Result<Written, Failure> {
-    meters.resolve(session, sets, metrics).await?;
-    match (how, sets) {
-        (How::Bisecting, [set]) => bisect::write(session, meters, writing, set).await,
-        (How::Bisecting, _) => write::write(session, meters, writing, sets, Way::Upsert).await,
-        (How::By(way), _) => write::write(session, meters, writing, sets, way).await,
-    }
+/// What came of a batch, in its span.
+fn note(span: &Span, written: &Written, begun: Instant) {
+    let counts = &written.counts;
+    span.record("stored", counts.stored);
+    span.record("merged", counts.merged);
+    span.record("duplicate", counts.duplicate);
+    span.record("conflict", counts.conflict);
+    span.record("dead_lettered", counts.dead_lettered);
+    span.record("duration_ms", u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
 }
 
 fn next_step(failure: &Failure, sets: usize, how: How) -> Step {

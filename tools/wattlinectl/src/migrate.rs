@@ -43,6 +43,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_dead_letter_replay"),
     migration!(6, "0006_meter_clock"),
     migration!(7, "0007_dead_letter_broker"),
+    migration!(8, "0008_sink_outcome"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.

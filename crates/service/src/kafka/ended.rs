@@ -8,13 +8,22 @@ use tracing::error;
 
 use crate::Backoff;
 
-/// The client library has given up for good, which only a new client mends. Seen after restarts of a broker
-/// (`FencedInstanceId`), and where another process runs with the same `kafka.instance_id`.
+/// Why only a new client can go on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the Kafka client can't go on: {0}. Kafka says so after a restart of its own, and where another process runs with the same kafka.instance_id"
-)]
-pub struct ClientEnded(pub RDKafkaErrorCode);
+pub enum ClientEnded {
+    /// The client library has given up for good. Seen after restarts of a broker (`FencedInstanceId`), and where another
+    /// process runs with the same `kafka.instance_id`.
+    #[error(
+        "the Kafka client can't go on: {0}. Kafka says so after a restart of its own, and where another process runs with the same kafka.instance_id"
+    )]
+    Fatal(RDKafkaErrorCode),
+    /// The library has given up the partitions of a topic that was deleted, and doesn't begin with those of the new one.
+    #[error("the Kafka client can't go on: the topic {0} was made anew, or is another cluster's")]
+    TopicAnew(String),
+    /// The number of partitions has changed: each must be claimed anew.
+    #[error("the Kafka client can't go on: {0}")]
+    Partitions(String),
+}
 
 /// A client that worked for so long was not thrown out by a namesake.
 const WORKED: Duration = Duration::from_secs(60);
@@ -77,7 +86,8 @@ mod tests {
     #[tokio::test]
     async fn only_an_ended_client_is_replaced() {
         let (stop, mut clients) = (CancellationToken::new(), Clients::begin());
-        let ended = clients.mendable(Err(ClientEnded(RDKafkaErrorCode::FencedInstanceId).into()), &stop);
+        let ended =
+            clients.mendable(Err(ClientEnded::Fatal(RDKafkaErrorCode::FencedInstanceId).into()), &stop);
         assert!(ended.unwrap().unwrap().to_string().contains("kafka.instance_id"));
         assert!(clients.next(&stop).await);
         assert!(clients.mendable(Err(anyhow::anyhow!("something else")), &stop).is_err());

@@ -7,6 +7,7 @@ mod cost;
 mod crash;
 mod equals_recomputation;
 mod identity;
+mod lost_commits;
 mod mismatch;
 mod rebalance;
 mod scene;

@@ -3,7 +3,8 @@
 use wattline_reading::limits::Reason;
 use wattline_reading::{METER_ID_BYTES_MAX, Reading, wire};
 
-use crate::batch::{Content, Refused, Stream};
+use crate::batch::{Content, Refused};
+use wattline_stream::Stream;
 
 /// Decodes one record.
 #[must_use]

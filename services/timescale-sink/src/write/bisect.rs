@@ -4,14 +4,16 @@
 use wattline_reading::limits::Reason;
 use wattline_service::postgres::describe;
 
-use crate::batch::{Content, Record, Refused, Set, Stream};
+use crate::batch::{Content, Record, Refused, Set};
 use crate::failure::{Class, Failure};
-use crate::offsets;
+use crate::metrics::Way;
+use crate::outcome::Counts;
 use crate::session::{STAGING, Session};
 use crate::write::letters;
 use crate::write::meters::Meters;
-use crate::write::plan::{Counts, RefusedRecord, Source};
-use crate::write::{self, Part, Way, Writing, Written};
+use crate::write::plan::{RefusedRecord, Source};
+use crate::write::{self, Part, Writing, Written};
+use wattline_stream::{Blockers, Stream};
 
 /// Writes one set that was refused as a whole.
 ///
@@ -20,11 +22,12 @@ use crate::write::{self, Part, Way, Writing, Written};
 pub async fn write(
     session: &mut Session,
     meters: &mut Meters,
+    blockers: &mut Blockers,
     writing: &Writing,
     set: &Set,
 ) -> Result<Written, Failure> {
     let sets = std::slice::from_ref(set);
-    let border = write::begin(session, writing, sets).await?;
+    let border = write::begin(session, blockers, writing, sets).await?;
     let mut counts = Counts::default();
     let mut new = Vec::new();
     let mut refused: Vec<RefusedRecord<'_>> = Vec::new();
@@ -42,7 +45,7 @@ pub async fn write(
             Ok(stored) => {
                 session.client().batch_execute(&keep).await?;
                 new.extend(stored.new);
-                stored.counts.iter().for_each(|more| add(&mut counts, more));
+                stored.counts.iter().for_each(|more| counts.add(more));
             }
             Err(Failure::Database(error)) if Class::of(&error) == Class::Data => {
                 session.client().batch_execute("ROLLBACK TO attempt; RELEASE attempt").await?;
@@ -59,14 +62,13 @@ pub async fn write(
             Err(failure) => return Err(failure),
         }
     }
-    letters::insert_refused(session, &writing.names, &refused).await?;
+    letters::insert_refused(session, &writing.offsets.topics, &refused).await?;
     counts.dead_lettered += i64::try_from(refused.len()).unwrap_or(i64::MAX);
-    let offsets = offsets::advance(session, &writing.names, sets, &[counts]).await?;
-    session.client().batch_execute("COMMIT").await?;
+    let outcomes = write::finish(session, writing, sets, &[counts]).await?;
     // Each range is sorted, the whole is not: a meter's newest row may be in any of them.
     new.sort_unstable_by_key(|(meter_key, row)| (*meter_key, row.ts));
     meters.stored(&new);
-    Ok(Written { offsets, way: Way::Upsert, oldest_received_at: write::oldest_received_at(sets) })
+    Ok(Written { outcomes, counts, way: Way::Upsert, oldest_received_at: write::oldest_received_at(sets) })
 }
 
 fn refuse<'a>(set: &'a Set, record: &'a Record, detail: String) -> RefusedRecord<'a> {
@@ -84,13 +86,4 @@ fn refuse<'a>(set: &'a Set, record: &'a Record, detail: String) -> RefusedRecord
         payload,
         received_at,
     }
-}
-
-fn add(counts: &mut Counts, more: &Counts) {
-    counts.stored += more.stored;
-    counts.merged += more.merged;
-    counts.duplicate += more.duplicate;
-    counts.conflict += more.conflict;
-    counts.dead_lettered += more.dead_lettered;
-    counts.possible_duplicate += more.possible_duplicate;
 }

@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use wattline_reading::{Phase, Reading, Timestamp, register};
+use wattline_stream::Topics;
 
 use crate::failure::Failure;
-use crate::offsets::TopicNames;
+use crate::outcome::Counts;
 use crate::session::Session;
-use crate::write::plan::{Conflict, Counts, Letter, RefusedRecord, Source};
+use crate::write::plan::{Conflict, Letter, RefusedRecord, Source};
 
 const CONFLICT: &str = "INSERT INTO reading_conflict (source_topic, source_partition, source_offset, meter_key, ts, \
         received_at, kept, refused) \
@@ -46,14 +47,14 @@ struct Columns<'a> {
 /// What the server says.
 pub async fn insert_conflicts(
     session: &mut Session,
-    names: &TopicNames,
+    topics: &Topics,
     conflicts: &[Conflict<'_>],
 ) -> Result<(), Failure> {
     if conflicts.is_empty() {
         return Ok(());
     }
     let statement = session.prepared(CONFLICT).await?;
-    let (topics, partitions, offsets) = sources(names, conflicts.iter().map(|conflict| conflict.source));
+    let (topics, partitions, offsets) = sources(topics, conflicts.iter().map(|conflict| conflict.source));
     let meters: Vec<i32> = conflicts.iter().map(|conflict| conflict.meter_key).collect();
     let times: Vec<DateTime<Utc>> =
         conflicts.iter().map(|conflict| conflict.refused.ts.to_chrono()).collect();
@@ -75,12 +76,12 @@ pub async fn insert_conflicts(
 /// What the server says.
 pub async fn insert_refused(
     session: &mut Session,
-    names: &TopicNames,
+    topics: &Topics,
     records: &[RefusedRecord<'_>],
 ) -> Result<(), Failure> {
     let mut columns = Columns::default();
     for record in records {
-        columns.push_source(names, record.source);
+        columns.push_source(topics, record.source);
         columns.reasons.push(record.refused.reason.as_str());
         columns.details.push(text(&record.refused.detail));
         columns.mqtt_topics.push(None);
@@ -101,13 +102,13 @@ pub async fn insert_refused(
 /// What the server says.
 pub async fn insert_letters(
     session: &mut Session,
-    names: &TopicNames,
+    topics: &Topics,
     letters: &[Letter<'_>],
     counts: &mut [Counts],
 ) -> Result<(), Failure> {
     let mut columns = Columns::default();
     for Letter { source, letter } in letters {
-        columns.push_source(names, *source);
+        columns.push_source(topics, *source);
         columns.reasons.push(&letter.reason);
         columns.details.push(text(&letter.detail));
         columns.mqtt_topics.push(Some(text(&letter.mqtt_topic)));
@@ -134,8 +135,8 @@ pub async fn insert_letters(
 // === impl Columns ===
 
 impl<'a> Columns<'a> {
-    fn push_source(&mut self, names: &'a TopicNames, source: Source) {
-        self.topics.push(names.of(source.partition.stream));
+    fn push_source(&mut self, topics: &'a Topics, source: Source) {
+        self.topics.push(topics.of(source.partition.stream));
         self.partitions.push(source.partition.number);
         self.offsets.push(source.offset);
     }
@@ -168,18 +169,18 @@ impl<'a> Columns<'a> {
             .await?;
         let mut inserted = HashSet::with_capacity(rows.len());
         for row in &rows {
-            inserted.insert((row.try_get(1)?, row.try_get(2)?));
+            inserted.insert((row.try_get("source_partition")?, row.try_get("source_offset")?));
         }
         Ok(inserted)
     }
 }
 
 fn sources(
-    names: &TopicNames,
+    topics: &Topics,
     sources: impl Iterator<Item = Source> + Clone,
 ) -> (Vec<&str>, Vec<i32>, Vec<i64>) {
     (
-        sources.clone().map(|source| names.of(source.partition.stream)).collect(),
+        sources.clone().map(|source| topics.of(source.partition.stream)).collect(),
         sources.clone().map(|source| source.partition.number).collect(),
         sources.map(|source| source.offset).collect(),
     )

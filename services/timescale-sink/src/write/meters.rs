@@ -10,12 +10,14 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use wattline_reading::{Reading, Timestamp};
 
-use crate::batch::{Content, Partition, Set};
+use crate::batch::{Content, Set};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::session::Session;
 use crate::write::clock::{self, Clock};
 use crate::write::copy::Row;
+use crate::write::plan::Rows;
+use wattline_stream::Partition;
 
 const FIND: &str = "SELECT meter_id, meter_key, last_seen FROM meter WHERE meter_id = ANY($1)";
 /// `DO NOTHING` would not give the key of a meter that another sink registered a moment ago.
@@ -36,6 +38,10 @@ const SEEN_EVERY_US: i64 = 60_000_000;
 const REFUSED_MAX: usize = 10_000;
 /// Most meters in one statement.
 const STATEMENT_METERS_MAX: usize = 5000;
+
+/// The keys of a batch are read through this connection, but a database that has lost its last commits may have given
+/// them to others since.
+const CHECK: &str = "SELECT count(*) AS found FROM meter WHERE meter_key = ANY($1)";
 
 /// What a writer knows of meters.
 #[derive(Debug)]
@@ -83,6 +89,22 @@ struct Budget {
     filled_at: Instant,
 }
 
+/// Makes sure, in the transaction of the rows, that all of their meters are registered.
+///
+/// # Errors
+/// [`Failure::MetersGone`] where one isn't, or what the server says.
+pub async fn check(session: &mut Session, rows: &Rows<'_>) -> Result<(), Failure> {
+    let mut keys: Vec<i32> = rows.new.iter().chain(&rows.filled).map(|(meter_key, _)| *meter_key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let statement = session.prepared(CHECK).await?;
+    let found: i64 = session.client().query_one(&statement, &[&keys]).await?.try_get("found")?;
+    if usize::try_from(found) == Ok(keys.len()) { Ok(()) } else { Err(Failure::MetersGone) }
+}
+
 // === impl Meters ===
 
 impl Meters {
@@ -96,12 +118,6 @@ impl Meters {
             incomplete: false,
             rules,
         }
-    }
-
-    /// The rules that it keeps.
-    #[must_use]
-    pub const fn rules(&self) -> &Arc<Rules> {
-        &self.rules
     }
 
     /// Makes all meters of the sets known: finds or registers them, in statements that are committed by themselves
@@ -198,6 +214,11 @@ impl Meters {
         let statement = session.prepared(SEEN).await?;
         session.client().execute(&statement, &[&keys, &times, &offsets]).await?;
         Ok(())
+    }
+
+    /// Forgets all of them: what was read through another connection may not be in the database that this one leads to.
+    pub fn forget(&mut self) {
+        *self = Self::new(Arc::clone(&self.rules));
     }
 
     /// Forgets the meters of partitions that are no longer kept: someone else may write them now.

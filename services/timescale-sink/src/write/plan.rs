@@ -6,9 +6,11 @@ use std::collections::HashMap;
 
 use wattline_reading::{DeadLetter, Reading, Timestamp, TsSource};
 
-use crate::batch::{Partition, Refused};
+use crate::batch::Refused;
 use crate::fold::{self, Meeting};
+use crate::outcome::Counts;
 use crate::write::copy::Row;
+use wattline_stream::Partition;
 
 /// A row's key.
 pub type Key = (i32, Timestamp);
@@ -47,18 +49,6 @@ pub enum Redelivery {
     Possible,
     /// It is one.
     Certain,
-}
-
-/// How many records of a set had which outcome; the columns of the offset row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns of table stream_offset, explained there")]
-pub struct Counts {
-    pub stored: i64,
-    pub merged: i64,
-    pub duplicate: i64,
-    pub conflict: i64,
-    pub dead_lettered: i64,
-    pub possible_duplicate: i64,
 }
 
 /// A record that contradicts the row of its instant.

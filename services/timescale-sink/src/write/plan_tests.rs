@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use wattline_reading::Measures;
 
 use super::*;
-use crate::batch::Stream;
+use wattline_stream::Stream;
 
 const PARTITION: Partition = Partition { stream: Stream::Readings, number: 0 };
 

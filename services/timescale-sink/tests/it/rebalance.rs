@@ -11,8 +11,8 @@ async fn sinks_that_come_and_go_share_the_work() {
     let first = world.start(world.config()).ready().await;
     let second = world.start(world.config()).ready().await;
     // Four writers and four partitions: each has one, and each has written.
-    let owners =
-        "SELECT count(DISTINCT owner) FROM stream_offset WHERE topic LIKE 'readings%' AND stored > 0";
+    let owners = "SELECT count(DISTINCT owner) FROM stream_offset JOIN sink_outcome o USING (topic, partition) \
+            WHERE topic LIKE 'readings%' AND o.stored > 0";
     world.wait_count(owners, i64::from(PARTITIONS)).await;
     first.stop().await;
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -38,6 +38,13 @@ async fn a_topic_made_anew_under_a_running_sink_is_noticed() {
     send(&world, 50, 130);
     sink.not_ready("DELETE FROM stream_offset").await;
     assert_eq!(world.count("SELECT count(*) FROM reading").await, 50);
+    // The client of before has given the partitions up for good: without a new one the sink was ready here, and read
+    // nothing until its restart.
+    let cure = format!("DELETE FROM stream_offset WHERE topic = '{}'", world.kafka.readings);
+    world.owner.execute(&cure, &[]).await.unwrap();
+    let sink = sink.ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.count("SELECT count(*) FROM reading").await, 130);
     sink.stop().await;
 }
 

@@ -13,7 +13,7 @@ async fn after_a_stop_the_group_has_the_offsets_of_the_database() {
     let group = config.input.group.clone();
     let sink = world.start(config).ready().await;
     let stream = Stream::start(&world, 2000);
-    world.wait_count("SELECT (sum(stored) > 500)::int::bigint FROM stream_offset", 1).await;
+    world.wait_count("SELECT (sum(stored) > 500)::int::bigint FROM sink_outcome", 1).await;
     sink.stop().await;
     stream.stop();
     let stored = world.next_offsets(&world.kafka.readings).await;

@@ -155,7 +155,7 @@ impl Env {
     pub(crate) async fn outcomes(&self) -> Outcomes {
         let sql = "SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(duplicate), 0)::bigint, \
             coalesce(sum(conflict), 0)::bigint, coalesce(sum(dead_lettered), 0)::bigint \
-            FROM stream_offset WHERE topic = $1";
+            FROM sink_outcome WHERE topic = $1";
         let row = self.owner.query_one(sql, &[&READINGS.name]).await.unwrap();
         Outcomes {
             stored: row.get(0),

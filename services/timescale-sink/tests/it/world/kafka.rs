@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -53,6 +53,15 @@ impl Kafka {
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {
         let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         let results = self.admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap();
+        results.into_iter().for_each(|result| {
+            result.unwrap();
+        });
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) async fn grow(&self, topic: &str, partitions: usize) {
+        let grown = [NewPartitions::new(topic, partitions)];
+        let results = self.admin.create_partitions(&grown, &AdminOptions::new()).await.unwrap();
         results.into_iter().for_each(|result| {
             result.unwrap();
         });

@@ -1,0 +1,100 @@
+//! What the consumer group gives and takes, told from within the client's callback.
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use tracing::{debug, warn};
+
+use crate::id::{Partition, Topics};
+
+/// Who is told. Called by the client's poll, on the thread that polls: each call must be short.
+pub trait Listener: Send + Sync {
+    /// These partitions are this member's now. They are paused: nothing comes before the database has said where to begin.
+    fn assigned(&self, partitions: Vec<Partition>);
+    /// These no longer are; whoever gets them begins when this returns.
+    fn revoked(&self, partitions: Vec<Partition>);
+    /// Where a partition of the member ends in Kafka, by the client's statistics.
+    fn ends_at(&self, _partition: Partition, _high_offset: i64) {}
+}
+
+/// The client's context: tells a listener, and logs what the client says.
+#[derive(Debug)]
+pub struct Rebalances<L> {
+    topics: Topics,
+    listener: L,
+}
+
+// === impl Rebalances ===
+
+impl<L: Listener> Rebalances<L> {
+    /// For a member that reads these topics.
+    #[must_use]
+    pub const fn new(topics: Topics, listener: L) -> Self {
+        Self { topics, listener }
+    }
+
+    /// Who is told.
+    #[must_use]
+    pub const fn listener(&self) -> &L {
+        &self.listener
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
+        let partition = |element: TopicPartitionListElem<'_>| {
+            let stream = self.topics.stream(element.topic())?;
+            Some(Partition { stream, number: element.partition() })
+        };
+        list.elements().into_iter().filter_map(partition).collect()
+    }
+}
+
+impl<L: Listener> ConsumerContext for Rebalances<L> {
+    fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(list) => self.listener.revoked(self.partitions(list)),
+            Rebalance::Assign(_) => {}
+            Rebalance::Error(error) => warn!("rebalance: {error}"),
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            // The group's offset is only a hint: nothing is read before the database has said where to begin. Records
+            // that come all the same are dropped.
+            if let Err(error) = consumer.pause(list) {
+                warn!("cannot pause the new partitions: {error}");
+            }
+            self.listener.assigned(self.partitions(list));
+        }
+    }
+}
+
+impl<L: Listener> ClientContext for Rebalances<L> {
+    fn stats(&self, statistics: Statistics) {
+        for (topic, of_topic) in &statistics.topics {
+            let Some(stream) = self.topics.stream(topic) else { continue };
+            for (number, of_partition) in &of_topic.partitions {
+                if of_partition.hi_offset >= 0 {
+                    self.listener.ends_at(Partition { stream, number: *number }, of_partition.hi_offset);
+                }
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        warn!("Kafka: {error}: {reason}");
+    }
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                debug!("Kafka: {facility}: {message}");
+            }
+            _ => warn!("Kafka: {facility}: {message}"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Whether a partition may be read on: its row against what Kafka says. Pure.
+
+use tokio_postgres::{Error, Row};
+use wattline_service::TopicIdentity;
+
+use crate::ask::Present;
+
+/// A row of `stream_offset`, before it is taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) next_offset: i64,
+    pub(crate) identity: TopicIdentity,
+    /// How many partitions the topic had. Rows that an older version wrote don't say.
+    pub(crate) partitions: Option<i32>,
+    /// Why it was refused, until a person has decided.
+    pub(crate) refused: Option<String>,
+}
+
+/// Which row, for what is said to people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) consumer: &'a str,
+    pub(crate) topic: &'a str,
+    pub(crate) number: i32,
+}
+
+// === impl Found ===
+
+impl Found {
+    pub(crate) fn from_row(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            next_offset: row.try_get("next_offset")?,
+            identity: TopicIdentity {
+                cluster_id: row.try_get("cluster_id")?,
+                topic_id: row.try_get("topic_id")?,
+            },
+            partitions: row.try_get("partitions")?,
+            refused: row.try_get("refused")?,
+        })
+    }
+
+    /// Why the partition may not be read on, if so: what the row itself shows.
+    pub(crate) fn refusal(&self, place: Place<'_>, present: &Present) -> Option<String> {
+        let Place { topic, number, .. } = place;
+        let (known, now) = (&self.identity, &present.identity);
+        if known != now {
+            return Some(format!(
+                "partition {number} of {topic}: the offset {} in the database belongs to topic id {} in cluster {}, \
+                 but Kafka has topic id {} in cluster {}. If the topic was made anew and the old records are gone for \
+                 good: DELETE FROM stream_offset WHERE topic = '{topic}'; if this is another cluster, correct \
+                 kafka.brokers or database.url",
+                self.next_offset, known.topic_id, known.cluster_id, now.topic_id, now.cluster_id
+            ));
+        }
+        if let Some(refused) = &self.refused {
+            return Some(refused.clone());
+        }
+        match self.partitions {
+            Some(before) if before != present.partitions => Some(format!(
+                "partition {number} of {topic}: the topic had {before} partitions and has {now}: a meter's records are \
+                 in two of them, no longer in one order, and written by two at once. To read it all the same, with the \
+                 conflicts and overwritten values that this can make: UPDATE stream_offset SET partitions = {now} \
+                 WHERE topic = '{topic}'. To have order again afterwards: stop mqtt-ingest, wait until nothing lags, \
+                 make the topic anew with `wattlinectl topics`, and DELETE FROM stream_offset WHERE topic = '{topic}'",
+                now = present.partitions
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// What is said of a partition of which Kafka has lost records that this consumer had already.
+pub(crate) fn lost_tail(place: Place<'_>, next: i64, high: i64) -> String {
+    let Place { consumer, topic, number } = place;
+    format!(
+        "partition {number} of {topic}: {consumer} had come to offset {next}, but Kafka ends at {high}: Kafka has lost \
+         records that were stored (restored from an older copy, or an unclean leader election). What is written \
+         meanwhile waits. To store it, from offset {high} on: UPDATE stream_offset SET \
+         first_offset = least(first_offset, {high}), next_offset = {high}, refused = NULL \
+         WHERE consumer = '{consumer}' AND topic = '{topic}' AND partition = {number}"
+    )
+}
+
+/// How many records between the wanted offset and what Kafka still has are lost; `hole_to`: where records begin, when
+/// none came for the wanted offset though it isn't below what Kafka has.
+pub(crate) fn lost(next: i64, present: &Present, hole_to: Option<i64>) -> i64 {
+    let begins = present.low.max(hole_to.unwrap_or(0)).min(present.high);
+    (begins - next).max(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'static> = Place { consumer: "c", topic: "a", number: 3 };
+
+    fn identity(topic_id: &str) -> TopicIdentity {
+        TopicIdentity { cluster_id: "c".to_owned(), topic_id: topic_id.to_owned() }
+    }
+
+    fn present(low: i64, high: i64) -> Present {
+        Present { identity: identity("t"), partitions: 4, low, high }
+    }
+
+    fn found() -> Found {
+        Found { next_offset: 5, identity: identity("t"), partitions: Some(4), refused: None }
+    }
+
+    #[test]
+    fn what_kafka_no_longer_has_is_lost() {
+        for (next, (low, high), hole_to, expected) in [
+            (5, (0, 9), None, 0),
+            (5, (5, 5), None, 0),
+            (5, (7, 9), None, 2),
+            (5, (9, 9), None, 4),
+            (5, (0, 9), Some(6), 1),
+            (5, (0, 9), Some(3), 0),
+        ] {
+            assert_eq!(lost(next, &present(low, high), hole_to), expected, "{low}..{high}, {hole_to:?}");
+        }
+    }
+
+    #[test]
+    fn offsets_of_another_topic_stop_the_partition_and_name_the_cure() {
+        let error = Found { identity: identity("old"), ..found() }.refusal(PLACE, &present(0, 9)).unwrap();
+        for part in ["partition 3 of a", "old", "DELETE FROM stream_offset", "kafka.brokers"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_stays_until_a_person_has_decided() {
+        assert_eq!(found().refusal(PLACE, &present(0, 9)), None);
+        let refused = Found { refused: Some("lost".to_owned()), ..found() };
+        assert_eq!(refused.refusal(PLACE, &present(0, 9)), Some("lost".to_owned()));
+    }
+
+    #[test]
+    fn another_number_of_partitions_stops_the_partition() {
+        let error = Found { partitions: Some(2), ..found() }.refusal(PLACE, &present(0, 9)).unwrap();
+        assert!(error.contains("had 2 partitions and has 4"), "{error}");
+        assert_eq!(Found { partitions: None, ..found() }.refusal(PLACE, &present(0, 9)), None);
+    }
+
+    #[test]
+    fn a_lost_tail_names_its_cure_for_this_consumer_alone() {
+        let error = lost_tail(PLACE, 10, 9);
+        for part in ["ends at 9", "refused = NULL", "consumer = 'c'", "partition = 3"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+UPDATE stream_offset
+SET refused = $4, updated_at = now()
+WHERE consumer = $1 AND topic = $2 AND partition = $3

@@ -1,0 +1,3 @@
+SELECT partition, next_offset
+FROM stream_offset
+WHERE consumer = $1 AND topic = $2 AND partition = ANY ($3) AND cluster_id = $4 AND topic_id = $5

@@ -1,0 +1,123 @@
+//! Table `sink_outcome`: what became of every record of a partition, written in the transaction that moves its offset.
+//! The table checks that the outcomes add up.
+
+use tokio_postgres::{Error, Row};
+use wattline_stream::{Offsets, Partition, Span, Taken};
+
+use crate::session::Session;
+
+const BEGIN: &str = include_str!("sql/outcome_begin.sql");
+const ADD: &str = include_str!("sql/outcome_add.sql");
+
+/// How many records of a set had which outcome; columns of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the columns of table sink_outcome, explained there")]
+pub struct Counts {
+    pub stored: i64,
+    pub merged: i64,
+    pub duplicate: i64,
+    pub conflict: i64,
+    pub dead_lettered: i64,
+    pub possible_duplicate: i64,
+}
+
+/// A partition's row, as a transaction left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The partition.
+    pub partition: Partition,
+    /// Where the account begins.
+    pub first_offset: i64,
+    /// The next record to be stored.
+    pub next_offset: i64,
+    /// Outcomes since the first offset.
+    pub counts: Counts,
+    /// Records that Kafka no longer had.
+    pub lost: i64,
+    /// Records that had an outcome and that Kafka then lost itself: their offsets were given a second time.
+    pub retracted: i64,
+}
+
+/// Accounts for a partition that was taken in the open transaction, and for what was lost of it.
+///
+/// # Errors
+/// What the server says.
+pub async fn begin(
+    session: &mut Session,
+    offsets: &Offsets,
+    taken: &Taken,
+) -> Result<Option<Outcome>, Error> {
+    let statement = session.prepared(BEGIN).await?;
+    let topic = offsets.topics.of(taken.partition.stream);
+    let row = session.client().query_one(&statement, &[&topic, &taken.partition.number, &taken.lost]).await?;
+    Outcome::from_row(offsets, &row)
+}
+
+/// Adds the outcomes of a batch in the open transaction, once its offsets have moved.
+///
+/// # Errors
+/// What the server says: 23514 where the outcomes aren't as many as the records.
+pub async fn add(
+    session: &mut Session,
+    offsets: &Offsets,
+    spans: &[Span],
+    counts: &[Counts],
+) -> Result<Vec<Outcome>, Error> {
+    let statement = session.prepared(ADD).await?;
+    let (topics, numbers) = offsets.columns(spans);
+    let column = |of: fn(&Counts) -> i64| -> Vec<i64> { counts.iter().map(of).collect() };
+    let rows = session
+        .client()
+        .query(
+            &statement,
+            &[
+                &topics,
+                &numbers,
+                &column(|counts| counts.stored),
+                &column(|counts| counts.merged),
+                &column(|counts| counts.duplicate),
+                &column(|counts| counts.conflict),
+                &column(|counts| counts.dead_lettered),
+                &column(|counts| counts.possible_duplicate),
+            ],
+        )
+        .await?;
+    rows.iter().filter_map(|row| Outcome::from_row(offsets, row).transpose()).collect()
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Adds those of more records.
+    pub const fn add(&mut self, more: &Self) {
+        self.stored += more.stored;
+        self.merged += more.merged;
+        self.duplicate += more.duplicate;
+        self.conflict += more.conflict;
+        self.dead_lettered += more.dead_lettered;
+        self.possible_duplicate += more.possible_duplicate;
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    fn from_row(offsets: &Offsets, row: &Row) -> Result<Option<Self>, Error> {
+        let Some(partition) = offsets.partition(row)? else { return Ok(None) };
+        Ok(Some(Self {
+            partition,
+            first_offset: row.try_get("first_offset")?,
+            next_offset: row.try_get("next_offset")?,
+            counts: Counts {
+                stored: row.try_get("stored")?,
+                merged: row.try_get("merged")?,
+                duplicate: row.try_get("duplicate")?,
+                conflict: row.try_get("conflict")?,
+                dead_lettered: row.try_get("dead_lettered")?,
+                possible_duplicate: row.try_get("possible_duplicate")?,
+            },
+            lost: row.try_get("lost")?,
+            retracted: row.try_get("retracted")?,
+        }))
+    }
+}

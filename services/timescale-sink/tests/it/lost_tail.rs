@@ -1,0 +1,114 @@
+//! Kafka, or the database, has lost what it had last: nothing is skipped without a word, and nothing stays as it was.
+
+use std::time::Duration;
+
+use wattline_reading::Reading;
+
+use crate::world::{Totals, World, meter, reading};
+
+/// The meter of all readings here: they are in one partition.
+const METER: usize = 0;
+
+/// Kafka ends below what is stored, and then goes on beyond it before anybody has acted: the refusal must outlive that.
+/// The cure is the one that the error names.
+///
+/// Seen to fail without the column `refused`: the next try found Kafka's end above the offset and went on there; the first
+/// three of the new readings were never stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 0, 10);
+    world.wait_stored().await;
+    sink.stop().await;
+    // As if three records more had been stored that Kafka then lost.
+    world
+        .owner
+        .batch_execute(
+            "BEGIN; UPDATE stream_offset SET next_offset = 13 WHERE next_offset = 10; \
+             UPDATE sink_outcome SET next_offset = 13, stored = 13 WHERE next_offset = 10; COMMIT",
+        )
+        .await
+        .unwrap();
+
+    let sink = world.start(world.config());
+    sink.not_ready("Kafka has lost records that were stored").await;
+    send(&world, 10, 15);
+    // Several tries.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    sink.not_ready("Kafka has lost records that were stored").await;
+    assert_eq!(world.count("SELECT count(*) FROM reading").await, 10);
+
+    let said = world.text("SELECT refused FROM stream_offset WHERE refused IS NOT NULL").await;
+    let cure = &said[said.find("UPDATE stream_offset").unwrap()..];
+    world.owner.batch_execute(cure).await.unwrap();
+    let sink = sink.ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.count("SELECT count(*) FROM reading").await, 15);
+    assert_eq!(world.readings().await, Totals { stored: 18, ..Totals::default() });
+    assert_eq!(world.count("SELECT sum(retracted)::bigint FROM sink_outcome").await, 3);
+    sink.stop().await;
+}
+
+/// The database comes back without its last commit, under a running sink, and no further record comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_database_has_lost_is_read_again_without_a_further_record() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 0, 10);
+    world.wait_stored().await;
+    world
+        .owner
+        .batch_execute(
+            "BEGIN; DELETE FROM reading WHERE ts = (SELECT max(ts) FROM reading); \
+             UPDATE stream_offset SET next_offset = 9 WHERE next_offset = 10; COMMIT",
+        )
+        .await
+        .unwrap();
+    end_connections(&world).await;
+    world.wait_count("SELECT count(*) FROM reading", 10).await;
+    world.wait_stored().await;
+    sink.stop().await;
+}
+
+/// The registration of a meter was lost, or a person took it away: its key must not be written any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_meter_that_is_gone_is_registered_anew() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 0, 10);
+    world.wait_stored().await;
+    world.owner.batch_execute("DELETE FROM meter").await.unwrap();
+    send(&world, 10, 20);
+    world.wait_stored().await;
+    assert_eq!(world.count("SELECT count(*) FROM reading JOIN meter USING (meter_key)").await, 10);
+    sink.stop().await;
+}
+
+/// A number of partitions that has grown puts a meter's records into two of them: all stop, also after a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_number_of_partitions_stops_the_topic() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 0, 10);
+    world.wait_stored().await;
+    world.kafka.grow(&world.kafka.readings, 6).await;
+    sink.not_ready("the topic had 4 partitions and has 6").await;
+    sink.stop().await;
+    let sink = world.start(world.config());
+    sink.not_ready("the topic had 4 partitions and has 6").await;
+    let cure = format!("UPDATE stream_offset SET partitions = 6 WHERE topic = '{}'", world.kafka.readings);
+    world.owner.batch_execute(&cure).await.unwrap();
+    sink.ready().await.stop().await;
+}
+
+async fn end_connections(world: &World) {
+    let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND usename = 'wattline_sink'";
+    assert!(world.count(ended).await > 0);
+}
+
+fn send(world: &World, from: i64, to: i64) {
+    let readings: Vec<Reading> = (from..to).map(|second| reading(&meter(METER), second, 1.0)).collect();
+    world.kafka.send(&readings);
+}
