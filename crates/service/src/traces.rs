@@ -254,16 +254,10 @@ impl Links {
         }
     }
 
-    /// Takes those of another part of the batch too.
-    pub fn extend(&mut self, other: Self) {
-        let room = LINKS_MAX - self.0.len();
-        self.0.extend(other.0.into_iter().take(room));
-    }
-
-    /// Gives them to the span of the batch, which must not have been entered yet; none are left.
-    pub fn attach(&mut self, span: &Span) {
-        for message in self.0.drain(..) {
-            span.add_link(message);
+    /// Gives them to the span of the batch, or of one more try of it, which must not have been entered yet.
+    pub fn attach(&self, span: &Span) {
+        for message in &self.0 {
+            span.add_link(message.clone());
         }
     }
 }

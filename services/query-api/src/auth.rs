@@ -66,4 +66,18 @@ mod tests {
         }
         assert!(Access { token: None }.admits(None));
     }
+
+    #[test]
+    fn the_token_is_that_of_the_file_or_none_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        let error = format!("{:#}", Access::load(&file).unwrap_err());
+        assert!(error.contains("http.token_file"), "{error}");
+        std::fs::write(&file, "correct horse\n").unwrap();
+        let access = Access::load(&file).unwrap();
+        assert!(access.needs_token());
+        assert!(access.admits(Some("Bearer correct horse")) && !access.admits(Some("Bearer correct")));
+        let open = Access::load(Path::new("")).unwrap();
+        assert!(!open.needs_token() && open.admits(None));
+    }
 }

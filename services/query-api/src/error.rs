@@ -108,3 +108,47 @@ impl From<ApiError> for Error {
         graphql
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use deadpool_postgres::{PoolError, TimeoutType};
+
+    use super::*;
+
+    #[test]
+    fn a_fault_of_ours_is_told_by_a_reference_only() {
+        let first = ApiError::internal("relation energy_15m does not exist");
+        let second = ApiError::internal("relation energy_15m does not exist");
+        assert_eq!(first.code(), "INTERNAL");
+        assert!(!first.message().contains("energy_15m"), "{first:?}");
+        assert_ne!(first.message(), second.message(), "each has its own line in the log");
+    }
+
+    #[test]
+    fn a_client_reads_the_code_beside_the_text() {
+        for (error, code) in [
+            (ApiError::BadInput("a".to_owned()), "BAD_INPUT"),
+            (ApiError::NotFound("a".to_owned()), "NOT_FOUND"),
+            (ApiError::TooMuch("a".to_owned()), "LIMIT_EXCEEDED"),
+            (ApiError::Timeout("a".to_owned()), "TIMEOUT"),
+            (ApiError::Unavailable("a".to_owned()), "UNAVAILABLE"),
+        ] {
+            let graphql: Error = error.into();
+            assert_eq!(graphql.message, "a");
+            let json =
+                serde_json::to_value(graphql.into_server_error(async_graphql::Pos::default())).unwrap();
+            assert_eq!(json["extensions"]["code"], code);
+        }
+    }
+
+    #[test]
+    fn waiting_for_a_connection_is_no_fault_of_the_database() {
+        let busy: ApiError = PoolError::Timeout(TimeoutType::Wait).into();
+        assert!(
+            matches!(&busy, ApiError::Unavailable(text) if text.contains("too many queries")),
+            "{busy:?}"
+        );
+        let away: ApiError = PoolError::Timeout(TimeoutType::Create).into();
+        assert!(matches!(&away, ApiError::Unavailable(text) if text.contains("database")), "{away:?}");
+    }
+}

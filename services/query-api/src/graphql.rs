@@ -97,3 +97,35 @@ impl ServerQuery {
         Timestamp::now().to_chrono()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_refused_with_what_is_given() {
+        let limits = LimitSettings { page_rows_max: 50, ..LimitSettings::default() };
+        assert_eq!(page_rows(&limits, "first", 50), Ok(50));
+        for (asked, code) in
+            [(51, "LIMIT_EXCEEDED"), (i32::MAX, "LIMIT_EXCEEDED"), (0, "BAD_INPUT"), (-1, "BAD_INPUT")]
+        {
+            let error = page_rows(&limits, "recent", asked).unwrap_err();
+            assert_eq!(error.code(), code, "{asked}");
+            assert!(error.message().contains(&format!("`recent: {asked}`")), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn no_page_costs_less_than_a_row_or_overflows() {
+        assert_eq!(page_cost(20, 3), DATABASE_COST + 60);
+        assert_eq!(page_cost(-5, 0), DATABASE_COST + 1);
+        assert!(page_cost(i32::MAX, usize::MAX / 2) >= usize::MAX / 2);
+    }
+
+    #[test]
+    fn the_contract_names_every_stream_and_no_mutation() {
+        let sdl = sdl();
+        assert!(sdl.contains("type Subscription") && sdl.contains("meterReadings("), "{sdl}");
+        assert!(!sdl.contains("type Mutation"), "it only reads");
+    }
+}

@@ -200,3 +200,72 @@ impl Energy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(from: &str, to: &str, interval: EnergyInterval, zone: &str) -> Result<ZoneGrid> {
+        let time = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        grid(&LimitSettings::default(), (time(from), time(to)), interval, zone)
+    }
+
+    fn sum(covered_ms: i64, flags: &[Flag]) -> Sum {
+        Sum { mwh: Some(1_500), covered_ms, quality: flags.iter().copied().collect() }
+    }
+
+    #[test]
+    fn every_flag_has_its_word_in_the_api() {
+        for flag in Flag::ALL {
+            assert_eq!(Flag::from(EnergyQuality::from(flag)), flag);
+        }
+    }
+
+    #[test]
+    fn flags_come_in_the_order_of_their_words() {
+        let energy = Energy::new(&sum(0, &[Flag::Gap, Flag::Spread, Flag::Dip, Flag::Other]), 900_000);
+        let expected = [EnergyQuality::Dip, EnergyQuality::Gap, EnergyQuality::Other, EnergyQuality::Spread];
+        assert_eq!(energy.quality, expected);
+        assert!(energy.estimated);
+        assert_eq!(energy.energy_wh, Some(1.5));
+    }
+
+    #[test]
+    fn complete_begins_at_98_percent() {
+        for (covered_ms, complete) in [(900_000, true), (882_000, true), (881_999, false), (0, false)] {
+            assert_eq!(Energy::new(&sum(covered_ms, &[]), 900_000).complete, complete, "{covered_ms}");
+        }
+        assert_eq!(Energy::new(&sum(900_001, &[]), 900_000).coverage, 1.0, "never above 1");
+    }
+
+    #[test]
+    fn a_range_that_cannot_be_had_says_why() {
+        let day = ("2026-06-01T00:00:00Z", "2026-06-02T00:00:00Z");
+        assert_eq!(asked(day.0, day.1, EnergyInterval::Hour, "Europe/Berlin").unwrap().slots.len(), 24);
+        for (from, to, zone, code, word) in [
+            (day.0, day.1, "Berlin", "BAD_INPUT", "Europe/Berlin"),
+            (day.1, day.0, "UTC", "BAD_INPUT", "`to` must be after `from`"),
+            ("1999-01-01T00:00:00Z", day.1, "UTC", "BAD_INPUT", "2000 and 2200"),
+            ("2026-01-01T00:00:00Z", day.1, "UTC", "LIMIT_EXCEEDED", "interval HOUR fits"),
+        ] {
+            let error = asked(from, to, EnergyInterval::QuarterHour, zone).unwrap_err();
+            assert_eq!(error.code(), code, "{error:?}");
+            assert!(error.message().contains(word), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_series_costs_its_points() {
+        let from = DateTime::from_timestamp(1_795_168_800, 0).unwrap();
+        let day = from + chrono::TimeDelta::days(1);
+        assert_eq!(cost(from, day, EnergyInterval::Hour, 5), DATABASE_COST + 24 * 5);
+        assert_eq!(cost(from, day, EnergyInterval::QuarterHour, 5), DATABASE_COST + 96 * 5);
+        assert_eq!(cost(from, from, EnergyInterval::Hour, 0), DATABASE_COST + 1, "never for nothing");
+        let century = from + chrono::TimeDelta::days(36_500);
+        assert_eq!(
+            cost(from, century, EnergyInterval::Hour, 1),
+            DATABASE_COST + 3000,
+            "it is refused anyway"
+        );
+    }
+}

@@ -124,3 +124,35 @@ impl Asset {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_file_has_a_tag_of_its_own() {
+        let tags: BTreeSet<u64> = PAGE.iter().chain(&GRAPHIQL).map(Asset::hash).collect();
+        assert_eq!(tags.len(), PAGE.len() + GRAPHIQL.len());
+        assert_eq!(PAGE[0].hash(), PAGE[0].hash());
+    }
+
+    #[test]
+    fn the_page_names_only_files_that_are_there() {
+        let page = str::from_utf8(PAGE[0].body).unwrap();
+        let served: BTreeSet<&str> = PAGE.iter().map(|asset| asset.path).collect();
+        let named = page.split(['"', '\'']).filter(|text| text.starts_with("/page/"));
+        let missing: Vec<&str> = named.filter(|path| !served.contains(path)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn what_the_browser_has_is_not_sent_again() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(GRAPHIQL[1].answer("\"1\"", &headers).headers()[header::CONTENT_ENCODING], "gzip");
+        headers.insert(header::IF_NONE_MATCH, header::HeaderValue::from_static("\"1\""));
+        assert_eq!(PAGE[0].answer("\"1\"", &headers).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(PAGE[0].answer("\"2\"", &headers).status(), StatusCode::OK);
+    }
+}

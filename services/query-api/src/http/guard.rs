@@ -136,4 +136,24 @@ mod tests {
         assert!(!is_same_origin("null", "127.0.0.1:9400"));
         assert!(!is_same_origin("http://127.0.0.1:9400.evil.example", "127.0.0.1:9400"));
     }
+
+    #[test]
+    fn the_host_is_that_of_the_header_else_of_the_address() {
+        let request = |uri: &str, host: Option<&str>| {
+            let builder = axum::http::Request::builder().uri(uri);
+            let builder = host.into_iter().fold(builder, |builder, host| builder.header(header::HOST, host));
+            builder.body(axum::body::Body::empty()).unwrap()
+        };
+        assert_eq!(host(&request("/graphql", Some("LocalHost:9400"))), "localhost:9400");
+        assert_eq!(host(&request("http://127.0.0.1:9400/graphql", None)), "127.0.0.1:9400");
+        assert_eq!(host(&request("/graphql", None)), "");
+    }
+
+    #[test]
+    fn an_origin_that_is_no_text_is_nobody_s() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(origin(&headers), None);
+        headers.insert(header::ORIGIN, HeaderValue::from_bytes(b"http://\xff").unwrap());
+        assert_eq!(origin(&headers), Some("null"));
+    }
 }
