@@ -34,6 +34,8 @@ nothing but the spans: they are dropped, and the log says so once. `service.name
 | span | service | fields |
 | --- | --- | --- |
 | `message` | mqtt-ingest | of each chosen message, from its first record until Kafka has all of them |
+| `batch` | timescale-sink | `writer`, `partitions`, `rows`, `bytes`, `stored`, `merged`, `duplicate`, `conflict`, `dead_lettered`, `duration_ms`; of each try |
+| `group` | aggregator | `work`, `ranges`, `computed`, `changed`, `duration_ms` |
 | `request` | query-api | `operation`, `kind`, `duration_ms`, `errors`, `rows`, `points` |
 | `stream` | query-api | `subscriber` (the number of the WebSocket), `meter`, `events`, `dropped`, `duration_ms` |
 

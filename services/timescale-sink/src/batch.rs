@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use wattline_reading::{DeadLetter, Reading, limits::Reason};
+use wattline_service::traces::Links;
 use wattline_stream::{Assignment, Partition, Span};
 
 use crate::config::BatchSettings;
@@ -64,6 +65,8 @@ pub struct Batch {
     rows: usize,
     bytes: usize,
     opened: Option<Instant>,
+    /// The traced messages that records of it are of.
+    pub messages: Links,
 }
 
 // === impl Set ===

@@ -181,6 +181,7 @@ impl Consuming {
                 let value = message.payload().unwrap_or_default();
                 let content = decode(stream, message.key(), value);
                 self.state.batch.push((partition, held.assignment), offset, value, content, now);
+                self.state.batch.messages.note(message);
                 held.place = Place::Reading { next: next + 1, first: false };
             }
             Arrival::Stored => {

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wattline_service::Context;
 use wattline_service::kafka::Clients;
+use wattline_service::traces::Links;
 use wattline_stream::{Asking, Assignments, Blockers, Offsets, Rebalances, Stream, Topics, consumer, watch};
 
 pub use config::Config;
@@ -158,6 +159,7 @@ impl Shared {
             session: None,
             server: Server::Unknown,
             blockers: self.blockers(&assignments),
+            messages: Links::default(),
             answers,
             metrics: self.metrics.clone(),
             health: Arc::clone(&self.health),

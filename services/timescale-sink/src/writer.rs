@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use wattline_service::Backoff;
+use wattline_service::traces::Links;
 use wattline_stream::{Asking, Assignments, Blockers, Partition};
 
 use crate::batch::{Batch, Set};
@@ -49,6 +50,8 @@ pub struct Writer {
     pub server: Server,
     /// Ends whoever keeps an offset row from it.
     pub blockers: Blockers,
+    /// The traced messages in the batch that it writes.
+    pub messages: Links,
     /// Where answers go.
     pub answers: mpsc::Sender<Answer>,
     /// Metrics.
@@ -110,7 +113,8 @@ impl Writer {
         }
     }
 
-    async fn write_all(&mut self, batch: Batch) {
+    async fn write_all(&mut self, mut batch: Batch) {
+        self.messages = std::mem::take(&mut batch.messages);
         let mut groups = VecDeque::from([batch.into_sets()]);
         while let Some(sets) = groups.pop_front() {
             for set in self.write_group(sets).await {
@@ -259,7 +263,7 @@ impl Writer {
     fn span(&self, sets: &[Set]) -> Span {
         let rows: usize = sets.iter().map(|set| set.records.len()).sum();
         let bytes: usize = sets.iter().map(|set| set.payloads.len()).sum();
-        info_span!(
+        let span = info_span!(
             "batch",
             writer = self.index,
             partitions = sets.len(),
@@ -271,7 +275,9 @@ impl Writer {
             conflict = Empty,
             dead_lettered = Empty,
             duration_ms = Empty
-        )
+        );
+        self.messages.attach(&span);
+        span
     }
 
     async fn report(&self, sets: &[Set], written: &Written, begun: Instant) {
