@@ -14,7 +14,7 @@ const READINGS: usize = 120_000;
 /// The group gives the partitions of the frozen one to another; that one ends the connection that blocks it, stores
 /// everything, and the first one, thawed later, doubles nothing.
 ///
-/// Seen to fail without the guard: with `Writer::unblocked` waiting for its work alone, the second sink meets 55P03 for
+/// Seen to fail without the guard: with `Blockers::freed` waiting for its work alone, the second sink meets 55P03 for
 /// ever and `wait_stored` gives up after its minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_twin_frozen_inside_a_copy_does_not_hold_the_partition() {

@@ -4,7 +4,7 @@ use wattline_reading::Reading;
 
 use crate::world::{PARTITIONS, World, meter, reading};
 
-/// Seen to fail without the guard: with the comparison of identities in `offsets::lost` left out, the sink goes on at
+/// Seen to fail without the guard: with the comparison of identities in `Found::refusal` left out, the sink goes on at
 /// offset 50 of the new topic and never stores its first records, without a word.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_topic_made_anew_stops_its_partitions_until_a_person_decides() {
