@@ -39,7 +39,7 @@ pub fn judges(family: &str) -> Vec<Judge> {
                 multiplier: Some(40.5),
                 energy_unit: Some(Unit::Kilo),
                 max_power_w: Some(3680.0),
-                ..RouteSettings::new(&route.filter, route.decoder)
+                ..RouteSettings::new(&route.filter, route.family)
             };
             judge(Routes::new(&[settings], &[]).expect("a family's own filter"))
         })

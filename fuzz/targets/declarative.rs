@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use wattline_formats::declarative::ReadingSettings;
-use wattline_formats::{Decoder, Memory};
+use wattline_formats::{Family, Memory};
 use wattline_fuzz::{received_at, sound, within_proportion};
 use wattline_reading::Limits;
 use wattline_routes::{Input, Judge, RouteSettings, Routes};
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(&data[..end]) else { return };
     let readings = serde_json::from_str::<Vec<ReadingSettings>>(text).ok();
     let Some(readings) = readings.or_else(|| Some(vec![toml::from_str(text).ok()?])) else { return };
-    let Some(decoder) = Decoder::named("declarative") else { return };
+    let Some(decoder) = Family::named("declarative") else { return };
     let route = RouteSettings { readings, ..RouteSettings::new("a/+", decoder) };
     let Ok(routes) = Routes::new(&[route], &[]) else { return };
     let judge = Judge { routes, limits: Limits::default(), payload_bytes_max: 65_536 };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wattline_formats::Decoder;
+use wattline_formats::Family;
 use wattline_fuzz::within_proportion;
 use wattline_routes::{RouteSettings, Routes, covers, matches, overlap};
 
@@ -14,7 +14,7 @@ fuzz_target!(|data: &str| {
         .map(|line| {
             let (filter, meter_id) = line.split_once(' ').unwrap_or((line, "{1+}"));
             let meter_id = Some(meter_id.to_owned());
-            RouteSettings { meter_id, ..RouteSettings::new(filter, Decoder::WATTLINE_JSON) }
+            RouteSettings { meter_id, ..RouteSettings::new(filter, Family::WATTLINE_JSON) }
         })
         .collect();
     for pair in settings.windows(2) {

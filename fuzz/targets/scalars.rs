@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use wattline_formats::Decoder;
+use wattline_formats::Family;
 use wattline_formats::json::Json;
 use wattline_formats::time::{DeviceTime, parse_epoch};
 use wattline_formats::unit::Unit;
@@ -38,7 +38,7 @@ static ROUTES: LazyLock<Vec<Routes>> = LazyLock::new(|| {
         .map(|(time, zone)| {
             let time_zone = zone.to_owned();
             let settings =
-                RouteSettings { time, time_zone, ..RouteSettings::new("a/+", Decoder::WATTLINE_JSON) };
+                RouteSettings { time, time_zone, ..RouteSettings::new("a/+", Family::WATTLINE_JSON) };
             Routes::new(&[settings], &[]).expect("a route")
         })
         .collect()

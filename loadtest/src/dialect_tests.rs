@@ -51,7 +51,7 @@ fn every_dialect_is_understood_as_it_was_meant() {
                     received_at,
                 };
                 let shown = format!("{topic} {}", String::from_utf8_lossy(&payload));
-                assert_eq!(judge.routes.find(&topic).unwrap().decoder.name(), dialect.family, "{shown}");
+                assert_eq!(judge.routes.find(&topic).unwrap().family.name, dialect.family, "{shown}");
                 match (judge.decide(&input, &mut Memory::default(), |_| {}), made) {
                     (Decoded::Readings(readings), Some(made)) => {
                         assert_eq!(readings.len(), 1, "{shown}");

@@ -3,8 +3,8 @@
 
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use wattline_reading::Reason;
 use wattline_reading::limits::refuse;
-use wattline_reading::{READINGS_PER_MESSAGE_MAX, Reason};
 
 use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
@@ -141,22 +141,21 @@ enum Step {
 ///
 /// # Errors
 /// As every decoder.
-pub(super) fn decode(message: &Message<'_>) -> Outcome {
+pub(super) fn decode(readings: &[Compiled], message: &Message<'_>) -> Outcome {
     let json = message.json()?;
     let mut drafts = Drafts::default();
-    for reading in &message.options.declared {
+    for reading in readings {
         let Some(each) = &reading.each else {
             drafts.drafts.push(reading.draft(&json, &mut drafts.omitted)?);
             continue;
         };
         let items = each.find(&json).map(Json::items).unwrap_or_default();
-        if drafts.drafts.len() + items.len() > READINGS_PER_MESSAGE_MAX {
-            let detail =
-                format!("{} readings in one message, at most {READINGS_PER_MESSAGE_MAX}", items.len());
-            return Err(refuse(Reason::TooManyReadings, detail).into());
-        }
         for item in items {
-            drafts.drafts.push(reading.draft(item, &mut drafts.omitted)?);
+            if drafts.is_full() {
+                drafts.beyond += 1;
+            } else {
+                drafts.drafts.push(reading.draft(item, &mut drafts.omitted)?);
+            }
         }
     }
     drafts.or_ignore(Ignored::OtherQuantity)
@@ -165,18 +164,11 @@ pub(super) fn decode(message: &Message<'_>) -> Outcome {
 // === impl Compiled ===
 
 impl Compiled {
-    /// Compiles the readings of a route.
+    /// Compiles one table.
     ///
     /// # Errors
     /// Names the path or the value and what is wrong with it.
-    pub fn all(settings: &[ReadingSettings]) -> anyhow::Result<Vec<Self>> {
-        let compiled = (1..).zip(settings).map(|(number, reading)| {
-            Self::new(reading).with_context(|| format!("readings, number {number}"))
-        });
-        compiled.collect()
-    }
-
-    fn new(settings: &ReadingSettings) -> anyhow::Result<Self> {
+    pub(super) fn new(settings: &ReadingSettings) -> anyhow::Result<Self> {
         let path = |text: &Option<String>| text.as_deref().map(Path::parse).transpose();
         let mut values = Vec::new();
         for (name, quantity, value) in [

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use wattline_reading::limits::{Refusal, refuse};
-use wattline_reading::{Measures, Phase, Reason};
+use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reason};
 
 use crate::ignored::Ignored;
 use crate::number::{decimal, shown};
@@ -25,7 +25,8 @@ pub struct Draft {
     pub register_epoch: DeviceTime,
     /// What it measured.
     pub measures: Measures,
-    parts: Parts,
+    /// Few devices have any; a draft is moved about, so they are not in it.
+    parts: Option<Box<Parts>>,
     /// A field was there, with a firmware's word for "no value".
     no_value: bool,
 }
@@ -37,6 +38,8 @@ pub struct Drafts {
     pub drafts: Vec<Draft>,
     /// Fields that look like measures of a meter and are not, or can't be used.
     pub omitted: Vec<Omission>,
+    /// How many more the message has than it may have: they are counted and not kept.
+    pub beyond: usize,
 }
 
 /// Why a message gives no drafts.
@@ -151,12 +154,12 @@ impl Draft {
         match quantity {
             Quantity::Power => self.measures.power_w = Some(power(text, unit, name)?),
             Quantity::PowerGenerated => self.measures.power_w = Some(negated(power(text, unit, name)?)),
-            Quantity::PowerImport => self.parts.power.import_w = Some(power(text, unit, name)?),
-            Quantity::PowerExport => self.parts.power.export_w = Some(power(text, unit, name)?),
+            Quantity::PowerImport => self.parts().power.import_w = Some(power(text, unit, name)?),
+            Quantity::PowerExport => self.parts().power.export_w = Some(power(text, unit, name)?),
             Quantity::Import => self.measures.energy_import_mwh = Some(register(text, unit, name)?),
             Quantity::Export => self.measures.energy_export_mwh = Some(register(text, unit, name)?),
-            Quantity::ImportTariff(tariff) => self.parts.import.set(tariff, register(text, unit, name)?),
-            Quantity::ExportTariff(tariff) => self.parts.export.set(tariff, register(text, unit, name)?),
+            Quantity::ImportTariff(tariff) => self.parts().import.set(tariff, register(text, unit, name)?),
+            Quantity::ExportTariff(tariff) => self.parts().export.set(tariff, register(text, unit, name)?),
             Quantity::PhasePower(phase) => {
                 self.phase(phase).power_w = Some(power(text, unit, name)?);
             }
@@ -195,8 +198,12 @@ impl Draft {
         &mut phases[index]
     }
 
+    fn parts(&mut self) -> &mut Parts {
+        self.parts.get_or_insert_default()
+    }
+
     fn directions(&mut self, phase: u8) -> &mut Directions {
-        &mut self.parts.phases[usize::from(phase.min(2))]
+        &mut self.parts().phases[usize::from(phase.min(2))]
     }
 
     fn set_secondary(&mut self, quantity: Quantity, value: f64) {
@@ -215,35 +222,54 @@ impl Draft {
 
     /// Joins the halves: power is import less export, a register the sum of its tariffs.
     pub(super) fn join(&mut self, omitted: &mut Vec<Omission>) {
-        if self.measures.power_w.is_none() {
-            self.measures.power_w = self.parts.power.join("power", omitted);
-        }
-        for (phase, name) in (0_u8..).zip(["power_l1", "power_l2", "power_l3"]) {
-            let directions = self.parts.phases[usize::from(phase)];
-            if directions == Directions::default() {
-                continue;
-            }
-            if let Some(power) = directions.join(name, omitted) {
-                self.phase(phase).power_w = Some(power);
-            }
+        if let Some(parts) = self.parts.take() {
+            self.join_parts(&parts, omitted);
         }
         if self.measures.power_w.is_none() && self.measures.phases.len() == 3 {
             self.measures.power_w = self.measures.phases.iter().map(|phase| phase.power_w).sum();
         }
-        let Parts { import, export, .. } = self.parts;
-        import.join(&mut self.measures.energy_import_mwh, "import", omitted);
-        export.join(&mut self.measures.energy_export_mwh, "export", omitted);
+    }
+
+    fn join_parts(&mut self, parts: &Parts, omitted: &mut Vec<Omission>) {
+        if self.measures.power_w.is_none() {
+            self.measures.power_w = parts.power.join("power", omitted);
+        }
+        for ((phase, name), directions) in
+            (0_u8..).zip(["power_l1", "power_l2", "power_l3"]).zip(parts.phases)
+        {
+            if let Some(power) = directions.join(name, omitted) {
+                self.phase(phase).power_w = Some(power);
+            }
+        }
+        parts.import.join(&mut self.measures.energy_import_mwh, "import", omitted);
+        parts.export.join(&mut self.measures.energy_export_mwh, "export", omitted);
     }
 }
 
 // === impl Drafts ===
 
 impl Drafts {
-    /// The end of every decoder: what remains of the drafts that hold a measure, or why there is nothing.
+    /// True where no further one is kept.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.drafts.len() >= READINGS_PER_MESSAGE_MAX
+    }
+
+    /// How many readings the message would become.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.drafts.len() + self.beyond
+    }
+
+    /// The end of nearly every decoder: the drafts that hold a measure, or why there is nothing. Where there are too many
+    /// all remain, because the message is refused.
     ///
     /// # Errors
     /// `Ignored`, named `otherwise`, where nothing was measured.
     pub fn or_ignore(mut self, otherwise: Ignored) -> Outcome {
+        if self.beyond > 0 {
+            return Ok(self);
+        }
         for draft in &mut self.drafts {
             draft.join(&mut self.omitted);
         }
@@ -274,7 +300,7 @@ impl Drafts {
     /// # Errors
     /// As [`Drafts::or_ignore`].
     pub fn one(draft: Draft, omitted: Vec<Omission>, otherwise: Ignored) -> Outcome {
-        Self { drafts: vec![draft], omitted }.or_ignore(otherwise)
+        Self { drafts: vec![draft], omitted, beyond: 0 }.or_ignore(otherwise)
     }
 }
 

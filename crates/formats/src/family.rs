@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::declarative;
 use crate::draft::Outcome;
 use crate::memory::Memory;
 use crate::message::Message;
@@ -48,6 +47,8 @@ mod tibber;
 mod victron;
 mod vzlogger;
 mod warp;
+mod wattline_json;
+mod watts_live;
 mod zigbee2mqtt;
 
 /// What every family's module uses.
@@ -95,20 +96,16 @@ pub struct Family {
     pub decode: Decode,
 }
 
-/// The three kinds of decoders.
+/// What makes drafts of a family's messages.
 #[derive(Clone, Copy, Debug)]
 pub enum Decode {
-    /// Wattline's own JSON, which makes readings without drafts.
-    Direct,
     /// A pure function of the message.
     Drafts(fn(&Message<'_>) -> Outcome),
     /// One that knows of earlier messages.
     WithMemory(fn(&Message<'_>, &mut Memory) -> Outcome),
+    /// What the route declares (`[[routes.readings]]`).
+    AsDeclared,
 }
-
-/// A family as the configuration names it.
-#[derive(Clone, Copy, Debug)]
-pub struct Decoder(&'static Family);
 
 /// Every family, by name.
 pub const FAMILIES: &[&Family] = &[
@@ -149,22 +146,10 @@ pub const FAMILIES: &[&Family] = &[
     &victron::FAMILY,
     &vzlogger::FAMILY,
     &warp::FAMILY,
-    &WATTLINE_JSON,
+    &wattline_json::FAMILY,
+    &watts_live::FAMILY,
     &zigbee2mqtt::FAMILY,
 ];
-
-const WATTLINE_JSON: Family = Family {
-    name: "wattline-json",
-    title: "Wattline's own JSON",
-    routes: &[("wattline/+/reading", "{2}")],
-    reads: "everything a reading has; one object or an array of up to 1,000",
-    units: "as the fields' names say: W, Wh, V, A, Hz",
-    sign: "+ import",
-    time: "`ts`",
-    documents: &["README.md"],
-    decode: Decode::Direct,
-    ..NO_FAMILY
-};
 
 const DECLARATIVE: Family = Family {
     name: "declarative",
@@ -175,7 +160,6 @@ const DECLARATIVE: Family = Family {
     sign: "declared: `negate`, and `sign` of the route",
     time: "declared: `time`",
     documents: &["docs/formats.md"],
-    decode: Decode::Drafts(declarative::decode),
     ..NO_FAMILY
 };
 
@@ -191,68 +175,45 @@ const NO_FAMILY: Family = Family {
     documents: &[],
     one_meter: false,
     is_status: never,
-    decode: Decode::Direct,
+    decode: Decode::AsDeclared,
 };
 
 fn never(_: Topic<'_>) -> bool {
     false
 }
 
-// === impl Decoder ===
+// === impl Family ===
 
-impl Decoder {
+impl Family {
     /// Wattline's own JSON.
-    pub const WATTLINE_JSON: Self = Self(&WATTLINE_JSON);
+    pub const WATTLINE_JSON: &'static Self = &wattline_json::FAMILY;
 
     /// The family of that name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        FAMILIES.iter().find(|family| family.name == name).map(|family| Self(family))
-    }
-
-    /// A family's decoder.
-    #[must_use]
-    pub const fn of(family: &'static Family) -> Self {
-        Self(family)
-    }
-
-    /// Its family.
-    #[must_use]
-    pub const fn family(self) -> &'static Family {
-        self.0
-    }
-
-    /// Its name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.0.name
-    }
-
-    /// True where it must see all messages of a device: its route is subscribed to by one replica alone.
-    #[must_use]
-    pub const fn needs_memory(self) -> bool {
-        matches!(self.0.decode, Decode::WithMemory(_))
+    pub fn named(name: &str) -> Option<&'static Self> {
+        FAMILIES.iter().copied().find(|family| family.name == name)
     }
 }
 
-impl PartialEq for Decoder {
+/// Names are unique.
+impl PartialEq for Family {
     fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
+        self.name == other.name
     }
 }
 
-impl Eq for Decoder {}
+impl Eq for Family {}
 
-impl fmt::Display for Decoder {
+impl fmt::Display for Family {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.0.name)
+        out.write_str(self.name)
     }
 }
 
-impl<'de> Deserialize<'de> for Decoder {
+impl<'de> Deserialize<'de> for &'static Family {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        Self::named(&name).ok_or_else(|| {
+        Family::named(&name).ok_or_else(|| {
             let names: Vec<_> = FAMILIES.iter().map(|family| family.name).collect();
             D::Error::custom(format!("no decoder is called {name:?}: there are {}", names.join(", ")))
         })

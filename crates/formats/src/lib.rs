@@ -4,6 +4,7 @@
 //! [`message`], and `wattline-routes` makes readings of them, the same way for all.
 
 pub mod declarative;
+mod decoder;
 pub mod draft;
 pub mod family;
 mod ignored;
@@ -19,7 +20,8 @@ pub mod time;
 mod topic;
 pub mod unit;
 
-pub use family::{Decode, Decoder, FAMILIES, Family};
+pub use decoder::Decoder;
+pub use family::{Decode, FAMILIES, Family};
 pub use ignored::Ignored;
 pub use memory::Memory;
 pub use multiplier::Multiplier;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::declarative::Compiled;
 use crate::unit::Unit;
 
 /// What a route says to its family.
@@ -12,6 +11,6 @@ pub struct FamilyOptions {
     pub energy_unit: Option<Unit>,
     /// What channels are.
     pub channels: BTreeMap<String, String>,
-    /// What the declarative decoder reads.
-    pub declared: Vec<Compiled>,
+    /// The route says of which zone times without zone are.
+    pub has_zone: bool,
 }

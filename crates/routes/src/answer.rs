@@ -106,7 +106,7 @@ pub fn answer(judge: &Judge, input: &Input<'_>, memory: &mut Memory) -> Answer {
     match decoded {
         Decoded::Readings(readings) => Answer::Readings {
             route: filter.unwrap_or_default(),
-            decoder: route.map_or("", |route| route.decoder.name()),
+            decoder: route.map_or("", |route| route.family.name),
             readings: readings.iter().map(Shown::from).collect(),
             left_out,
         },

@@ -95,7 +95,7 @@ nielstron/pyfronius, goecharger/go-eCharger-API-v1 and -v2, homewizard/python-ho
 boblemaire/IoTaWatt, volkszaehler/mbmd, tbnobody/OpenDTU-docs, snaptec/openWB, openWB/core, ndokter/dsmr_parser,
 home-assistant-libs/aioshelly, datenschuft/SMA-EM, SBFspot/SBFspot, DerOetzi/solaredge2mqtt, tasmota/docs,
 fmartinou/teleinfo2mqtt, Danielhiversen/pyTibber, victronenergy/dbus-flashmq, volkszaehler/vzlogger,
-Tinkerforge/esp32-firmware.
+Tinkerforge/esp32-firmware, DonSidro/Watts-Live-HA.
 ";
 
 /// How many payloads of the tests are quoted, and from how many families.

@@ -2,12 +2,12 @@
 
 use wattline_formats::draft::Stop;
 use wattline_formats::message::Message;
-use wattline_formats::{Decode, Ignored, Memory, Omission, Omitted, Topic};
+use wattline_formats::{Ignored, Memory, Omission, Omitted, Topic};
 use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Reading, Reason, Timestamp};
 
+use crate::resolve;
 use crate::route::{Route, Routes};
-use crate::{resolve, wattline_json};
 
 /// One message, as a decoder sees it.
 #[derive(Clone, Copy, Debug)]
@@ -61,8 +61,7 @@ impl Judge {
             let detail = format!("no route takes the topic {:?}", input.topic);
             return Decoded::Reject(refuse(Reason::NoRoute, detail));
         };
-        let family = route.decoder.family();
-        if (family.is_status)(Topic(input.topic)) {
+        if (route.family.is_status)(Topic(input.topic)) {
             return Decoded::Ignore(Ignored::Status);
         }
         if input.payload.len() > self.payload_bytes_max {
@@ -90,13 +89,9 @@ impl Judge {
     ) -> Result<Vec<Reading>, Stop> {
         let topic = Topic(input.topic);
         let message = Message { topic, payload: input.payload, options: &route.options };
-        let drafts = match route.decoder.family().decode {
-            Decode::Direct => return wattline_json::decode(input, route, &self.limits),
-            Decode::Drafts(decode) => decode(&message)?,
-            Decode::WithMemory(decode) => decode(&message, memory)?,
-        };
+        let drafts = route.decoder.decode(&message, memory)?;
         drafts.omitted.iter().for_each(omitted);
-        resolve::readings(drafts.drafts, route, input, &self.limits)
+        resolve::readings(drafts, route, input, &self.limits)
     }
 
     fn check(&self, decoded: Decoded, route: &Route, mut omitted: impl FnMut(&Omission)) -> Decoded {
@@ -109,11 +104,8 @@ impl Judge {
                 omitted(&Omission { field: field.as_str().into(), reason: Omitted::Implausible });
             };
             let checked = self.limits.check(reading, left_out);
-            if let Err(mut refusal) = checked.and_then(|()| route.check_power(&reading.measures)) {
-                if several {
-                    refusal.detail = format!("reading {index}: {}", refusal.detail);
-                }
-                return Decoded::Reject(refusal);
+            if let Err(refusal) = checked.and_then(|()| route.check_power(&reading.measures)) {
+                return Decoded::Reject(if several { resolve::of_reading(index, refusal) } else { refusal });
             }
         }
         Decoded::Readings(readings)

@@ -14,7 +14,6 @@ mod settings;
 mod template;
 mod timing;
 mod trie;
-mod wattline_json;
 
 #[cfg(test)]
 mod declarative_tests;
@@ -22,6 +21,8 @@ mod declarative_tests;
 mod document;
 #[cfg(test)]
 mod payload_tests;
+#[cfg(test)]
+mod wattline_json_tests;
 
 pub use clocks::{Clock, Clocks};
 pub use filter::{check_filter, covers, matches, overlap};

@@ -1,8 +1,8 @@
 //! From drafts to readings, the same for every family: the meter's id, whose time counts, sign and multiplier.
 
 use wattline_formats::Ignored;
-use wattline_formats::draft::{Draft, Stop};
-use wattline_reading::limits::{Limits, refuse};
+use wattline_formats::draft::{Drafts, Stop};
+use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Measures, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource};
 
 use crate::judge::Input;
@@ -13,22 +13,25 @@ use crate::route::Route;
 /// # Errors
 /// Too many of them, a time that can't be read, or a retained message without the device's time.
 pub(super) fn readings(
-    drafts: Vec<Draft>,
+    mut drafts: Drafts,
     route: &Route,
     input: &Input<'_>,
     limits: &Limits,
 ) -> Result<Vec<Reading>, Stop> {
-    if drafts.len() > READINGS_PER_MESSAGE_MAX {
-        let detail = format!("{} readings in one message, at most {READINGS_PER_MESSAGE_MAX}", drafts.len());
+    let count = drafts.count();
+    if count > READINGS_PER_MESSAGE_MAX {
+        let detail = format!("{count} readings in one message, at most {READINGS_PER_MESSAGE_MAX}");
         return Err(refuse(Reason::TooManyReadings, detail).into());
     }
-    let mut readings = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let (ts, ts_source) = route.event_time(&draft.time, input.received_at, limits)?;
+    let mut readings = Vec::with_capacity(count);
+    for (index, draft) in drafts.drafts.iter_mut().enumerate() {
+        let (ts, ts_source) = route
+            .event_time(&draft.time, input.received_at, limits)
+            .map_err(|refusal| if count > 1 { of_reading(index, refusal) } else { refusal })?;
         if input.retained && ts_source == TsSource::Arrival {
             return Err(Ignored::RetainedWithoutTime.into());
         }
-        let mut measures = draft.measures;
+        let mut measures = std::mem::take(&mut draft.measures);
         adjust(&mut measures, route);
         readings.push(Reading {
             meter_id: route.meter_id(input.topic, draft.id.as_deref(), &draft.channel),
@@ -43,8 +46,14 @@ pub(super) fn readings(
     Ok(readings)
 }
 
+/// A refusal of one of several readings says of which.
+pub(super) fn of_reading(index: usize, mut refusal: Refusal) -> Refusal {
+    refusal.detail = format!("reading {index}: {}", refusal.detail);
+    refusal
+}
+
 /// The route's sign and multiplier.
-pub(super) fn adjust(measures: &mut Measures, route: &Route) {
+fn adjust(measures: &mut Measures, route: &Route) {
     if route.is_plain() {
         return;
     }

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use wattline_formats::declarative::Compiled;
 use wattline_formats::time::DeviceTime;
-use wattline_formats::{Decoder, FAMILIES, FamilyOptions, Multiplier};
+use wattline_formats::{Decoder, FAMILIES, Family, FamilyOptions, Multiplier};
 use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Measures, Reason, Timestamp, TsSource};
 
@@ -31,6 +30,8 @@ pub struct Route {
     /// The MQTT topic filter.
     pub filter: String,
     /// The device family.
+    pub family: &'static Family,
+    /// What reads its messages.
     pub decoder: Decoder,
     /// The payload's meter id counts alone.
     pub trusted: bool,
@@ -64,9 +65,9 @@ impl Routes {
                 bail!(
                     "routes: {:?} ({}) and {:?} ({}) overlap: a topic that both match must have one route",
                     other.filter,
-                    other.decoder,
+                    other.family,
                     route.filter,
-                    route.decoder
+                    route.family
                 );
             }
             routes.own.insert(&route.filter, routes.routes.len());
@@ -81,7 +82,7 @@ impl Routes {
     fn add_defaults(&mut self, families: &[String]) -> anyhow::Result<()> {
         let all = families.iter().any(|name| name == "all");
         for name in families.iter().filter(|name| *name != "all") {
-            Decoder::named(name).with_context(|| format!("families: {name:?} is no family"))?;
+            Family::named(name).with_context(|| format!("families: {name:?} is no family"))?;
         }
         let own = self.routes.len();
         for family in FAMILIES.iter().filter(|family| all || families.iter().any(|name| name == family.name))
@@ -92,7 +93,7 @@ impl Routes {
                 }
                 let settings = RouteSettings {
                     meter_id: Some((*meter_id).to_owned()),
-                    ..RouteSettings::new(filter, Decoder::of(family))
+                    ..RouteSettings::new(filter, family)
                 };
                 self.defaults.insert(filter, self.routes.len());
                 self.routes.push(Route::new(&settings)?);
@@ -151,11 +152,10 @@ impl Route {
     fn new(settings: &RouteSettings) -> anyhow::Result<Self> {
         let filter = &settings.filter;
         check_filter(filter).context("routes")?;
-        let decoder = settings.decoder;
-        let family = decoder.family();
+        let family = settings.decoder;
         let meter_id = match &settings.meter_id {
             Some(template) => Cow::Borrowed(template.as_str()),
-            None => default_template(filter, decoder),
+            None => default_template(filter, family),
         };
         let template = Template::parse(&meter_id, filter, settings.trusted, family.one_meter)
             .map_err(|why| anyhow::anyhow!("routes: meter_id {meter_id:?} of {filter:?}: {why}"))?;
@@ -171,17 +171,11 @@ impl Route {
             settings.max_power_w
         );
         let zone = settings.zone().with_context(|| format!("routes: {filter:?}"))?;
-        ensure!(
-            decoder.name() != "declarative" || !settings.readings.is_empty(),
-            "routes: {filter:?} has the declarative decoder, and no [[routes.readings]] that says what to read"
-        );
-        ensure!(
-            decoder.name() == "declarative" || settings.readings.is_empty(),
-            "routes: {filter:?} has [[routes.readings]], which only the declarative decoder reads"
-        );
-        let declared = Compiled::all(&settings.readings).with_context(|| format!("routes: {filter:?}"))?;
+        let decoder = Decoder::new(family, &settings.readings)
+            .map_err(|why| anyhow::anyhow!("routes: {filter:?} {why:#}"))?;
         Ok(Self {
             filter: filter.clone(),
+            family,
             decoder,
             trusted: settings.trusted,
             timing: Timing { policy: settings.time, zone },
@@ -190,7 +184,7 @@ impl Route {
             options: FamilyOptions {
                 energy_unit: settings.energy_unit,
                 channels: settings.channels.clone(),
-                declared,
+                has_zone: zone.is_some(),
             },
             max_power_w: settings.max_power_w,
             clocks: Arc::default(),
@@ -249,8 +243,8 @@ impl Route {
 
 /// The family's own where its default route covers the filter; else the levels for which wildcards stand; without
 /// any wildcard the whole topic.
-fn default_template(filter: &str, decoder: Decoder) -> Cow<'static, str> {
-    let known = decoder.family().routes.iter().find(|(default, _)| covers(default, filter));
+fn default_template(filter: &str, family: &Family) -> Cow<'static, str> {
+    let known = family.routes.iter().find(|(default, _)| covers(default, filter));
     if let Some((_, template)) = known {
         return Cow::Borrowed(template);
     }

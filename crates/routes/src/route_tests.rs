@@ -6,13 +6,13 @@ use crate::filter::matches;
 fn route(filter: &str, meter_id: &str) -> anyhow::Result<Routes> {
     let settings = RouteSettings {
         meter_id: Some(meter_id.to_owned()),
-        ..RouteSettings::new(filter, Decoder::WATTLINE_JSON)
+        ..RouteSettings::new(filter, Family::WATTLINE_JSON)
     };
     Routes::new(&[settings], &[])
 }
 
 fn named(filter: &str, decoder: &str) -> RouteSettings {
-    RouteSettings::new(filter, Decoder::named(decoder).unwrap())
+    RouteSettings::new(filter, Family::named(decoder).unwrap())
 }
 
 #[test]
@@ -88,12 +88,12 @@ fn two_routes_that_overlap_are_refused_with_both_named() {
 fn a_route_of_the_configuration_comes_before_the_defaults() {
     let all = ["all".to_owned()];
     let routes = Routes::new(&[named("tele/kitchen/SENSOR", "generic-json")], &all).unwrap();
-    assert_eq!(routes.find("tele/kitchen/SENSOR").unwrap().decoder.name(), "generic-json");
-    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().decoder.name(), "tasmota");
+    assert_eq!(routes.find("tele/kitchen/SENSOR").unwrap().family.name, "generic-json");
+    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().family.name, "tasmota");
     let filters = routes.filters();
     assert!(!filters.iter().any(|filter| filter == "tele/kitchen/SENSOR"), "another covers it: {filters:?}");
     let routes = Routes::new(&[named("tele/#", "generic-json")], &all).unwrap();
-    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().decoder.name(), "generic-json");
+    assert_eq!(routes.find("tele/bath/SENSOR").unwrap().family.name, "generic-json");
     assert!(!routes.filters().iter().any(|filter| filter == "tele/+/+"));
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use chrono_tz::Tz;
 use serde::Deserialize;
-use wattline_formats::Decoder;
+use wattline_formats::Family;
 use wattline_formats::declarative::ReadingSettings;
 use wattline_formats::unit::Unit;
 
@@ -18,7 +18,7 @@ pub struct RouteSettings {
     /// MQTT topic filter. No other route may match a topic that it matches.
     pub filter: String,
     /// The device family.
-    pub decoder: Decoder,
+    pub decoder: &'static Family,
     /// The meter's id: text with `{N}` for the N-th level of the topic, counted from 1, `{N+}` for it and all behind
     /// it, and `{id}` for the payload's own id where the route is trusted. Without it: the family's default.
     #[serde(default)]
@@ -68,7 +68,7 @@ pub enum Sign {
 impl RouteSettings {
     /// A route with the defaults of its family.
     #[must_use]
-    pub fn new(filter: &str, decoder: Decoder) -> Self {
+    pub fn new(filter: &str, decoder: &'static Family) -> Self {
         Self {
             filter: filter.to_owned(),
             decoder,

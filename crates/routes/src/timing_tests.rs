@@ -1,7 +1,7 @@
 //! A device in 1970, in local time, in milliseconds, an hour ahead: by policy, and counted.
 
 use chrono_tz::Tz;
-use wattline_formats::Decoder;
+use wattline_formats::Family;
 use wattline_reading::{Reason, TsSource};
 
 use super::*;
@@ -74,7 +74,7 @@ fn the_hours_of_the_change_of_clocks() {
 #[test]
 fn the_case_decides_the_readings_time_and_is_counted_on_its_route() {
     let route = |policy| -> Route {
-        let settings = RouteSettings { time: policy, ..RouteSettings::new("a/+", Decoder::WATTLINE_JSON) };
+        let settings = RouteSettings { time: policy, ..RouteSettings::new("a/+", Family::WATTLINE_JSON) };
         Routes::new(&[settings], &[]).unwrap().all()[0].clone()
     };
     let resolve = |route: &Route, text: &str| {

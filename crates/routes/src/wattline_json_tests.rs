@@ -1,12 +1,10 @@
 //! The documented payloads, the ones devices really send, and any bytes at all.
 
 use proptest::prelude::*;
-use wattline_formats::{Decoder, Memory};
-use wattline_reading::Timestamp;
-use wattline_reading::limits::Limits;
+use wattline_formats::{Family, Ignored, Memory};
+use wattline_reading::{Limits, Measures, Phase, Reading, Reason, Timestamp, TsSource};
 
-use super::*;
-use crate::{Decoded, Judge, RouteSettings, Routes, Sign, TimePolicy};
+use crate::{Decoded, Input, Judge, RouteSettings, Routes, Sign, TimePolicy};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_168_830_000_000);
 const DOCUMENTED: &str = r#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy_import_wh":1234567.0,
@@ -14,7 +12,7 @@ const DOCUMENTED: &str = r#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy
   "phases":[{"power_w":100.5,"voltage_v":229,"current_a":0.5},{},{"power_w":-1}]}"#;
 
 fn judge() -> Judge {
-    judge_with(&RouteSettings::new("wattline/+/reading", Decoder::WATTLINE_JSON))
+    judge_with(&RouteSettings::new("wattline/+/reading", Family::WATTLINE_JSON))
 }
 
 fn judge_with(route: &RouteSettings) -> Judge {
@@ -262,7 +260,7 @@ fn a_topic_without_a_route_and_a_large_payload_are_refused() {
 
 #[test]
 fn the_routes_time_sign_and_multiplier_hold_here_too() {
-    let mut route = RouteSettings::new("wattline/+/reading", Decoder::WATTLINE_JSON);
+    let mut route = RouteSettings::new("wattline/+/reading", Family::WATTLINE_JSON);
     route.time = TimePolicy::DeviceIfPlausible;
     route.time_zone = "Europe/Berlin".to_owned();
     route.multiplier = Some(2.0);

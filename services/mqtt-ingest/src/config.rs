@@ -154,7 +154,7 @@ impl Broker {
             bail!(
                 "routes: {:?} ({}) can never match: none of mqtt.filters {filters:?} brings such a topic",
                 route.filter,
-                route.decoder,
+                route.family,
             );
         }
         Ok(())

@@ -310,7 +310,7 @@ fn encode_family(
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use wattline_formats::Decoder;
+    use wattline_formats::Family;
     use wattline_formats::time::DeviceTime;
     use wattline_reading::Limits;
     use wattline_routes::{RouteSettings, Routes};
@@ -326,7 +326,7 @@ mod tests {
         let brokers = vec![("a".to_owned(), Arc::clone(&window)), ("b".to_owned(), other)];
         let metrics = Metrics::new(&registry, brokers).of("a");
         metrics.lost("dns");
-        let settings = RouteSettings::new("a/+", Decoder::WATTLINE_JSON);
+        let settings = RouteSettings::new("a/+", Family::WATTLINE_JSON);
         let routes = Routes::new(&[settings], &[]).unwrap();
         metrics.watch_clocks(routes.all());
         let (time, now) = (DeviceTime::from_text("0"), Timestamp::now());

@@ -33,7 +33,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         take(name, value, &time, &mut drafts)?;
     }
     let mains = ["Vrms", "V1", "vrms"].into_iter().find_map(|name| json.get(name));
-    let Drafts { drafts: clamps, omitted } = &mut drafts;
+    let Drafts { drafts: clamps, omitted, .. } = &mut drafts;
     for (draft, value) in clamps.iter_mut().zip(mains.into_iter().cycle()) {
         set_json(draft, Voltage, value, One, "Vrms", omitted)?;
     }
@@ -64,7 +64,7 @@ fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) ->
         drafts.drafts.push(Draft::of(channel, time.clone()));
         drafts.drafts.len() - 1
     });
-    let Drafts { drafts, omitted } = drafts;
+    let Drafts { drafts, omitted, .. } = drafts;
     match drafts.get_mut(index) {
         Some(draft) => set_json(draft, quantity, value, unit, name, omitted),
         None => Ok(()),

@@ -92,7 +92,7 @@ fn take(
             drafts.drafts.len() - 1
         }
     };
-    let Drafts { drafts, omitted } = drafts;
+    let Drafts { drafts, omitted, .. } = drafts;
     match drafts.get_mut(index) {
         Some(draft) => {
             let value = Json::Text(value.as_str().into());

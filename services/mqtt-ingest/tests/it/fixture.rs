@@ -10,7 +10,7 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio::task::JoinHandle;
-use wattline_formats::Decoder;
+use wattline_formats::Family;
 use wattline_localstack::{ServerKind, Stack, StackOptions, poll_until};
 use wattline_mqtt_ingest::Config;
 use wattline_reading::topics::{DEAD_LETTERS, READINGS, Topic};
@@ -87,7 +87,7 @@ impl World {
         let filter = format!("wattline/{}/+/reading", self.name);
         let meter_id = Some("{2}-{3}".to_owned());
         config.routes =
-            vec![RouteSettings { meter_id, ..RouteSettings::new(&filter, Decoder::WATTLINE_JSON) }];
+            vec![RouteSettings { meter_id, ..RouteSettings::new(&filter, Family::WATTLINE_JSON) }];
         config
     }
 

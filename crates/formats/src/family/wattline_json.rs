@@ -4,71 +4,65 @@
 
 use std::borrow::Cow;
 
-use wattline_formats::Ignored;
-use wattline_formats::draft::Stop;
-use wattline_formats::json::{Reader, Scalar, text};
-use wattline_formats::number::{decimal, shown};
-use wattline_formats::time::DeviceTime;
-use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource, register};
+use wattline_reading::limits::{Refusal, refuse};
+use wattline_reading::{Phase, Reason, register};
 
-use crate::judge::Input;
-use crate::resolve::adjust;
-use crate::route::Route;
+use super::prelude::*;
+use crate::json::{Reader, Scalar};
+use crate::number::{decimal, shown};
 
-/// Decodes one message of a route.
-///
-/// # Errors
-/// Why there is no reading.
-pub(super) fn decode(input: &Input<'_>, route: &Route, limits: &Limits) -> Result<Vec<Reading>, Stop> {
-    let text = text(input.payload)?;
-    if text.is_empty() {
-        return Err(Ignored::Empty.into());
-    }
-    let mut reader = Reader::new(text);
-    let mut readings = Vec::with_capacity(1);
+pub(super) const FAMILY: Family = Family {
+    name: "wattline-json",
+    title: "Wattline's own JSON",
+    routes: &[("wattline/+/reading", "{2}")],
+    reads: "everything a reading has; one object or an array of up to 1,000",
+    units: "as the fields' names say: W, Wh, V, A, Hz",
+    sign: "+ import",
+    time: "`ts`",
+    documents: &["README.md"],
+    decode: Decode::Drafts(decode),
+    ..NO_FAMILY
+};
+
+/// A draft without any measure stays: whoever writes this format is told that it says nothing.
+fn decode(message: &Message<'_>) -> Outcome {
+    let mut reader = Reader::new(message.text()?);
+    let mut drafts = Drafts::default();
     if reader.first() == Some(b'[') {
-        let mut count = 0;
         reader.array(|reader| {
-            count += 1;
-            if count > READINGS_PER_MESSAGE_MAX {
+            if drafts.is_full() {
+                drafts.beyond += 1;
                 return reader.scalar().map(drop);
             }
-            let reading = reading(reader, input, route, limits).map_err(|mut refusal| {
-                refusal.detail = format!("reading {}: {}", count - 1, refusal.detail);
+            let number = drafts.drafts.len();
+            read(reader, message, next(&mut drafts.drafts)).map_err(|mut refusal| {
+                refusal.detail = format!("reading {number}: {}", refusal.detail);
                 refusal
-            })?;
-            readings.push(reading);
-            Ok(())
+            })
         })?;
-        if count > READINGS_PER_MESSAGE_MAX {
-            let detail = format!("{count} readings in one message, at most {READINGS_PER_MESSAGE_MAX}");
-            return Err(refuse(Reason::TooManyReadings, detail).into());
-        }
     } else {
-        readings.push(reading(&mut reader, input, route, limits)?);
+        drafts.drafts.reserve_exact(1);
+        read(&mut reader, message, next(&mut drafts.drafts))?;
     }
     reader.end()?;
-    if readings.is_empty() {
+    if drafts.drafts.is_empty() {
         return Err(refuse(Reason::NoMeasure, "the array is empty".to_owned()).into());
     }
-    if input.retained && readings.iter().any(|reading| reading.ts_source == TsSource::Arrival) {
-        return Err(Ignored::RetainedWithoutTime.into());
-    }
-    Ok(readings)
+    Ok(drafts)
 }
 
-fn reading(
-    reader: &mut Reader<'_>,
-    input: &Input<'_>,
-    route: &Route,
-    limits: &Limits,
-) -> Result<Reading, Refusal> {
-    let mut measures = Measures::default();
-    let mut time = DeviceTime::Absent;
+/// A draft at its place: to fill it there costs less than to move it about.
+fn next(drafts: &mut Vec<Draft>) -> &mut Draft {
+    let at = drafts.len();
+    drafts.push(Draft::default());
+    &mut drafts[at]
+}
+
+fn read(reader: &mut Reader<'_>, message: &Message<'_>, draft: &mut Draft) -> Result<(), Refusal> {
+    let measures = &mut draft.measures;
     reader.object(|name, reader| {
         match &*name {
-            "ts" => time = device_time(reader, route)?,
+            "ts" => draft.time = device_time(reader, message.options.has_zone)?,
             "power_w" => measures.power_w = number(reader, &name)?,
             "energy_import_wh" => measures.energy_import_mwh = register_wh(reader, &name)?,
             "energy_export_wh" => measures.energy_export_mwh = register_wh(reader, &name)?,
@@ -80,17 +74,6 @@ fn reading(
             _ => drop(reader.scalar()?),
         }
         Ok(())
-    })?;
-    let (ts, ts_source) = route.event_time(&time, input.received_at, limits)?;
-    adjust(&mut measures, route);
-    Ok(Reading {
-        meter_id: route.meter_id(input.topic, None, ""),
-        ts,
-        received_at: input.received_at,
-        ts_source,
-        measures,
-        register_epoch: None,
-        redelivered: input.redelivered,
     })
 }
 
@@ -154,7 +137,7 @@ fn register_wh(reader: &mut Reader<'_>, name: &str) -> Result<Option<i64>, Refus
 }
 
 /// A local time is none of this format, unless the route says of which zone.
-fn device_time(reader: &mut Reader<'_>, route: &Route) -> Result<DeviceTime, Refusal> {
+fn device_time(reader: &mut Reader<'_>, has_zone: bool) -> Result<DeviceTime, Refusal> {
     let unreadable = |text: &str| {
         let text = shown(text);
         DeviceTime::Unreadable(format!("{text}: write RFC 3339 with its zone, or an epoch number"))
@@ -166,12 +149,8 @@ fn device_time(reader: &mut Reader<'_>, route: &Route) -> Result<DeviceTime, Ref
         Scalar::Other => return Ok(unreadable("ts")),
     };
     Ok(match DeviceTime::from_text(&text) {
-        DeviceTime::Local(_) if !route.timing.has_zone() => unreadable(&text),
+        DeviceTime::Local(_) if !has_zone => unreadable(&text),
         DeviceTime::Unreadable(_) => unreadable(&text),
         time => time,
     })
 }
-
-#[cfg(test)]
-#[path = "wattline_json_tests.rs"]
-mod tests;
