@@ -74,3 +74,82 @@ async fn metrics(State(context): State<Context>) -> Response {
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Status, headers and body of one GET.
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn served(context: &Context) -> SocketAddr {
+        let admin = bind(SocketAddr::from(([127, 0, 0, 1], 0)), context).await.unwrap();
+        let address = admin.address();
+        tokio::spawn(admin.serve());
+        address
+    }
+
+    #[tokio::test]
+    async fn live_says_nothing_of_other_systems() {
+        let context = Context::new("test");
+        let address = served(&context).await;
+        let kafka = context.ready.condition("kafka", "not connected yet");
+        let answer = get(address, "/livez").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("live\n"), "{answer}");
+        drop(kafka);
+    }
+
+    #[tokio::test]
+    async fn ready_lists_what_is_missing_and_what_is_reduced() {
+        let context = Context::new("test");
+        let address = served(&context).await;
+        let answer = get(address, "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("start: not begun"), "{answer}");
+        let kafka = context.ready.condition("kafka", "not connected yet");
+        let database = context.ready.condition("database", "refused");
+        let answer = get(address, "/readyz").await;
+        let said = "not ready\ndatabase: refused\nkafka: not connected yet\n";
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with(said), "{answer}");
+        kafka.holds();
+        database.holds_without("the replica");
+        let answer = get(address, "/readyz").await;
+        let said = "ready\nwithout database: the replica\n";
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(said), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn metrics_are_open_metrics() {
+        let answer = get(served(&Context::new("test")).await, "/metrics").await;
+        assert!(answer.contains("content-type: application/openmetrics-text"), "{answer}");
+        assert!(
+            answer.contains("wattline_build{service=\"test\"") && answer.ends_with("# EOF\n"),
+            "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_found() {
+        let answer = get(served(&Context::new("test")).await, "/").await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named_with_its_setting() {
+        let context = Context::new("test");
+        let taken = served(&context).await;
+        let error = format!("{:#}", bind(taken, &context).await.unwrap_err());
+        for part in ["service.admin_listen", &taken.to_string(), "another process"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -49,6 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn replicas_do_not_come_in_step() {
+        let wait = || Backoff::default().next_wait();
+        let waits: std::collections::BTreeSet<Duration> = (0..50).map(|_| wait()).collect();
+        assert!(waits.len() > 10, "{} different waits of 50", waits.len());
+        assert!(waits.iter().all(|wait| (50..=100).contains(&wait.as_millis())), "{waits:?}");
+    }
+
+    #[test]
     fn waits_grow_to_the_bound_and_begin_anew() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
         for step_ms in [100, 200, 350, 350] {

@@ -1,6 +1,8 @@
 //! Configuration: a TOML file, then the environment. Unknown keys are refused, so that a misspelt one is never
 //! silently without effect.
 
+mod value;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::traces::TraceSettings;
+
+pub use value::{absent_if_empty, list};
 
 /// The configuration of a service.
 pub trait ServiceConfig: DeserializeOwned {
@@ -196,7 +200,44 @@ mod tests {
         assert_eq!(sample.service.stop_deadline_ms, 5);
         assert_eq!(sample.service.log_format, LogFormat::Json);
         assert_eq!(sample.kafka.brokers, "a:1,b:2");
-        assert_eq!(sample.kafka.instance_id, "0");
+        assert_eq!(sample.kafka.instance_id.as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[service]\nstop_deadline_ms = 7\nworker_threads = 3").unwrap();
+        let environment = [("WATTLINE__SERVICE__WORKER_THREADS".to_owned(), "4".to_owned())].into();
+        let sample: Sample = load_from(Some(file.path()), environment).unwrap();
+        let service = sample.service;
+        assert_eq!((service.stop_deadline_ms, service.worker_threads), (7, 4));
+        assert_eq!(service.log_filter, "info");
+    }
+
+    #[test]
+    fn what_does_not_begin_with_our_name_is_not_ours() {
+        let sample = load_env(&[("WATTLIN__KAFKA__BROKERS", "a:1"), ("KAFKA__BROKERS", "b:1")]).unwrap();
+        assert_eq!(sample, Sample::default());
+    }
+
+    #[test]
+    fn a_missing_file_and_too_many_threads_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sink.toml");
+        let error = format!("{:#}", load_from::<Sample>(Some(&file), [].into()).unwrap_err());
+        assert!(error.contains("sink.toml") && error.contains("cannot read"), "{error}");
+        for threads in ["0", "65"] {
+            let error = load_env(&[("WATTLINE__SERVICE__WORKER_THREADS", threads)]).unwrap_err().to_string();
+            assert!(error.contains(&format!("worker_threads is {threads}, must be 1 to 64")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_check_says_good_words_or_the_whole_error() {
+        let check = |outcome| ConnectionCheck::of("kafka".to_owned(), outcome);
+        assert_eq!(check(Ok("3 brokers".to_owned())).words, "3 brokers");
+        let bad = check(Err(anyhow::anyhow!("refused").context("cannot connect")));
+        assert_eq!((bad.good, &*bad.words), (false, "cannot connect: refused"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anyhow::bail;
 use rdkafka::ClientConfig;
 use serde::Deserialize;
 
+use crate::config::absent_if_empty;
 use crate::secret;
 
 pub use ended::{ClientEnded, Clients};
@@ -24,21 +25,27 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// Static membership of consumers, stable over restarts (a StatefulSet's pod name): a restart within the
     /// session timeout moves no partition. Empty: none.
-    pub instance_id: String,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub instance_id: Option<String>,
     /// How connections are secured.
     pub security: Security,
     /// Authorities that sign the brokers' certificates (PEM). Empty: the system's.
-    pub ca_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub ca_file: Option<PathBuf>,
     /// Client certificate (PEM), for mutual TLS.
-    pub cert_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub cert_file: Option<PathBuf>,
     /// Its key (PEM).
-    pub key_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub key_file: Option<PathBuf>,
     /// `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.
     pub sasl_mechanism: String,
     /// SASL user.
-    pub username: String,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub username: Option<String>,
     /// File that holds the SASL password.
-    pub password_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// How connections to Kafka are secured.
@@ -62,14 +69,14 @@ impl Default for KafkaSettings {
     fn default() -> Self {
         Self {
             brokers: "127.0.0.1:9092".to_owned(),
-            instance_id: String::new(),
+            instance_id: None,
             security: Security::Plaintext,
-            ca_file: PathBuf::new(),
-            cert_file: PathBuf::new(),
-            key_file: PathBuf::new(),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
             sasl_mechanism: "SCRAM-SHA-512".to_owned(),
-            username: String::new(),
-            password_file: PathBuf::new(),
+            username: None,
+            password_file: None,
         }
     }
 }
@@ -79,10 +86,9 @@ impl KafkaSettings {
     /// `pg_stat_activity` whose connection it is.
     #[must_use]
     pub fn replica_name(&self, service: &str) -> String {
-        if self.instance_id.is_empty() {
-            service.to_owned()
-        } else {
-            format!("{service}/{}", self.instance_id)
+        match &self.instance_id {
+            Some(id) => format!("{service}/{id}"),
+            None => service.to_owned(),
         }
     }
 
@@ -109,19 +115,19 @@ impl KafkaSettings {
                 ("ssl.key.location", &self.key_file),
             ];
             for (option, file) in files {
-                if !file.as_os_str().is_empty() {
+                if let Some(file) = file {
                     config.set(option, file.to_string_lossy());
                 }
             }
         }
         if matches!(self.security, Security::SaslPlaintext | Security::SaslTls) {
-            if self.username.is_empty() || self.password_file.as_os_str().is_empty() {
+            let (Some(username), Some(password_file)) = (&self.username, &self.password_file) else {
                 bail!("kafka.security is SASL: kafka.username and kafka.password_file must be set");
-            }
+            };
             config
                 .set("sasl.mechanism", &self.sasl_mechanism)
-                .set("sasl.username", &self.username)
-                .set("sasl.password", secret::read(&self.password_file, "kafka.password_file")?);
+                .set("sasl.username", username)
+                .set("sasl.password", secret::read(password_file, "kafka.password_file")?);
         }
         Ok(config)
     }
@@ -144,6 +150,37 @@ impl Security {
 mod tests {
     use super::*;
 
+    fn tls_option(settings: &KafkaSettings, name: &str) -> Option<String> {
+        settings.client_config("test").unwrap().get(name).map(str::to_owned)
+    }
+
+    #[test]
+    fn files_are_told_to_the_client_only_where_they_are_given_and_tls_is_used() {
+        let mut settings = KafkaSettings { ca_file: Some("/ca.pem".into()), ..KafkaSettings::default() };
+        assert_eq!(tls_option(&settings, "ssl.ca.location"), None, "not without TLS");
+        settings.security = Security::Tls;
+        assert_eq!(tls_option(&settings, "ssl.ca.location").as_deref(), Some("/ca.pem"));
+        assert_eq!(tls_option(&settings, "ssl.certificate.location"), None);
+        assert_eq!(tls_option(&settings, "security.protocol").as_deref(), Some("ssl"));
+    }
+
+    #[test]
+    fn brokers_are_needed_and_told_as_they_are() {
+        let mut settings = KafkaSettings { brokers: "a:1,b:2".to_owned(), ..KafkaSettings::default() };
+        assert_eq!(tls_option(&settings, "bootstrap.servers").as_deref(), Some("a:1,b:2"));
+        settings.brokers = "  ".to_owned();
+        let error = settings.client_config("test").unwrap_err().to_string();
+        assert!(error.contains("kafka.brokers is empty"), "{error}");
+    }
+
+    #[test]
+    fn a_replica_is_called_by_its_instance_where_it_has_one() {
+        let mut settings = KafkaSettings::default();
+        assert_eq!(settings.replica_name("wattline-aggregator"), "wattline-aggregator");
+        settings.instance_id = Some("aggregator-1".to_owned());
+        assert_eq!(settings.replica_name("wattline-aggregator"), "wattline-aggregator/aggregator-1");
+    }
+
     #[test]
     fn sasl_without_a_password_says_what_to_set() {
         let settings = KafkaSettings { security: Security::SaslTls, ..KafkaSettings::default() };
@@ -157,8 +194,8 @@ mod tests {
         std::fs::write(file.path(), " s3cret \n").unwrap();
         let settings = KafkaSettings {
             security: Security::SaslPlaintext,
-            username: "ingest".to_owned(),
-            password_file: file.path().to_owned(),
+            username: Some("ingest".to_owned()),
+            password_file: Some(file.path().to_owned()),
             ..KafkaSettings::default()
         };
         let config = settings.client_config("test").unwrap();

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::warn;
 
+use crate::config::absent_if_empty;
 use crate::{secret, tls};
 
 pub use class::{Class, Trouble};
@@ -25,9 +26,11 @@ pub struct DatabaseSettings {
     /// TLS with a certificate that names the host; `disable` never uses it; without it TLS is used where offered.
     pub url: String,
     /// File that holds the role's password. Empty: none is sent.
-    pub password_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub password_file: Option<PathBuf>,
     /// Authorities that sign the server's certificate (PEM). Empty: the system's.
-    pub tls_root_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub tls_root_file: Option<PathBuf>,
     /// How long a connection attempt may take, in ms.
     pub connect_timeout_ms: u64,
 }
@@ -38,8 +41,8 @@ impl Default for DatabaseSettings {
     fn default() -> Self {
         Self {
             url: "postgres://127.0.0.1:5432/wattline".to_owned(),
-            password_file: PathBuf::new(),
-            tls_root_file: PathBuf::new(),
+            password_file: None,
+            tls_root_file: None,
             connect_timeout_ms: 5000,
         }
     }
@@ -100,8 +103,8 @@ impl DatabaseSettings {
                 "database.url holds a password: put it into a file and name that in database.password_file"
             );
         }
-        if !self.password_file.as_os_str().is_empty() {
-            config.password(secret::read(&self.password_file, "database.password_file")?);
+        if let Some(file) = &self.password_file {
+            config.password(secret::read(file, "database.password_file")?);
         }
         config
             .application_name(application_name)
@@ -113,8 +116,7 @@ impl DatabaseSettings {
     }
 
     fn tls(&self) -> anyhow::Result<MakeRustlsConnect> {
-        let file = (!self.tls_root_file.as_os_str().is_empty()).then_some(self.tls_root_file.as_path());
-        let roots = tls::authorities(file, "database.tls_root_file")?;
+        let roots = tls::authorities(self.tls_root_file.as_deref(), "database.tls_root_file")?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -193,6 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn a_password_comes_from_its_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "s3cret\n").unwrap();
+        let mut settings = DatabaseSettings::with_role("wattline_sink");
+        assert_eq!(settings.config("test").unwrap().get_password(), None);
+        settings.password_file = Some(file.path().to_owned());
+        let config = settings.config("test").unwrap();
+        assert_eq!(config.get_password(), Some(b"s3cret".as_slice()));
+        assert_eq!(config.get_user(), Some("wattline_sink"));
+        assert_eq!(config.get_application_name(), Some("test"));
+    }
+
+    #[test]
+    fn several_hosts_are_named_with_their_ports() {
+        for (url, name) in [
+            ("postgres://a@x:1,y:2/w", "the database w on x:1,y:2 as a"),
+            ("postgres://a@x/w", "the database w on x:5432 as a"),
+            ("postgres://x:1", "the database postgres on x:1 as the default role"),
+        ] {
+            let settings = DatabaseSettings { url: url.to_owned(), ..DatabaseSettings::default() };
+            assert_eq!(place(&settings.config("test").unwrap()), name);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_says_what_to_write() {
+        let settings = DatabaseSettings { url: "127.0.0.1".to_owned(), ..DatabaseSettings::default() };
+        let error = format!("{:#}", settings.config("test").unwrap_err());
+        assert!(error.contains("database.url") && error.contains("postgres://role@host"), "{error}");
+    }
+
+    #[test]
     fn a_password_in_the_address_is_refused() {
         let settings = DatabaseSettings {
             url: "postgres://a:secret@127.0.0.1/wattline".to_owned(),
@@ -216,7 +250,7 @@ mod tests {
     fn a_file_without_certificates_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let settings =
-            DatabaseSettings { tls_root_file: file.path().to_owned(), ..DatabaseSettings::default() };
+            DatabaseSettings { tls_root_file: Some(file.path().to_owned()), ..DatabaseSettings::default() };
         let error = settings.tls().err().unwrap().to_string();
         assert!(error.contains("tls_root_file") && error.contains("no certificate"), "{error}");
     }

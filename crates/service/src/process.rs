@@ -57,3 +57,15 @@ impl Collector for ProcessCollector {
         )?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory_and_one_that_is_not_there_nothing() {
+        let usage = usage("self").unwrap();
+        assert!(usage.resident_bytes > 100_000 && usage.cpu_s >= 0.0, "{usage:?}");
+        assert_eq!(super::usage("0"), None);
+    }
+}

@@ -99,6 +99,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_condition_that_is_gone_no_longer_counts() {
+        let ready = Ready::default();
+        let (kafka, database) = (ready.condition("kafka", "away"), ready.condition("database", "away"));
+        kafka.holds();
+        drop(database);
+        assert!(ready.is_ready());
+        drop(kafka);
+        assert_eq!(ready.missing(), ["start: not begun"], "nothing is left that could hold");
+    }
+
+    #[test]
+    fn what_is_missing_stands_in_order_with_its_newest_reason() {
+        let ready = Ready::default();
+        let conditions = ["kafka", "broker a", "database"].map(|name| ready.condition(name, "not yet"));
+        conditions[0].fails("refused");
+        assert_eq!(ready.missing(), ["broker a: not yet", "database: not yet", "kafka: refused"]);
+        conditions.iter().for_each(Condition::holds);
+        assert!(ready.is_ready() && ready.reduced().is_empty());
+    }
+
+    #[test]
     fn ready_means_that_all_conditions_hold() {
         let ready = Ready::default();
         assert!(!ready.is_ready(), "nothing has begun");

@@ -24,17 +24,19 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracerProvider, ShouldSample};
 use rdkafka::Message;
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use tokio::runtime::Handle;
 use tracing::{Span, info, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::config::absent_if_empty;
 
 /// Section `[traces]`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
     /// Where a collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Empty: no traces.
-    #[serde(deserialize_with = "given")]
+    #[serde(deserialize_with = "absent_if_empty")]
     pub endpoint: Option<String>,
     /// Share of messages, requests and batches that is traced, 0 to 1.
     pub sample_ratio: f64,
@@ -121,12 +123,6 @@ const fn place(number: u64) -> u32 {
 fn is_chosen(number: u64) -> bool {
     let chosen_to = CHOSEN_TO.load(Ordering::Relaxed);
     chosen_to != 0 && place(number) <= chosen_to
-}
-
-/// Empty text is none, so that the environment can take back what the file says.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.is_empty()))
 }
 
 // === impl TraceSettings ===

@@ -53,8 +53,8 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
         // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
         .set("fetch.min.bytes", (256 * 1024).to_string())
         .set("fetch.wait.max.ms", "250");
-    if !config.kafka.instance_id.is_empty() {
-        client.set("group.instance.id", &config.kafka.instance_id);
+    if let Some(id) = &config.kafka.instance_id {
+        client.set("group.instance.id", id);
     }
     let context = Rebalances::new(topics(config), Given(Arc::clone(stream)));
     let member: Member = client.create_with_context(context).context("cannot make the Kafka consumer")?;

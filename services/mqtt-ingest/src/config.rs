@@ -8,6 +8,7 @@ use serde::Deserialize;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
 use wattline_routes::{RouteSettings, Routes, overlap};
+use wattline_service::config::list;
 use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 use crate::clock::ClockSettings;
@@ -40,6 +41,7 @@ pub struct Config {
     /// What is plausible.
     pub limits: Limits,
     /// Whose default routes are on: names of families, or `all`.
+    #[serde(deserialize_with = "list")]
     pub families: Vec<String>,
     /// Topic filter to decoder. They come before the default routes; no two of them may overlap.
     pub routes: Vec<RouteSettings>,
@@ -196,6 +198,22 @@ mod tests {
         for key in keys {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key}");
         }
+    }
+
+    #[test]
+    fn the_environment_writes_lists_with_commas() {
+        let pairs = [
+            ("FAMILIES", "tasmota,shelly"),
+            ("MQTT__FILTERS", "a/#, b/+/c"),
+            ("MQTT__UNSUBSCRIBE", "$share/old/a/#,b/#"),
+            ("KAFKA__BROKERS", "a:1,b:2"),
+        ];
+        let environment = pairs.map(|(key, value)| (format!("WATTLINE__{key}"), value.to_owned()));
+        let config: Config = wattline_service::config::load_from(None, environment.into()).unwrap();
+        assert_eq!(config.families, ["tasmota", "shelly"]);
+        assert_eq!(config.mqtt.filters, ["a/#", "b/+/c"]);
+        assert_eq!(config.mqtt.unsubscribe, ["$share/old/a/#", "b/#"]);
+        assert_eq!(config.kafka.client_config("test").unwrap().get("bootstrap.servers"), Some("a:1,b:2"));
     }
 
     #[test]

@@ -18,12 +18,9 @@ impl Access {
     ///
     /// # Errors
     /// Where the file can't be read or is empty.
-    pub fn load(token_file: &Path) -> anyhow::Result<Self> {
-        if token_file.as_os_str().is_empty() {
-            return Ok(Self { token: None });
-        }
-        let token = secret::read(token_file, "http.token_file")?;
-        Ok(Self { token: Some(token) })
+    pub fn load(token_file: Option<&Path>) -> anyhow::Result<Self> {
+        let token = token_file.map(|file| secret::read(file, "http.token_file")).transpose()?;
+        Ok(Self { token })
     }
 
     /// Whether a token is asked for.
@@ -71,13 +68,13 @@ mod tests {
     fn the_token_is_that_of_the_file_or_none_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
-        let error = format!("{:#}", Access::load(&file).unwrap_err());
+        let error = format!("{:#}", Access::load(Some(&file)).unwrap_err());
         assert!(error.contains("http.token_file"), "{error}");
         std::fs::write(&file, "correct horse\n").unwrap();
-        let access = Access::load(&file).unwrap();
+        let access = Access::load(Some(&file)).unwrap();
         assert!(access.needs_token());
         assert!(access.admits(Some("Bearer correct horse")) && !access.admits(Some("Bearer correct")));
-        let open = Access::load(Path::new("")).unwrap();
+        let open = Access::load(None).unwrap();
         assert!(!open.needs_token() && open.admits(None));
     }
 }

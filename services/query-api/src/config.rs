@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use serde::Deserialize;
+use wattline_service::config::{absent_if_empty, list};
 use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 /// All settings of query-api.
@@ -37,8 +38,10 @@ pub struct HttpSettings {
     pub development: bool,
     /// File that holds the one token every request must bring as `Authorization: Bearer …`, and every WebSocket
     /// in its `connection_init` as `{"authorization": "Bearer …"}`. Empty: none is asked for.
-    pub token_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub token_file: Option<PathBuf>,
     /// Origins of other sites whose pages may use the API, such as `https://energy.example.org`.
+    #[serde(deserialize_with = "list")]
     pub allowed_origins: Vec<String>,
     /// Largest body of a request, in bytes.
     pub request_bytes_max: usize,
@@ -114,7 +117,7 @@ impl ServiceConfig for Config {
 
     fn validate(&self) -> anyhow::Result<()> {
         let http = &self.http;
-        if !http.listen.ip().is_loopback() && http.token_file.as_os_str().is_empty() {
+        if !http.listen.ip().is_loopback() && http.token_file.is_none() {
             bail!(
                 "http.listen is {}, which other machines can reach, and anybody could read every home's data: \
                  set http.token_file, or listen on 127.0.0.1",
@@ -178,7 +181,7 @@ impl Default for HttpSettings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9400)),
             development: false,
-            token_file: PathBuf::new(),
+            token_file: None,
             allowed_origins: Vec::new(),
             request_bytes_max: 64 * 1024,
             requests_at_a_time_max: 128,
@@ -229,7 +232,7 @@ mod tests {
         config.http.listen = "0.0.0.0:9400".parse().unwrap();
         let error = config.validate().unwrap_err().to_string();
         assert!(error.contains("http.token_file") && error.contains("0.0.0.0:9400"), "{error}");
-        config.http.token_file = "token".into();
+        config.http.token_file = Some("token".into());
         config.validate().unwrap();
     }
 
@@ -246,6 +249,14 @@ mod tests {
             config.http.allowed_origins = vec![origin.to_owned()];
             assert_eq!(config.validate().is_ok(), valid, "{origin}");
         }
+    }
+
+    #[test]
+    fn the_environment_lists_origins_with_commas() {
+        let origins = "https://a.example.org, http://localhost:3000";
+        let environment = [("WATTLINE__HTTP__ALLOWED_ORIGINS".to_owned(), origins.to_owned())].into();
+        let config: Config = wattline_service::config::load_from(None, environment).unwrap();
+        assert_eq!(config.http.allowed_origins, ["https://a.example.org", "http://localhost:3000"]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub async fn bind(
     let http = &config.http;
     let app = App(Arc::new(Shared {
         schema: Schema(schema),
-        access: Access::load(&http.token_file)?,
+        access: Access::load(http.token_file.as_deref())?,
         requests: Semaphore::new(http.requests_at_a_time_max),
         sockets: Arc::new(Semaphore::new(http.sockets_max)),
         config: config.clone(),

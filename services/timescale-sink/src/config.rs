@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::ensure;
 use serde::Deserialize;
 use wattline_reading::topics;
+use wattline_service::config::absent_if_empty;
 use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 /// Configuration of timescale-sink.
@@ -68,7 +69,8 @@ pub struct MeterSettings {
     /// New meters in a minute, per process; more wait, with what is behind them in their partitions.
     pub new_per_minute_max: u32,
     /// File with the meter ids that may be registered, one a line. Empty: all may.
-    pub allow_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub allow_file: Option<PathBuf>,
 }
 
 /// Section `[store]`.
@@ -170,7 +172,7 @@ impl Default for BatchSettings {
 
 impl Default for MeterSettings {
     fn default() -> Self {
-        Self { new_per_minute_max: 1000, allow_file: PathBuf::new() }
+        Self { new_per_minute_max: 1000, allow_file: None }
     }
 }
 

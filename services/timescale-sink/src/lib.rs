@@ -72,7 +72,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         ]),
         metrics: context.metrics.register(Metrics::register),
         health: Arc::new(Health::new(&context.ready, writers)),
-        rules: Arc::new(Rules::new(config.meters.new_per_minute_max, &config.meters.allow_file)?),
+        rules: Arc::new(Rules::new(config.meters.new_per_minute_max, config.meters.allow_file.as_deref())?),
         stop: context.shutdown.child_token(),
         config: Arc::new(config),
     };
@@ -229,8 +229,8 @@ impl Shared {
             .set("topic.metadata.refresh.interval.ms", "30000")
             .set("statistics.interval.ms", "5000")
             .set_log_level(RDKafkaLogLevel::Warning);
-        if !kafka.instance_id.is_empty() {
-            config.set("group.instance.id", format!("{}-{index}", kafka.instance_id));
+        if let Some(id) = &kafka.instance_id {
+            config.set("group.instance.id", format!("{id}-{index}"));
         }
         let events = Events::new(Arc::clone(assignments), self.metrics.clone());
         let rebalances = Rebalances::new(self.topics.clone(), events);

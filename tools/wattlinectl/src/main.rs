@@ -199,8 +199,8 @@ impl From<DatabaseArguments> for DatabaseSettings {
     fn from(arguments: DatabaseArguments) -> Self {
         Self {
             url: arguments.url,
-            password_file: arguments.password_file.unwrap_or_default(),
-            tls_root_file: arguments.tls_root_file.unwrap_or_default(),
+            password_file: arguments.password_file,
+            tls_root_file: arguments.tls_root_file,
             ..Self::default()
         }
     }

@@ -13,7 +13,7 @@ use crate::scene::{PATIENCE, Scene, days_ago, reading};
 async fn a_member_that_was_thrown_out_comes_back_by_itself() {
     let mut scene = Scene::new("thrown_out", 3).await;
     let mut config = scene.config();
-    config.kafka.instance_id = "thrown-out".to_owned();
+    config.kafka.instance_id = Some("thrown-out".to_owned());
     let running = scene.start(config.clone());
     for half in 0..2 {
         let readings: Vec<_> = (0..9)
@@ -46,7 +46,7 @@ fn join_as(config: &wattline_aggregator::Config) {
         .client_config("namesake")
         .unwrap()
         .set("group.id", &config.input.group)
-        .set("group.instance.id", &config.kafka.instance_id)
+        .set("group.instance.id", "thrown-out")
         .set("session.timeout.ms", config.input.session_timeout_ms.to_string())
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")

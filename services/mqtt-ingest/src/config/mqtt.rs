@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_routes::check_filter;
+use wattline_service::config::list;
 
 /// Section `[mqtt]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -29,10 +30,12 @@ pub struct MqttSettings {
     /// Group of the shared subscription: `$share/<group>/<filter>`. Empty: an ordinary one, for a single replica.
     pub group: String,
     /// Filters to subscribe to. Empty: those of the routes.
+    #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
     /// Whether this replica takes the routes of families that need all messages of a device (Sparkplug).
     pub memory_routes: MemoryRoutes,
     /// Subscriptions to end, written as they were made; what a session has kept is usually known without.
+    #[serde(deserialize_with = "list")]
     pub unsubscribe: Vec<String>,
     /// How many messages the broker may send ahead of their acknowledgement.
     pub receive_maximum: u16,

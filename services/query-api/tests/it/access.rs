@@ -11,7 +11,7 @@ fn with_a_token_nothing_is_told_without_it() {
     run(async |env| {
         let file = env.stack.dir().join("api.token");
         std::fs::write(&file, "correct horse\n").unwrap();
-        let api = env.api(|config| config.http.token_file = file).await;
+        let api = env.api(|config| config.http.token_file = Some(file)).await;
         env.store(&[reading("guarded", minutes_ago(1), 1.0)], None).await;
 
         let bare = api.post("{ serverTime }", &json!({})).send().await.unwrap();

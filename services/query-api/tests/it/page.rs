@@ -134,7 +134,7 @@ fn with_a_token_the_page_asks_for_it() {
         home(env, "street/house-4").await;
         let file = env.stack.dir().join("page.token");
         std::fs::write(&file, "open sesame").unwrap();
-        let api = env.api(|config| config.http.token_file = file).await;
+        let api = env.api(|config| config.http.token_file = Some(file)).await;
         let mut browser = Browser::start().await;
         browser.open(&api.url("/?meter=street/house-4")).await;
         let enter = |token: &str| {

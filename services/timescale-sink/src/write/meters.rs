@@ -327,16 +327,15 @@ impl Rules {
     ///
     /// # Errors
     /// Where the file can't be read.
-    pub fn new(new_per_minute_max: u32, allow_file: &Path) -> anyhow::Result<Self> {
-        let allowed = if allow_file.as_os_str().is_empty() {
-            None
-        } else {
-            let text = std::fs::read_to_string(allow_file).with_context(|| {
-                format!("cannot read the allow-list {} (meters.allow_file)", allow_file.display())
+    pub fn new(new_per_minute_max: u32, allow_file: Option<&Path>) -> anyhow::Result<Self> {
+        let read = |file: &Path| {
+            let text = std::fs::read_to_string(file).with_context(|| {
+                format!("cannot read the allow-list {} (meters.allow_file)", file.display())
             })?;
             let ids = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            Some(ids.map(str::to_owned).collect())
+            anyhow::Ok(ids.map(str::to_owned).collect())
         };
+        let allowed = allow_file.map(read).transpose()?;
         let budget = Mutex::new(Budget {
             per_minute: new_per_minute_max,
             available: f64::from(new_per_minute_max),
@@ -389,10 +388,10 @@ mod tests {
     fn an_allow_list_has_one_id_a_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "# the street\nm-1\n\n m-2 \n").unwrap();
-        let rules = Rules::new(1, file.path()).unwrap();
+        let rules = Rules::new(1, Some(file.path())).unwrap();
         let allowed = rules.allowed.unwrap();
         assert_eq!(allowed, HashSet::from(["m-1".to_owned(), "m-2".to_owned()]));
-        let error = Rules::new(1, Path::new("/no/such/file")).unwrap_err();
+        let error = Rules::new(1, Some(Path::new("/no/such/file"))).unwrap_err();
         assert!(format!("{error:#}").contains("meters.allow_file"));
     }
 }

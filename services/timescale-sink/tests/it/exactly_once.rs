@@ -35,7 +35,7 @@ async fn a_killed_process_loses_and_doubles_nothing() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let port = Port::choose(None).unwrap();
     let mut config = world.config();
-    config.kafka.instance_id = "sink-0".to_owned();
+    config.kafka.instance_id = Some("sink-0".to_owned());
     config.service.admin_listen = port.address();
     let stream = Stream::start(&world, 2000);
     let process = start_process(&config, log.path());

@@ -104,7 +104,7 @@ async fn an_allow_list_refuses_unknown_meters() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "listed\n").unwrap();
     let mut config = world.config();
-    config.meters.allow_file = file.path().to_owned();
+    config.meters.allow_file = Some(file.path().to_owned());
     let sink = world.start(config).ready().await;
     world.kafka.send(&[reading("known", 0, 1.0), reading("listed", 0, 1.0), reading("stranger", 0, 1.0)]);
     world.wait_stored().await;

@@ -16,7 +16,7 @@ use crate::world::{DEADLINE, Stream, World, meter, reading, start_process};
 async fn a_member_that_was_thrown_out_comes_back_by_itself() {
     let world = World::new().await;
     let mut config = world.config();
-    config.kafka.instance_id = format!("{}-member", world.kafka.readings);
+    config.kafka.instance_id = Some(format!("{}-member", world.kafka.readings));
     let stream = Stream::start(&world, 1000);
     let sink = world.start(config.clone()).ready().await;
     let namesake = config.clone();
@@ -81,7 +81,7 @@ fn join_as(config: &wattline_timescale_sink::Config) {
         .client_config("namesake")
         .unwrap()
         .set("group.id", &config.input.group)
-        .set("group.instance.id", format!("{}-0", config.kafka.instance_id))
+        .set("group.instance.id", format!("{}-0", config.kafka.instance_id.as_deref().unwrap()))
         .set("session.timeout.ms", config.input.session_timeout_ms.to_string())
         .set("enable.auto.commit", "false")
         .create()

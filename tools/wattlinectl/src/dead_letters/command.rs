@@ -300,8 +300,8 @@ impl Arguments {
         )?;
         Ok(DatabaseSettings {
             url,
-            password_file: self.password_file.clone().unwrap_or_default(),
-            tls_root_file: self.tls_root_file.clone().unwrap_or_default(),
+            password_file: self.password_file.clone(),
+            tls_root_file: self.tls_root_file.clone(),
             ..DatabaseSettings::default()
         })
     }

@@ -81,7 +81,7 @@ pub(crate) fn environment(config: &Config) -> Vec<(String, String)> {
     let pairs = [
         ("SERVICE__ADMIN_LISTEN", service.admin_listen.to_string()),
         ("KAFKA__BROKERS", kafka.brokers.clone()),
-        ("KAFKA__INSTANCE_ID", kafka.instance_id.clone()),
+        ("KAFKA__INSTANCE_ID", kafka.instance_id.clone().unwrap_or_default()),
         ("DATABASE__URL", database.url.clone()),
         ("INPUT__GROUP", input.group.clone()),
         ("INPUT__READINGS_TOPIC", input.readings_topic.clone()),
