@@ -384,3 +384,7 @@ fn register(text: &str, unit: Unit, name: &str) -> Result<i64, Stop> {
         Stop::Reject(refuse(reason, format!("{name}: {} is no register", shown(text))))
     })
 }
+
+#[cfg(test)]
+#[path = "draft_tests.rs"]
+mod tests;
