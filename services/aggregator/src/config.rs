@@ -53,7 +53,7 @@ pub struct InputSettings {
 pub struct MarkSettings {
     /// How long what changed is gathered before it is recomputed, in ms.
     pub linger_ms: u64,
-    /// A meter's open bucket is refreshed at most so often, in ms.
+    /// A meter's open bucket is refreshed at most so often, in ms. One that catches up waits ever longer, at most so long.
     pub open_refresh_ms: u64,
     /// What waits for longer is written to the table `recompute`, in ms.
     pub spill_after_ms: u64,

@@ -12,7 +12,7 @@ use wattline_energy::reach::Changed;
 
 /// Ranges of one meter nearer to each other than this are one mark, in µs.
 const JOIN_US: i64 = 3_600_000_000;
-/// How long an idle meter is remembered after its last refresh, in ms.
+/// How long an idle meter is remembered after its last recomputation, in ms.
 const FORGET_MS: u64 = 600_000;
 
 /// One instant on two clocks.
@@ -29,7 +29,7 @@ pub struct Now {
 pub struct Pace {
     /// How long a mark may grow before it is due, in ms.
     pub linger_ms: u64,
-    /// An open bucket of a meter is refreshed at most so often, in ms.
+    /// An open bucket of a meter is refreshed at most so often, in ms; and ended ones of a meter that catches up.
     pub open_refresh_ms: u64,
     /// A mark that has been due for so long is spilled, in ms.
     pub spill_after_ms: u64,
@@ -59,6 +59,19 @@ struct Meter {
     marks: Vec<Mark>,
     /// When its open bucket was last recomputed.
     refreshed_ms: Option<u64>,
+    /// Its ended buckets were recomputed not long ago.
+    catch_up: Option<CatchUp>,
+}
+
+/// A meter that sends what it has buffered changes the same quarter-hours again and again, and each recomputation reads
+/// all their rows. So each waits twice as long as the one before, as long as they follow each other: what is shown is at
+/// most as far behind as the catching up has taken.
+#[derive(Clone, Copy, Debug)]
+struct CatchUp {
+    /// The last recomputation.
+    computed_ms: u64,
+    /// From it to the next, in ms.
+    wait_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,12 +124,12 @@ impl Marks {
             return;
         }
         let soon_ms = now.steady_ms + self.pace.linger_ms;
-        let due_ms = match meter.refreshed_ms {
-            Some(refreshed_ms) if is_open(ts_us, now) => {
-                soon_ms.max(refreshed_ms + self.pace.open_refresh_ms)
-            }
-            _ => soon_ms,
+        let next_ms = if is_open(ts_us, now) {
+            meter.refreshed_ms.map(|refreshed_ms| refreshed_ms + self.pace.open_refresh_ms)
+        } else {
+            meter.catch_up.map(|catch_up| catch_up.computed_ms + catch_up.wait_ms)
         };
+        let due_ms = soon_ms.max(next_ms.unwrap_or(0));
         meter.marks.push(Mark {
             changed: Changed { first_us: ts_us, last_us: ts_us },
             first_offset: offset,
@@ -176,18 +189,24 @@ impl Marks {
 
     /// What was taken is done: committed.
     pub fn clear_taken(&mut self, now: Now) {
-        let mut count = 0;
+        let (mut count, pace) = (0, self.pace);
         self.meters.retain(|_, meter| {
+            let (mut open, mut ended) = (false, false);
             meter.marks.retain(|mark| {
                 let taken = mark.state == State::Taken;
-                if taken && is_open(mark.changed.last_us, now) {
-                    meter.refreshed_ms = Some(now.steady_ms);
-                }
+                open |= taken && is_open(mark.changed.last_us, now);
+                ended |= taken && !is_open(mark.changed.first_us, now);
                 !taken
             });
+            if open {
+                meter.refreshed_ms = Some(now.steady_ms);
+            }
+            if ended {
+                meter.catch_up = Some(CatchUp::after(meter.catch_up, pace, now));
+            }
             count += meter.marks.len();
-            !meter.marks.is_empty()
-                || meter.refreshed_ms.is_some_and(|refreshed_ms| refreshed_ms + FORGET_MS > now.steady_ms)
+            let last_ms = meter.refreshed_ms.max(meter.catch_up.map(|catch_up| catch_up.computed_ms));
+            !meter.marks.is_empty() || last_ms.is_some_and(|last_ms| last_ms + FORGET_MS > now.steady_ms)
         });
         self.count = count;
     }
@@ -241,6 +260,17 @@ impl Meter {
             }
         }
         ranges
+    }
+}
+
+// === impl CatchUp ===
+
+impl CatchUp {
+    /// The next step of one that goes on, or the first of a new one.
+    fn after(last: Option<Self>, pace: Pace, now: Now) -> Self {
+        let goes_on = last.filter(|last| last.computed_ms + 2 * pace.open_refresh_ms > now.steady_ms);
+        let wait_ms = goes_on.map_or(pace.linger_ms, |last| (2 * last.wait_ms).min(pace.open_refresh_ms));
+        Self { computed_ms: now.steady_ms, wait_ms: wait_ms.max(pace.linger_ms) }
     }
 }
 

@@ -54,6 +54,48 @@ fn an_open_bucket_is_refreshed_once_a_minute() {
 }
 
 #[test]
+fn a_meter_that_catches_up_is_computed_ever_less_often_and_no_later_than_it_took() {
+    let mut marks = Marks::new(PACE);
+    let mut computed_ms = Vec::new();
+    let mut send = |marks: &mut Marks, from_ms: u64, until_ms: u64, sends: bool| {
+        for ms in (from_ms..until_ms).step_by(200) {
+            let offset = i64::try_from(ms).unwrap();
+            if sends {
+                marks.add("a", DAY_US + 50 * offset * 1_000, offset, at(ms));
+            }
+            let taken = take(marks, offset + 1, at(ms)).len();
+            computed_ms.extend((0..taken).map(|_| ms));
+            marks.clear_taken(at(ms));
+        }
+    };
+    send(&mut marks, 0, 20_000, true);
+    send(&mut marks, 20_000, 100_000, false);
+    assert!(marks.is_empty());
+    // After it is over, what was shown last is at most as far behind as all of it has taken.
+    let steps: Vec<u64> = computed_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(computed_ms[0], 1_000);
+    assert!(steps.windows(2).all(|pair| pair[1] >= pair[0]), "{computed_ms:?}");
+    assert!((4..=7).contains(&computed_ms.len()), "{computed_ms:?}");
+    assert!(*computed_ms.last().unwrap() < 40_000, "{computed_ms:?}");
+    // Two minutes later a late reading is computed as soon as ever.
+    marks.add("a", DAY_US, 200_000, at(200_000));
+    assert_eq!(take(&mut marks, 200_001, at(201_000)).len(), 1);
+}
+
+#[test]
+fn catching_up_goes_on_once_a_minute() {
+    let mut marks = Marks::new(PACE);
+    let mut computed = 0;
+    for second in 0..1_800_u64 {
+        let (now, offset) = (at(second * 1_000), i64::try_from(second).unwrap());
+        marks.add("a", DAY_US + offset * SECOND_US, offset, now);
+        computed += take(&mut marks, offset + 1, now).len();
+        marks.clear_taken(now);
+    }
+    assert!((30..=37).contains(&computed), "{computed} in half an hour");
+}
+
+#[test]
 fn what_failed_is_taken_again() {
     let mut marks = Marks::new(PACE);
     marks.add("a", DAY_US, 7, at(0));
