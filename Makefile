@@ -54,8 +54,8 @@ failover: install ## Kafka, database and MQTT brokers lost, and an upgrade, unde
 fuzz: ## Every decoder, the routes and the scalars with anything, shortly; FUZZ_RUNS=n each
 	@scripts/fuzz.sh all $(FUZZ_RUNS)
 
-bench: build ## Measure the whole path and the sink alone, and write a report
-	@scripts/bench.sh
+bench: build ## Measure each stage alone, the whole path and idling, and write reports; BENCH="--stage steady"
+	@scripts/bench.sh $(BENCH)
 
 deny: ## Licences, advisories, duplicates (needs cargo-deny)
 	@$(CARGO) deny --all-features check

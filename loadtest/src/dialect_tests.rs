@@ -19,6 +19,7 @@ fn plan() -> Plan {
         interval_ms: 60_000,
         start: Timestamp::parse_rfc3339("2026-11-20T08:00:00Z").unwrap(),
         three_phase_share: 0.3,
+        payload_bytes: 0,
         disturbances: Disturbances::default(),
         mixed: true,
     }

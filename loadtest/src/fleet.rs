@@ -128,7 +128,8 @@ impl Fleet {
             self.place += 1;
             return;
         }
-        let whole = meter.message(&sample, Part::Whole);
+        let bytes = self.plan.payload_bytes.into();
+        let whole = meter.message(&sample, Part::Whole, bytes);
         match self.plan.disturbance(meter.number, self.index) {
             Disturbance::None => self.ready.push_back(whole),
             Disturbance::Duplicate(later) => {
@@ -149,12 +150,12 @@ impl Fleet {
                 self.ready.push_back(whole);
                 self.ready.push_back(Message {
                     first_of: None,
-                    ..meter.message(&sample.contradicted(), Part::Whole)
+                    ..meter.message(&sample.contradicted(), Part::Whole, bytes)
                 });
             }
             Disturbance::Split => {
                 for part in [Part::Momentary, Part::Registers] {
-                    self.ready.push_back(Message { first_of: None, ..meter.message(&sample, part) });
+                    self.ready.push_back(Message { first_of: None, ..meter.message(&sample, part, bytes) });
                 }
             }
         }
@@ -187,10 +188,26 @@ impl From<Line> for Message {
 // === impl FleetMeter ===
 
 impl FleetMeter {
-    fn message(&self, sample: &Sample, part: Part) -> Message {
-        let mut payload = Vec::with_capacity(if sample.phases.is_some() { 448 } else { 224 });
+    fn message(&self, sample: &Sample, part: Part, bytes: usize) -> Message {
+        let mut payload = Vec::with_capacity(bytes.max(if sample.phases.is_some() { 448 } else { 224 }));
         sample.write_json(part, &mut payload);
+        fill_up(&mut payload, bytes);
         Message { topic: Arc::clone(&self.topic), payload, first_of: Some(sample.ts) }
+    }
+}
+
+/// Lengthens an object by a field that nobody reads, where there is room for one.
+fn fill_up(object: &mut Vec<u8>, bytes: usize) {
+    const BEGIN: &[u8] = b",\"note\":\"";
+    const END: &[u8] = b"\"}";
+    // The brace that goes is the one that END brings back.
+    let room = (bytes + 1).checked_sub(object.len() + BEGIN.len() + END.len());
+    if let Some(room) = room
+        && object.pop_if(|last| *last == b'}').is_some()
+    {
+        object.extend_from_slice(BEGIN);
+        object.resize(object.len() + room, b'x');
+        object.extend_from_slice(END);
     }
 }
 

@@ -12,6 +12,7 @@ fn plan() -> Arc<Plan> {
         interval_ms: 10_000,
         start: Timestamp::from_micros(1_795_168_800_000_000),
         three_phase_share: 0.3,
+        payload_bytes: 0,
         mixed: false,
         disturbances: Disturbances::USUAL,
     })
@@ -98,4 +99,25 @@ fn held_messages_come_after_later_ones() {
         *newest = ts.max(*newest);
     }
     assert!(late > 100, "{late} of 20,000 readings came late");
+}
+
+#[test]
+fn messages_are_as_long_as_they_shall_be_and_say_the_same() {
+    let read = |message: &Message| serde_json::from_slice::<serde_json::Map<_, _>>(&message.payload);
+    let (short, long) = (plan(), Arc::new(Plan { payload_bytes: 250, ..(*plan()).clone() }));
+    let pairs = fleets(&short, 1).into_iter().flatten().zip(fleets(&long, 1).into_iter().flatten());
+    let mut filled = 0;
+    for (short, long) in pairs.take(2000) {
+        let (Ok(short_object), Ok(mut long_object)) = (read(&short), read(&long)) else {
+            assert_eq!(short.payload, long.payload, "what is no object is sent as it is");
+            continue;
+        };
+        if long_object.get("note").is_some_and(|note| note.as_str().unwrap().starts_with('x')) {
+            long_object.remove("note");
+            assert_eq!(long.payload.len(), 250);
+            filled += 1;
+        }
+        assert_eq!(short_object, long_object);
+    }
+    assert!(filled > 1000, "{filled}");
 }

@@ -5,11 +5,17 @@
 //! a second time and compares them with the table; [`books`] reads both equations of the promise that every message
 //! is accounted for. Nothing is remembered in between but the plan, so a million messages cost no more memory than ten.
 
+pub mod ask;
 pub mod books;
+pub mod compare;
+pub mod conditions;
+pub mod costs;
 pub mod dialect;
 pub mod expected;
 pub mod fill;
 pub mod fleet;
+pub mod freeze;
+pub mod idle;
 pub mod latency;
 pub mod load;
 pub mod message;

@@ -3,17 +3,21 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+use wattline_loadtest::ask::{self, AskOptions};
+use wattline_loadtest::compare::{self, Figures};
 use wattline_loadtest::publish::Broker;
-use wattline_loadtest::report::Report;
+use wattline_loadtest::report::{self, Report};
+use wattline_loadtest::run::{self, Way};
 use wattline_loadtest::scenario::Scenario;
 use wattline_loadtest::street::{self, StreetOptions};
 use wattline_loadtest::target::{Target, read_password};
-use wattline_loadtest::{run, sink};
+use wattline_loadtest::{idle, sink};
 use wattline_reading::Timestamp;
 
 #[derive(Parser)]
@@ -29,8 +33,16 @@ enum Command {
     Street(StreetArguments),
     /// Publish readings to a running stack, check that each is stored once with its values, and report.
     Run(RunArguments),
+    /// The same until Kafka has it all, while whoever reads from Kafka stands still.
+    Door(RunArguments),
     /// Measure the sink of a running stack alone, from a filled topic. The stack must be idle.
     Sink(RunArguments),
+    /// Measure what each process of a running stack uses while nothing is sent.
+    Idle(WatchArguments),
+    /// Ask query-api for the meters of the last scenarios.
+    Ask(AskArguments),
+    /// Medians of the reports in two folders, and their ratios.
+    Compare(CompareArguments),
 }
 
 #[derive(Args)]
@@ -59,6 +71,39 @@ struct StreetArguments {
 }
 
 #[derive(Args)]
+struct WatchArguments {
+    /// The file that `wattline-stack up --json` wrote.
+    #[arg(long)]
+    stack: PathBuf,
+    /// For how long.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Folder for the report.
+    #[arg(long, default_value = "loadtest/reports")]
+    report: PathBuf,
+    /// The report's name; the command's by default.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Args)]
+struct AskArguments {
+    #[command(flatten)]
+    watch: WatchArguments,
+    /// How many ask at once.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    at_once: u32,
+}
+
+#[derive(Args)]
+struct CompareArguments {
+    /// Folder of the older build's reports; `NAME-1`, `NAME-2` … are rounds of one.
+    old: PathBuf,
+    /// The newer build's.
+    new: PathBuf,
+}
+
+#[derive(Args)]
 struct RunArguments {
     /// The file that `wattline-stack up --json` wrote.
     #[arg(long)]
@@ -75,6 +120,9 @@ struct RunArguments {
     /// Messages per second; as fast as possible without it.
     #[arg(long)]
     rate: Option<f64>,
+    /// Fill messages up to so many bytes.
+    #[arg(long)]
+    payload_bytes: Option<u16>,
     /// MQTT connections.
     #[arg(long)]
     connections: Option<u32>,
@@ -127,14 +175,52 @@ async fn execute(command: Command) -> anyhow::Result<()> {
         }
         Command::Run(arguments) => {
             let (target, scenario) = arguments.resolve()?;
-            let report = stoppable(run::run(&target, &scenario, Timestamp::now())).await?;
+            let report = stoppable(run::run(&target, &scenario, Way::Whole, Timestamp::now())).await?;
             arguments.finish(&report, "run")
+        }
+        Command::Door(arguments) => {
+            let (target, scenario) = arguments.resolve()?;
+            let report = stoppable(run::run(&target, &scenario, Way::ToKafka, Timestamp::now())).await?;
+            arguments.finish(&report, "door")
         }
         Command::Sink(arguments) => {
             let (target, scenario) = arguments.resolve()?;
             let report = stoppable(sink::run(&target, &scenario, Timestamp::now())).await?;
             arguments.finish(&report, "sink")
         }
+        Command::Idle(arguments) => {
+            let target = Target::read(&arguments.stack, None)?;
+            let duration = Duration::from_secs(arguments.seconds);
+            let report = stoppable(idle::run(&target, duration, Timestamp::now())).await?;
+            arguments.finish(&report, &report.date, &report.markdown(), "idle")
+        }
+        Command::Ask(AskArguments { watch, at_once }) => {
+            let target = Target::read(&watch.stack, None)?;
+            let options = AskOptions { duration: Duration::from_secs(watch.seconds), at_once };
+            let report = stoppable(ask::run(&target, options, Timestamp::now())).await?;
+            watch.finish(&report, &report.date, &report.markdown(), "ask")
+        }
+        Command::Compare(CompareArguments { old, new }) => {
+            let text = compare::markdown(&Figures::read(&old)?, &Figures::read(&new)?);
+            write!(std::io::stdout().lock(), "{text}").context("printing the comparison")
+        }
+    }
+}
+
+// === impl WatchArguments ===
+
+impl WatchArguments {
+    fn finish(
+        &self,
+        report: &impl serde::Serialize,
+        date: &str,
+        markdown: &str,
+        command: &str,
+    ) -> anyhow::Result<()> {
+        let name = self.name.as_deref().unwrap_or(command);
+        let path = report::save(report, date, markdown, &self.report, name)?;
+        writeln!(std::io::stdout().lock(), "{markdown}\nSaved as {} and .json", path.display())
+            .context("printing the report")
     }
 }
 
@@ -150,6 +236,7 @@ impl RunArguments {
         scenario.readings = self.readings.unwrap_or(scenario.readings);
         scenario.rate = self.rate.or(scenario.rate);
         scenario.connections = self.connections.unwrap_or(scenario.connections);
+        scenario.payload_bytes = self.payload_bytes.unwrap_or(scenario.payload_bytes);
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.check()?;
         let credentials = credentials(self.username.clone(), self.password_file.as_deref())?;
@@ -185,7 +272,7 @@ fn credentials(
 }
 
 /// Ends early on Ctrl-C or SIGTERM: what was begun is dropped, which thaws what was frozen.
-async fn stoppable(work: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
+async fn stoppable<R>(work: impl Future<Output = anyhow::Result<R>>) -> anyhow::Result<R> {
     let stop = stop_on_signal()?;
     tokio::select! {
         report = work => report,

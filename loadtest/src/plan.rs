@@ -30,6 +30,8 @@ pub struct Plan {
     pub three_phase_share: f32,
     /// What is done to the stream.
     pub disturbances: Disturbances,
+    /// A message is filled up to so many bytes.
+    pub payload_bytes: u16,
     /// The meters speak as the devices of all families do ([`crate::dialect`]), and nothing disturbs them.
     pub mixed: bool,
 }

@@ -1,10 +1,12 @@
 //! What a load costs: CPU time and memory of each process, from `/proc`.
 
 use std::collections::HashMap;
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use anyhow::{Context as _, ensure};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,8 @@ pub struct ProcessUse {
     pub name: String,
     /// CPU time.
     pub cpu_s: f64,
+    /// How often its threads had waited and went on.
+    pub wakes: f64,
     /// Largest resident memory; of several processes the largest sum, shared pages counted once.
     pub memory_max_mib: f64,
 }
@@ -44,6 +48,20 @@ pub struct Usage {
     pub machine_busy_percent: f64,
 }
 
+/// Processes that are added up.
+#[derive(Debug)]
+enum Root {
+    /// This one and everything below it, but for some.
+    Without(i32, Vec<i32>),
+    /// These.
+    These(Vec<i32>),
+}
+
+/// The program that measures, in reports.
+pub const OWN: &str = "wattline-loadtest";
+/// What the database spends on its questions.
+pub const OWN_ANSWERS: &str = "timescale for wattline-loadtest";
+
 /// Watches processes until it is stopped.
 pub struct Watcher {
     stop: CancellationToken,
@@ -51,28 +69,49 @@ pub struct Watcher {
 }
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(500);
-/// `USER_HZ`, the same on every Linux.
-const TICKS_PER_S: f64 = 100.0;
+/// `1 s / USER_HZ`, the same on every Linux.
+const TICK: Duration = Duration::from_millis(10);
 const MIB: f64 = 1024.0 * 1024.0;
+
+// === impl Root ===
+
+impl Root {
+    fn pids(&self) -> Vec<i32> {
+        match self {
+            Self::Without(root, others) => {
+                let mut pids = tree(*root);
+                pids.retain(|pid| !others.contains(pid));
+                pids
+            }
+            Self::These(pids) => pids.clone(),
+        }
+    }
+}
 
 // === impl Watcher ===
 
 impl Watcher {
-    /// Begins to watch.
+    /// Begins to watch. `own` are backends of the database that answer this program: what they use is not what is measured,
+    /// and gets a line of its own.
     #[must_use]
-    pub fn start(processes: &[(String, i32)]) -> Self {
-        let mut processes = processes.to_vec();
-        processes.push(("wattline-loadtest".to_owned(), std::process::id().cast_signed()));
+    pub fn start(processes: &[(String, i32)], own: &[i32]) -> Self {
+        let mut processes: Vec<(String, Root)> =
+            processes.iter().map(|(name, pid)| (name.clone(), Root::Without(*pid, own.to_vec()))).collect();
+        processes.push((OWN.to_owned(), Root::Without(std::process::id().cast_signed(), Vec::new())));
+        if !own.is_empty() {
+            processes.push((OWN_ANSWERS.to_owned(), Root::These(own.to_vec())));
+        }
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let begin = Instant::now();
-        let cpu_before: Vec<u64> = processes.iter().map(|(_, pid)| cpu_ticks(&tree(*pid))).collect();
+        let before: Vec<(Duration, u64)> =
+            processes.iter().map(|(_, root)| root.pids()).map(|pids| (cpu(&pids), wakes(&pids))).collect();
         let machine_before = machine_ticks();
         let task = tokio::spawn(async move {
             let mut memory_max = vec![0; processes.len()];
             while !stopped.is_cancelled() {
-                for ((_, pid), memory_max) in processes.iter().zip(&mut memory_max) {
-                    *memory_max = memory_bytes(&tree(*pid)).max(*memory_max);
+                for ((_, root), memory_max) in processes.iter().zip(&mut memory_max) {
+                    *memory_max = memory_bytes(&root.pids()).max(*memory_max);
                 }
                 tokio::select! {
                     () = tokio::time::sleep(SAMPLE_EVERY) => {}
@@ -81,13 +120,17 @@ impl Watcher {
             }
             let (busy, all) = machine_ticks();
             let (busy, all) = (busy - machine_before.0, all - machine_before.1);
-            let uses = processes.into_iter().zip(cpu_before).zip(memory_max);
+            let uses = processes.into_iter().zip(before).zip(memory_max);
             Usage {
                 processes: uses
-                    .map(|(((name, pid), before), memory_max)| ProcessUse {
-                        name,
-                        cpu_s: number(cpu_ticks(&tree(pid)).saturating_sub(before)) / TICKS_PER_S,
-                        memory_max_mib: number(memory_max) / MIB,
+                    .map(|(((name, root), (cpu_before, wakes_before)), memory_max)| {
+                        let pids = root.pids();
+                        ProcessUse {
+                            name,
+                            cpu_s: cpu(&pids).saturating_sub(cpu_before).as_secs_f64(),
+                            wakes: number(wakes(&pids).saturating_sub(wakes_before)),
+                            memory_max_mib: number(memory_max) / MIB,
+                        }
                     })
                     .collect(),
                 elapsed_s: Instant::now().saturating_duration_since(begin).as_secs_f64(),
@@ -108,6 +151,13 @@ impl Watcher {
 }
 
 // === impl Machine ===
+
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cpu_model, cores, memory_gib, kernel } = self;
+        write!(formatter, "{cores} × {cpu_model}, {memory_gib:.0} GiB, Linux {kernel}")
+    }
+}
 
 impl Machine {
     /// This one.
@@ -160,11 +210,39 @@ fn tree(root: i32) -> Vec<i32> {
 }
 
 /// Own time and that of children that ended.
-fn cpu_ticks(pids: &[i32]) -> u64 {
-    let ticks = |pid: &i32| -> u64 {
-        stat(*pid).iter().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum()
-    };
-    pids.iter().map(ticks).sum()
+fn cpu(pids: &[i32]) -> Duration {
+    pids.iter().map(|pid| own_cpu(*pid) + TICK * ticks(*pid, 13, 2)).sum()
+}
+
+/// All threads of a process, ended ones included. Its clock counts ns; where it may not be read, ticks do.
+fn own_cpu(pid: i32) -> Duration {
+    // A number that is no process's could mean another clock.
+    if stat(pid).is_empty() {
+        return Duration::ZERO;
+    }
+    clock_getcpuclockid(Pid::from_raw(pid))
+        .and_then(clock_gettime)
+        .map_or_else(|_| TICK * ticks(pid, 11, 2), Duration::from)
+}
+
+/// The sum of so many fields of [`stat`].
+fn ticks(pid: i32, first: usize, count: usize) -> u32 {
+    let fields = stat(pid);
+    let ticks = fields.iter().skip(first).take(count).filter_map(|field| field.parse::<u32>().ok());
+    ticks.fold(0, u32::saturating_add)
+}
+
+/// Of all threads that there are: what ended ones had is not counted.
+fn wakes(pids: &[i32]) -> u64 {
+    let threads =
+        pids.iter().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten());
+    threads
+        .map(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            let waited = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            waited.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+        })
+        .sum()
 }
 
 fn memory_bytes(pids: &[i32]) -> u64 {
@@ -221,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn this_process_is_seen() {
-        let watcher = Watcher::start(&[("gone".to_owned(), i32::MAX)]);
+        let watcher = Watcher::start(&[("gone".to_owned(), i32::MAX)], &[]);
         let begin = Instant::now();
         let mut sum = 0_u64;
         while begin.elapsed() < Duration::from_millis(60) {
@@ -231,8 +309,16 @@ mod tests {
         let usage = watcher.finish().await.unwrap();
         let [gone, own] = &usage.processes[..] else { panic!("{usage:?}") };
         assert!(gone.cpu_s == 0.0 && gone.memory_max_mib == 0.0, "{gone:?}");
-        assert!(own.cpu_s > 0.0 && own.memory_max_mib > 1.0, "{own:?}");
+        assert!(own.cpu_s > 0.0 && own.cpu_s < 5.0 && own.memory_max_mib > 1.0, "{own:?}");
         assert!(usage.machine_busy_percent > 0.0);
         assert!(Machine::this().unwrap().memory_gib > 0.1);
+    }
+
+    #[test]
+    fn own_backends_are_not_counted_twice() {
+        let this = std::process::id().cast_signed();
+        assert_eq!(Root::Without(this, Vec::new()).pids().first(), Some(&this));
+        assert!(!Root::Without(this, vec![this]).pids().contains(&this));
+        assert_eq!(Root::These(vec![7, 8]).pids(), [7, 8]);
     }
 }

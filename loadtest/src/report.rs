@@ -10,10 +10,12 @@ use serde::Serialize;
 use wattline_reading::Timestamp;
 
 use crate::books::Door;
+use crate::conditions::Conditions;
+use crate::costs;
 use crate::expected::Expected;
 use crate::load::After;
 use crate::plan::Plan;
-use crate::processes::{Machine, ProcessUse, Usage, number};
+use crate::processes::{Machine, Usage, number};
 use crate::verify::Verified;
 
 /// All figures of one run.
@@ -25,6 +27,8 @@ pub struct Report {
     pub date: String,
     /// Where it ran.
     pub machine: Machine,
+    /// How durable its servers were.
+    pub conditions: Conditions,
     /// What was sent.
     pub plan: Plan,
     /// What had to come of it.
@@ -54,8 +58,10 @@ pub struct Rates {
     pub payload_bytes: f64,
     /// Until the last one was acknowledged by the broker.
     pub in_s: f64,
-    /// Until the last one was stored.
+    /// Until the last one was at the end of the path.
     pub stored_s: f64,
+    /// The end of the path: `stored`, or `in Kafka` where only the way there was measured.
+    pub end: &'static str,
 }
 
 /// A distribution of times, in ms.
@@ -79,14 +85,7 @@ impl Report {
     /// # Errors
     /// Where the folder can't be written.
     pub fn save(&self, folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
-        fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-        let day = self.date.get(..10).unwrap_or(&self.date);
-        let path = folder.join(format!("{day}-{name}.md"));
-        fs::write(&path, self.markdown()).with_context(|| format!("writing {}", path.display()))?;
-        let json = serde_json::to_string_pretty(self).context("writing the report as JSON")?;
-        let json_path = path.with_extension("json");
-        fs::write(&json_path, json + "\n").with_context(|| format!("writing {}", json_path.display()))?;
-        Ok(path)
+        save(self, &self.date, &self.markdown(), folder, name)
     }
 
     /// The report for people.
@@ -99,11 +98,8 @@ impl Report {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let machine = &self.machine;
         writeln!(out, "# {}\n", self.title)?;
-        writeln!(
-            out,
-            "{}; {} × {}, {:.0} GiB, Linux {}; servers, services and load generator on this one machine.\n",
-            self.date, machine.cores, machine.cpu_model, machine.memory_gib, machine.kernel
-        )?;
+        writeln!(out, "{}; {machine}; servers, services and load generator on this one machine.", self.date)?;
+        writeln!(out, "{}\n", self.conditions)?;
         let plan = &self.plan;
         writeln!(
             out,
@@ -119,7 +115,13 @@ impl Report {
         let per_s = |seconds: f64| number(self.rates.count) / seconds.max(0.001);
         writeln!(out, "| | per second | in |\n| --- | ---: | ---: |")?;
         writeln!(out, "| taken in | {:.0} | {:.2} s |", per_s(self.rates.in_s), self.rates.in_s)?;
-        writeln!(out, "| stored | {:.0} | {:.2} s |\n", per_s(self.rates.stored_s), self.rates.stored_s)?;
+        writeln!(
+            out,
+            "| {} | {:.0} | {:.2} s |\n",
+            self.rates.end,
+            per_s(self.rates.stored_s),
+            self.rates.stored_s
+        )?;
         let latencies =
             [("PUBLISH to PUBACK", self.puback), ("PUBLISH to visible in the table", self.visible)];
         if latencies.iter().any(|(_, latency)| latency.is_some()) {
@@ -139,44 +141,8 @@ impl Report {
 
     fn write_costs(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "## Where the time goes\n")?;
-        writeln!(
-            out,
-            "| process | CPU per message | of one core | memory at most |\n| --- | ---: | ---: | ---: |"
-        )?;
-        let mut processes: Vec<&ProcessUse> = self.usage.processes.iter().collect();
-        processes.sort_by(|a, b| b.cpu_s.total_cmp(&a.cpu_s));
-        let messages = number(self.rates.count.max(1));
-        let elapsed_s = self.usage.elapsed_s.max(0.001);
-        let mut sum_s = 0.0;
-        for process in &processes {
-            sum_s += process.cpu_s;
-            writeln!(
-                out,
-                "| {} | {:.2} µs | {:.0} % | {:.0} MiB |",
-                process.name,
-                process.cpu_s * 1e6 / messages,
-                100.0 * process.cpu_s / elapsed_s,
-                process.memory_max_mib
-            )?;
-        }
-        writeln!(out, "| all | {:.2} µs | {:.0} % | |\n", sum_s * 1e6 / messages, 100.0 * sum_s / elapsed_s)?;
-        writeln!(out, "{}\n", self.limit(&processes, elapsed_s))
-    }
-
-    /// What kept it from going faster.
-    fn limit(&self, processes: &[&ProcessUse], elapsed_s: f64) -> String {
-        let busy = self.usage.machine_busy_percent;
-        let full_core = processes.iter().find(|process| process.cpu_s / elapsed_s > 0.9);
-        match (busy > 85.0, full_core) {
-            (true, _) => format!("The machine was {busy:.0} % busy: its cores are the limit."),
-            (false, Some(process)) => format!(
-                "The machine was {busy:.0} % busy; {} used a whole core, which is the limit where it has one thread for this.",
-                process.name
-            ),
-            (false, None) => {
-                format!("The machine was {busy:.0} % busy: neither the cores nor one process are the limit.")
-            }
-        }
+        costs::write(out, &self.usage, Some(("message", self.rates.count)))?;
+        writeln!(out, "{}\n", costs::limit(&self.usage))
     }
 
     fn write_checks(&self, out: &mut String) -> std::fmt::Result {
@@ -209,6 +175,27 @@ impl Latency {
             max_ms: ms(histogram.max()),
         })
     }
+}
+
+/// Writes a report for people and as JSON; `date` is that of [`date`].
+///
+/// # Errors
+/// Where the folder can't be written.
+pub fn save(
+    report: &impl Serialize,
+    date: &str,
+    markdown: &str,
+    folder: &Path,
+    name: &str,
+) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let day = date.get(..10).unwrap_or(date);
+    let path = folder.join(format!("{day}-{name}.md"));
+    fs::write(&path, markdown).with_context(|| format!("writing {}", path.display()))?;
+    let json = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
+    let json_path = path.with_extension("json");
+    fs::write(&json_path, json + "\n").with_context(|| format!("writing {}", json_path.display()))?;
+    Ok(path)
 }
 
 /// An instant for the head of a report.

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Homes with three phases, whose telegrams are twice as long.
     pub three_phase_percent: f32,
+    /// A message is filled up to so many bytes with a field that nobody reads; 0: it is as long as it is.
+    pub payload_bytes: u16,
     /// The meters speak as the devices of all families do.
     pub mixed: bool,
     /// What is done to the stream.
@@ -48,6 +50,7 @@ impl Default for Scenario {
             connections: 4,
             seed: 1,
             three_phase_percent: 0.0,
+            payload_bytes: 0,
             mixed: false,
             disturbances: Disturbances::default(),
         }
@@ -80,6 +83,7 @@ impl Scenario {
             self.interval_s
         );
         ensure!(self.rate.is_none_or(|rate| rate > 0.0), "rate: above 0, or absent");
+        ensure!(self.payload_bytes <= 8192, "payload_bytes = {}: at most 8192", self.payload_bytes);
         let span_days = f64::from(self.readings) * self.interval_s / 86_400.0;
         ensure!(
             span_days < 80.0,
@@ -113,6 +117,7 @@ impl Scenario {
             start: Timestamp::from_micros((now.micros() / 1000 - span_ms) * 1000),
             three_phase_share: self.three_phase_percent / 100.0,
             disturbances: self.disturbances,
+            payload_bytes: self.payload_bytes,
             mixed: self.mixed,
         }
     }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use tracing::{info, warn};
+use tracing::info;
 use wattline_reading::{Timestamp, topics};
 
 use crate::books::{Store, backlog};
+use crate::conditions::Conditions;
 use crate::expected::Expected;
 use crate::fill::fill;
+use crate::freeze::Frozen;
 use crate::load::{After, Before};
-use crate::processes::{Machine, Watcher};
+use crate::processes::{Machine, Watcher, number};
 use crate::report::{Rates, Report, date};
 use crate::scenario::Scenario;
-use crate::target::{Target, register_meters};
+use crate::target::{Target, backend, register_meters};
 use crate::verify::verify;
 
 const SINK: &str = "timescale-sink";
@@ -40,6 +40,7 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
     );
     register_meters(&client, &plan).await?;
     let before = Before::read(&client, &[]).await?;
+    let conditions = Conditions::read(&client, target).await?;
     let count = u64::from(plan.meters) * u64::from(plan.readings);
 
     let _others = Frozen::freeze(OTHERS.iter().flat_map(|service| target.pids_of(service)).collect())?;
@@ -52,7 +53,7 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
     let in_s = Instant::now().saturating_duration_since(begin).as_secs_f64();
     info!("{count} records are in the topic after {in_s:.2} s");
 
-    let watcher = Watcher::start(&target.processes);
+    let watcher = Watcher::start(&target.processes, &[backend(&client).await?]);
     drop(sink);
     let (first, seconds) = time_sink(&client, &before, count).await?;
     let usage = watcher.finish().await?;
@@ -66,8 +67,15 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
         title: format!("The sink alone, from a filled topic: {}", scenario.title),
         date: date(now),
         machine: Machine::this()?,
+        conditions,
         expected,
-        rates: Rates { count: count - first, payload_bytes: 112.0, in_s, stored_s: seconds },
+        rates: Rates {
+            count,
+            payload_bytes: 112.0,
+            in_s,
+            stored_s: whole_s(count, first, seconds),
+            end: "stored",
+        },
         puback: None,
         visible: None,
         usage,
@@ -76,6 +84,11 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
         verified,
         plan: Arc::unwrap_or_clone(plan),
     })
+}
+
+/// How long all of it takes at the speed that was measured without the first commit.
+fn whole_s(count: u64, first: u64, seconds: f64) -> f64 {
+    seconds * number(count) / number(count.saturating_sub(first).max(1))
 }
 
 /// From the first commit that is seen to the last: how many rows were there at first, and how long the rest took.
@@ -112,27 +125,14 @@ async fn time_sink(
     }
 }
 
-/// Processes that stand still until this is dropped.
-struct Frozen(Vec<i32>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-// === impl Frozen ===
-
-impl Frozen {
-    fn freeze(pids: Vec<i32>) -> anyhow::Result<Self> {
-        let frozen = Self(pids);
-        for pid in &frozen.0 {
-            kill(Pid::from_raw(*pid), Signal::SIGSTOP).with_context(|| format!("freezing process {pid}"))?;
-        }
-        Ok(frozen)
-    }
-}
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        for pid in &self.0 {
-            if let Err(error) = kill(Pid::from_raw(*pid), Signal::SIGCONT) {
-                warn!("process {pid} could not be thawed: {error}");
-            }
-        }
+    #[test]
+    fn the_first_commit_counts_at_the_speed_of_the_rest() {
+        assert!((whole_s(1000, 200, 4.0) - 5.0).abs() < 1e-9);
+        assert!((whole_s(1000, 0, 4.0) - 4.0).abs() < 1e-9);
+        assert!(whole_s(1000, 1000, 0.0).abs() < 1e-9, "all in one commit: nothing was timed");
     }
 }

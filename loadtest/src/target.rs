@@ -24,6 +24,10 @@ pub struct Target {
     pub database: String,
     /// Admin addresses of the mqtt-ingest replicas.
     pub ingest_admins: Vec<String>,
+    /// Where query-api takes queries, where there is one.
+    pub graphql: Option<String>,
+    /// Seconds from one save of the broker's queues to the next.
+    pub broker_save_s: Option<u32>,
     /// Services and servers: name and process id.
     pub processes: Vec<(String, i32)>,
 }
@@ -34,6 +38,8 @@ struct StackFile {
     mqtt: String,
     kafka: String,
     database: String,
+    graphql: Option<String>,
+    broker_save_s: Option<u32>,
     #[serde(default)]
     mqtt_password_files: BTreeMap<String, PathBuf>,
     #[serde(default)]
@@ -88,6 +94,8 @@ impl Target {
             kafka: file.kafka,
             database: file.database,
             ingest_admins: ingests.map(|replica| replica.admin.clone()).collect(),
+            graphql: file.graphql,
+            broker_save_s: file.broker_save_s,
             processes: services.chain(servers).filter_map(|(name, pid)| Some((name, pid?))).collect(),
         })
     }
@@ -136,6 +144,18 @@ pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The process that answers a connection.
+///
+/// # Errors
+/// Where the database doesn't answer.
+pub async fn backend(client: &Client) -> anyhow::Result<i32> {
+    let row = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .context("asking a connection for its process")?;
+    Ok(row.try_get(0)?)
+}
+
 /// A password from its file.
 ///
 /// # Errors
@@ -159,6 +179,8 @@ mod tests {
             kafka: String::new(),
             database: String::new(),
             ingest_admins: Vec::new(),
+            graphql: None,
+            broker_save_s: None,
             processes: [("timescale", 1), ("timescale-sink-0", 2), ("timescale-sink-1", 3), ("kafka-1", 4)]
                 .map(|(name, pid)| (name.to_owned(), pid))
                 .to_vec(),

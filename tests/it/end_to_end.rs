@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use wattline_loadtest::run;
+use wattline_loadtest::run::{self, Way};
 use wattline_loadtest::scenario::Scenario;
 use wattline_reading::Timestamp;
 use wattline_tests::rollups::rollups_equal_a_recomputation;
@@ -19,7 +19,7 @@ async fn every_reading_is_stored_once_and_every_message_is_accounted_for() {
     assert_eq!(scenario.meters * scenario.readings, 200_000);
 
     // Compares every row, every conflict and every dead letter, and both equations.
-    let report = assert_ok(run::run(&target, &scenario, Timestamp::now()).await);
+    let report = assert_ok(run::run(&target, &scenario, Way::Whole, Timestamp::now()).await);
     let (expected, verified) = (report.expected, report.verified);
     assert_eq!(verified.readings, 200_000);
     assert_eq!(verified.conflicts, expected.conflict);

@@ -281,6 +281,8 @@ impl System {
                 .iter()
                 .map(|replica| replica.process.admin_url().to_owned())
                 .collect(),
+            graphql: None,
+            broker_save_s: None,
             processes: processes.collect(),
         })
     }

@@ -12,7 +12,7 @@ use wattline_dashboards::exposition::{self, Family};
 use wattline_loadtest::message::Message;
 use wattline_loadtest::pace::Pace;
 use wattline_loadtest::publish::{Progress, Publisher};
-use wattline_loadtest::run;
+use wattline_loadtest::run::{self, Way};
 use wattline_loadtest::scenario::Scenario;
 use wattline_localstack::{Installation, Process, ServiceKind, poll_until};
 use wattline_reading::Timestamp;
@@ -63,7 +63,7 @@ async fn start() -> anyhow::Result<Monitored> {
     let scenario = Scenario { meters: 60, readings: 50, rate: Some(150.0), ..Scenario::read(&file)? };
     let target = system.target()?;
     let load = async {
-        run::run(&target, &scenario, Timestamp::now()).await?;
+        run::run(&target, &scenario, Way::Whole, Timestamp::now()).await?;
         publish_odd(&system).await?;
         // What it counts is seen by the scrapes that follow.
         tokio::time::sleep(4 * SCRAPE).await;

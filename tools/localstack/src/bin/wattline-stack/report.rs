@@ -14,6 +14,8 @@ pub(crate) struct Report {
     pub(crate) id: String,
     pub(crate) pid: u32,
     pub(crate) mqtt: String,
+    /// Seconds from one save of the broker's queues to the next.
+    pub(crate) broker_save_s: u32,
     /// By user of the broker.
     pub(crate) mqtt_password_files: BTreeMap<&'static str, PathBuf>,
     pub(crate) kafka: String,

@@ -105,7 +105,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 async fn start(options: &Options) -> Result<Running> {
     info!("starting Mosquitto, Kafka and TimescaleDB in {}", options.dir.display());
     let stack = Stack::start(options.stack()).await?;
-    let mut running = Running::new(stack);
+    let mut running = Running::new(stack, options.broker_save_s);
     running.supervise_servers();
     if options.services {
         let own = std::env::current_exe().context("cannot find this program's folder")?;

@@ -22,19 +22,21 @@ pub(super) struct Running {
     street: Option<Arc<Program>>,
     services: Vec<Arc<ServiceProcess>>,
     stack: Arc<Stack>,
+    broker_save_s: u32,
     http: Option<String>,
     changes: mpsc::Receiver<()>,
     tell_change: mpsc::Sender<()>,
 }
 
 impl Running {
-    pub(super) fn new(stack: Stack) -> Self {
+    pub(super) fn new(stack: Stack, broker_save_s: u32) -> Self {
         let (tell_change, changes) = mpsc::channel(1);
         Self {
             supervisors: JoinSet::new(),
             street: None,
             services: Vec::new(),
             stack: Arc::new(stack),
+            broker_save_s,
             http: None,
             changes,
             tell_change,
@@ -134,6 +136,7 @@ impl Running {
             id: self.stack.id().to_string(),
             pid: std::process::id(),
             mqtt: self.stack.mqtt_url(),
+            broker_save_s: self.broker_save_s,
             mqtt_password_files: users.map(|user| (user, self.stack.mqtt_password_file(user))).into(),
             kafka: self.stack.kafka_brokers(),
             database: self.stack.database_url(),
