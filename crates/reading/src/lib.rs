@@ -5,6 +5,8 @@
 
 pub mod dead_letter;
 pub mod limits;
+pub mod merge;
+pub mod partition;
 pub mod register;
 pub mod timestamp;
 pub mod topics;
@@ -12,6 +14,7 @@ pub mod wire;
 
 pub use dead_letter::DeadLetter;
 pub use limits::{Limits, Reason};
+pub use merge::Meeting;
 pub use timestamp::Timestamp;
 
 /// The longest meter id, in bytes.

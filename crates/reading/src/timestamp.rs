@@ -13,6 +13,13 @@ const LAST: i64 = 253_402_300_799_999_999;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// A span in µs, in s.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 µs, 285 years")]
+pub const fn seconds(span_us: i64) -> f64 {
+    span_us as f64 / 1e6
+}
+
 // === impl Timestamp ===
 
 impl Timestamp {
@@ -41,26 +48,10 @@ impl Timestamp {
         Self(Utc::now().timestamp_micros())
     }
 
-    /// An epoch number by its size: below 10^11 seconds, 10^14 ms, 10^17 µs, else ns; cut to µs. There is no
-    /// overlap between 2001 and 5138.
+    /// How long after `earlier` it is, in s; negative where it is before.
     #[must_use]
-    pub fn from_epoch_number(number: f64) -> Option<Self> {
-        if !number.is_finite() {
-            return None;
-        }
-        let size = number.abs();
-        let micros = if size < 1e11 {
-            number * 1e6
-        } else if size < 1e14 {
-            number * 1e3
-        } else if size < 1e17 {
-            number
-        } else {
-            number / 1e3
-        };
-        #[expect(clippy::cast_possible_truncation, reason = "float to integer casts saturate")]
-        let micros = micros.floor() as i64;
-        Some(Self::from_micros(micros))
+    pub const fn seconds_since(self, earlier: Self) -> f64 {
+        seconds(self.0.saturating_sub(earlier.0))
     }
 
     /// An RFC 3339 time with its zone.
@@ -93,15 +84,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epoch_numbers_are_told_apart_by_size() {
-        let expected = Timestamp::parse_rfc3339("2026-11-20T10:00:00Z");
-        for number in
-            [1_795_168_800.0, 1_795_168_800_000.0, 1_795_168_800_000_000.0, 1_795_168_800_000_000_000.0]
-        {
-            assert_eq!(Timestamp::from_epoch_number(number), expected, "{number}");
-        }
-        assert_eq!(Timestamp::from_epoch_number(f64::NAN), None);
-        assert_eq!(Timestamp::from_epoch_number(f64::INFINITY), None);
+    fn a_distance_is_in_seconds_and_has_a_sign() {
+        let (early, late) = (Timestamp::from_micros(1_500_000), Timestamp::from_micros(4_000_000));
+        assert!((late.seconds_since(early) - 2.5).abs() < 1e-9);
+        assert!((early.seconds_since(late) + 2.5).abs() < 1e-9);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use wattline_energy::reach::Changed;
+use wattline_reading::partition;
 
 use crate::failure::Outcome;
-use crate::key_partition::key_partition;
 use crate::load::{Job, micros, time};
 
 /// Rows looked at in one slice.
@@ -48,7 +48,7 @@ pub async fn choose(
         let (id, meter_key, meter_id, reason): (i64, i32, &str, &str) =
             (row.get(0), row.get(1), row.get(2), row.get(3));
         let (from_us, to_us) = (micros(row.get(4)), micros(row.get(5)));
-        if !owned.contains(&key_partition(meter_id.as_bytes(), partitions)) {
+        if !owned.contains(&partition::of_key(meter_id.as_bytes(), partitions)) {
             slice.cursor = id;
             continue;
         }

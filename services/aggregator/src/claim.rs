@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use tokio_postgres::Transaction;
 use tracing::info;
+use wattline_reading::partition;
 use wattline_stream::{Blockers, Error, Offsets, Present, Taken};
 
 use crate::config::Config;
 use crate::consume::Member;
 use crate::failure::{Failure, Outcome};
-use crate::key_partition::key_partition;
 use crate::transact::Session;
 
 /// What became of a claim.
@@ -95,7 +95,7 @@ async fn make_up(
     let mut keys: Vec<i32> = Vec::new();
     for row in transaction.query("SELECT meter_key, meter_id FROM meter", &[]).await? {
         let id: &str = row.try_get("meter_id")?;
-        if key_partition(id.as_bytes(), partitions) == number {
+        if partition::of_key(id.as_bytes(), partitions) == number {
             keys.push(row.try_get("meter_key")?);
         }
     }

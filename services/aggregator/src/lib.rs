@@ -18,7 +18,6 @@ pub mod config;
 pub mod consume;
 pub mod decode;
 pub mod failure;
-pub mod key_partition;
 pub mod load;
 pub mod marks;
 pub mod metrics;

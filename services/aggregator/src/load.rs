@@ -7,8 +7,8 @@ use tokio_postgres::{Row as SqlRow, Transaction};
 use wattline_energy::chain::Link;
 use wattline_energy::reach::{Changed, REACH_US};
 use wattline_energy::{Bucket, BucketRange, Energy, Flag, PowerStatistics, Register, Row, power};
-use wattline_reading::Timestamp;
 use wattline_reading::register::from_wh;
+use wattline_reading::{Timestamp, timestamp};
 
 use crate::failure::Outcome;
 use crate::statements::Statements;
@@ -86,8 +86,7 @@ async fn search(
     // A bound that is known when the statement starts leaves out whole chunks.
     let earliest = asked.iter().map(|job| job.changed.first_us).min().unwrap_or(0);
     let low = time(earliest - 2 * back_us - wattline_energy::QUARTER_HOUR_US);
-    #[expect(clippy::cast_precision_loss, reason = "35 days in µs are exact")]
-    let back_s = back_us as f64 / 1e6;
+    let back_s = timestamp::seconds(back_us);
     let rows = transaction
         .query(statements.around(register), &[&numbers, &keys, &firsts, &lasts, &always, &back_s, &low])
         .await?;

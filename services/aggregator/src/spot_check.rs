@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use wattline_energy::BucketRange;
+use wattline_reading::partition;
 use wattline_stream::ask::Topic;
 use wattline_stream::consumer;
 use wattline_stream::offsets::seen;
@@ -11,7 +12,6 @@ use wattline_stream::offsets::seen;
 use crate::audit::{Mismatch, compare, snapshot};
 use crate::config::Config;
 use crate::failure::Outcome;
-use crate::key_partition::key_partition;
 use crate::load::{micros, time};
 use crate::stream::{State, Stream};
 use crate::transact::Session;
@@ -42,7 +42,7 @@ pub async fn spot_check(
 ) -> Outcome<Found> {
     let Session { client, rows, statements, keys, .. } = session;
     let Some((meter, meter_key)) = keys.iter().choose(&mut rand::rng()) else { return Ok(Found::default()) };
-    let partition = key_partition(meter.as_bytes(), topic.partitions);
+    let partition = partition::of_key(meter.as_bytes(), topic.partitions);
     let transaction = snapshot(client).await?;
     let name = (config.input.readings_topic.as_str(), &topic.identity);
     let sink = seen(&transaction, rows, consumer::SINK, name, &[partition]).await?;

@@ -124,7 +124,7 @@ impl Acknowledger {
         self.metrics.readings_confirmed.inc_by(confirmed);
         self.metrics.acknowledged.inc_by(settled.acknowledged);
         if let Some(oldest) = settled.oldest {
-            self.metrics.settle.observe(seconds_since(oldest));
+            self.metrics.settle.observe(waited_s(oldest));
         }
         for (sequence, message, code) in refused {
             self.send_letter(sequence, &message, code);
@@ -175,7 +175,7 @@ impl Acknowledger {
 
     fn judge_kafka(&self) {
         let oldest = self.window.lock().oldest();
-        let waiting_s = oldest.map_or(0.0, seconds_since);
+        let waiting_s = oldest.map_or(0.0, waited_s);
         if waiting_s > self.stalled_after.as_secs_f64() {
             self.producer.revive();
         }
@@ -209,13 +209,6 @@ fn advice(code: RDKafkaErrorCode) -> String {
     format!("Kafka takes no records ({code:?}): {cure}")
 }
 
-fn seconds_since(then: Timestamp) -> f64 {
-    let micros = Timestamp::now().micros() - then.micros();
-    #[expect(clippy::cast_precision_loss, reason = "a wait in µs is far below 2^53")]
-    let seconds = micros.max(0) as f64 / 1e6;
-    seconds
-}
-
 /// Says that a producer is given up, once for each.
 pub(crate) fn say_replaced(why: &str, abandoned: usize) {
     error!(
@@ -223,4 +216,8 @@ pub(crate) fn say_replaced(why: &str, abandoned: usize) {
         "{why}. Nothing is acknowledged until that is cured; {abandoned} messages in flight are left to the \
          broker, which delivers those of QoS 1 again"
     );
+}
+
+fn waited_s(since: Timestamp) -> f64 {
+    Timestamp::now().seconds_since(since).max(0.0)
 }

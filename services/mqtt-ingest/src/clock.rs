@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use serde::Deserialize;
 use std::sync::atomic::AtomicU64;
 use tracing::{info, warn};
-use wattline_reading::Timestamp;
+use wattline_reading::{Timestamp, timestamp};
 use wattline_service::metrics::SECONDS;
 
 use kernel::Synchronisation;
@@ -176,8 +176,7 @@ impl Clock {
     }
 
     fn judge_offset(&mut self, offset_us: i64) {
-        #[expect(clippy::cast_precision_loss, reason = "a difference in µs is far below 2^53")]
-        self.metrics.offset.set(offset_us as f64 / 1e6);
+        self.metrics.offset.set(timestamp::seconds(offset_us));
         let server = &self.settings.ntp_server;
         let off = offset_us.abs() > i64::from(self.settings.offset_ms_max) * 1000;
         match (std::mem::replace(&mut self.off, off), off) {

@@ -218,14 +218,13 @@ impl Collector for Door {
         let looks: Vec<Look> = self.brokers.iter().map(Look::at).collect();
         encode_account(&looks, &mut encoder)?;
         encode_usage(&looks, &mut encoder)?;
-        let now_us = Timestamp::now().micros();
+        let now = Timestamp::now();
         let help = "Age of the oldest message in flight";
         let name = "oldest_in_flight";
         let mut family = encoder.encode_descriptor(name, help, Some(&SECONDS), MetricType::Gauge)?;
         for look in &looks {
-            let age_us = look.oldest.map_or(0, |oldest| now_us - oldest.micros());
-            #[expect(clippy::cast_precision_loss, reason = "an age in µs is far below 2^53")]
-            let age = ConstGauge::new(age_us.max(0) as f64 / 1e6);
+            let age_s = look.oldest.map_or(0.0, |oldest| now.seconds_since(oldest).max(0.0));
+            let age = ConstGauge::new(age_s);
             age.encode(family.encode_family(&[("broker", look.broker)])?)?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 
 mod cursor;
 mod memory;
-mod partition;
 mod ring;
 mod subscription;
 mod tail;

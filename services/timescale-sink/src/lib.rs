@@ -3,8 +3,8 @@
 //! Three wings, in the order of the data. [`consume`]: a thread polls and decodes into a [`batch`]. [`writer`]: a task
 //! takes it as [`work`], takes partitions on, and decides what a [`failure`] means: wait, narrow down, stop the partition.
 //! [`write`](mod@write): rows, offsets and [`outcome`]s in one transaction; in there, `meters` are made known, `stored`
-//! says what the table has, `plan` and [`fold`] what becomes of each record, `copy` sends the rows, `letters` puts aside what can't
-//! be one, `bisect` finds the record that the database refuses.
+//! says what the table has, `plan` what becomes of each record ([`wattline_reading::merge`] where two meet), `copy` sends
+//! the rows, `letters` puts aside what can't be one, `bisect` finds the record that the database refuses.
 //!
 //! The offset in the database is the truth: it moves in the transaction of the rows. Kafka's own group offsets are a
 //! hint. How a writer owns a partition is the crate `wattline_stream`.
@@ -13,7 +13,6 @@ pub mod batch;
 pub mod config;
 pub mod consume;
 pub mod failure;
-pub mod fold;
 pub mod health;
 pub mod metrics;
 pub mod outcome;

@@ -1,5 +1,7 @@
 //! What the kernel knows of its clock's synchronisation: adjtimex(2), reading only, which needs no right.
 
+use wattline_reading::timestamp::seconds;
+
 /// What it says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Synchronisation {
@@ -30,8 +32,7 @@ pub(super) fn synchronisation() -> Synchronisation {
     match ask() {
         None => Synchronisation::Unknown,
         Some((state, status, error_us)) => {
-            #[expect(clippy::cast_precision_loss, reason = "the kernel's bound is 16 s")]
-            let error_s = error_us as f64 / 1e6;
+            let error_s = seconds(error_us);
             if state == libc::TIME_ERROR || status & libc::STA_UNSYNC != 0 {
                 Synchronisation::No { error_s }
             } else {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wattline_reading::{Measures, Phase, Reading, Timestamp};
+use wattline_reading::{Meeting, Reading, Timestamp};
 
 /// The newest instants of one subscription.
 #[derive(Debug)]
@@ -72,7 +72,11 @@ impl Memory {
     /// Judges a reading from the stream, and remembers it.
     pub(super) fn judge(&mut self, reading: &Arc<Reading>) -> Verdict {
         if let Some(known) = self.known.get(&reading.ts) {
-            let Some(whole) = merge(known, reading) else { return Verdict::Known };
+            if known.meet(reading) != Meeting::Merged {
+                return Verdict::Known;
+            }
+            let mut whole = Reading::clone(known);
+            whole.absorb(reading);
             let whole = Arc::new(whole);
             self.known.insert(whole.ts, Arc::clone(&whole));
             return Verdict::Merged(whole);
@@ -86,60 +90,10 @@ impl Memory {
     }
 }
 
-/// Both readings of one instant as one, where the second adds to the first and contradicts it in nothing.
-fn merge(first: &Reading, second: &Reading) -> Option<Reading> {
-    let (mut filled, mut conflict) = (false, false);
-    let mut whole = first.clone();
-    {
-        let a = &mut whole.measures;
-        let b: &Measures = &second.measures;
-        let mut fill = |one: Step| match one {
-            Step::Same => {}
-            Step::Filled => filled = true,
-            Step::Conflict => conflict = true,
-        };
-        fill(step(&mut a.power_w, b.power_w));
-        fill(step(&mut a.energy_import_mwh, b.energy_import_mwh));
-        fill(step(&mut a.energy_export_mwh, b.energy_export_mwh));
-        fill(step(&mut a.voltage_v, b.voltage_v));
-        fill(step(&mut a.current_a, b.current_a));
-        fill(step(&mut a.power_factor, b.power_factor));
-        fill(step(&mut a.frequency_hz, b.frequency_hz));
-        fill(step(&mut whole.register_epoch, second.register_epoch));
-        if a.phases.len() < b.phases.len() {
-            a.phases.resize(b.phases.len(), Phase::default());
-        }
-        for (a, b) in a.phases.iter_mut().zip(&b.phases) {
-            fill(step(&mut a.power_w, b.power_w));
-            fill(step(&mut a.voltage_v, b.voltage_v));
-            fill(step(&mut a.current_a, b.current_a));
-        }
-    }
-    (filled && !conflict).then_some(whole)
-}
-
-enum Step {
-    Same,
-    Filled,
-    Conflict,
-}
-
-fn step<T: PartialEq>(known: &mut Option<T>, incoming: Option<T>) -> Step {
-    match (&known, incoming) {
-        (_, None) => Step::Same,
-        (None, incoming) => {
-            *known = incoming;
-            Step::Filled
-        }
-        (Some(known), Some(incoming)) if *known == incoming => Step::Same,
-        (Some(_), Some(_)) => Step::Conflict,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wattline_reading::TsSource;
+    use wattline_reading::{Measures, TsSource};
 
     fn reading(second: i64, power_w: Option<f64>, voltage_v: Option<f64>) -> Arc<Reading> {
         Arc::new(Reading {

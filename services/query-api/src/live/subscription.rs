@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, debug, info, info_span};
-use wattline_reading::{Reading, Timestamp, topics};
+use wattline_reading::{Reading, Timestamp, partition, topics};
 
 use super::memory::{Memory, Verdict};
-use super::{Cursor, Follower, Live, Taken, cursor, partition};
+use super::{Cursor, Follower, Live, Taken, cursor};
 use crate::error::{ApiError, Result};
 use crate::metrics::EventLabels;
 use crate::store::{MeterRow, Store};

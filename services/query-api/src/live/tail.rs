@@ -13,10 +13,10 @@ use rdkafka::util::Timeout;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use wattline_reading::{Timestamp, topics, wire};
+use wattline_reading::{Timestamp, partition, topics, wire};
 use wattline_service::{Backoff, Condition, KafkaSettings, kafka};
 
-use super::{Live, cursor, partition};
+use super::{Live, cursor};
 
 /// Reads the readings topic into [`Live`].
 #[derive(Debug)]
@@ -129,9 +129,7 @@ impl Tail {
         let decoded = message.payload().and_then(|value| wire::decode_reading(message.key(), value).ok());
         match &decoded {
             Some(reading) => {
-                let age_us = Timestamp::now().micros() - reading.received_at.micros();
-                #[expect(clippy::cast_precision_loss, reason = "a duration for a gauge")]
-                metrics.tail_delay.set(age_us as f64 / 1e6);
+                metrics.tail_delay.set(Timestamp::now().seconds_since(reading.received_at));
             }
             None => {
                 metrics.tail_undecodable.inc();

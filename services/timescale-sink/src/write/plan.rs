@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use wattline_reading::{DeadLetter, Reading, Timestamp, TsSource};
+use wattline_reading::{DeadLetter, Meeting, Reading, Timestamp, TsSource};
 
 use crate::batch::Refused;
-use crate::fold::{self, Meeting};
 use crate::outcome::Counts;
 use crate::write::copy::Row;
 use wattline_stream::Partition;
@@ -184,20 +183,23 @@ fn plan_instant<'a>(
             kept = Some(Cow::Borrowed(incoming.reading));
             continue;
         };
-        // Nearly always there is nothing to fill, and nothing to copy.
-        if fold::contradicts(kept, incoming.reading) {
-            count.conflict += 1;
-            rows.conflicts.push(Conflict {
-                meter_key,
-                source: incoming.source,
-                kept: kept.clone().into_owned(),
-                refused: incoming.reading,
-            });
-        } else if fold::fold(kept.to_mut(), incoming.reading) == Meeting::Merged {
-            count.merged += 1;
-            filled = true;
-        } else {
-            count.duplicate += 1;
+        match kept.meet(incoming.reading) {
+            Meeting::Conflict => {
+                count.conflict += 1;
+                rows.conflicts.push(Conflict {
+                    meter_key,
+                    source: incoming.source,
+                    kept: kept.clone().into_owned(),
+                    refused: incoming.reading,
+                });
+            }
+            // The only case that needs a copy, and a rare one.
+            Meeting::Merged => {
+                kept.to_mut().absorb(incoming.reading);
+                count.merged += 1;
+                filled = true;
+            }
+            Meeting::Duplicate => count.duplicate += 1,
         }
     }
     match (kept, in_table) {

@@ -1,11 +1,13 @@
-//! Which partition holds a meter: Kafka's own murmur2, as all producers use it (`murmur2_random`).
+//! Which partition holds a meter: Kafka's own murmur2 of the key, as all producers use it (`murmur2_random`).
 
-/// The partition of a key among `partitions`.
+/// The partition of a key among `partitions`; 0 where there are none.
 #[must_use]
-pub(super) fn of_key(key: &[u8], partitions: i32) -> i32 {
-    (murmur2(key).cast_signed() & i32::MAX) % partitions.max(1)
+pub fn of_key(key: &[u8], partitions: i32) -> i32 {
+    let positive = murmur2(key).cast_signed() & i32::MAX;
+    if partitions > 0 { positive % partitions } else { 0 }
 }
 
+/// `org.apache.kafka.common.utils.Utils.murmur2`.
 fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
@@ -49,8 +51,10 @@ mod tests {
 
     #[test]
     fn a_partition_is_never_negative() {
+        assert_eq!(of_key(b"abc", 12), 479_470_107 % 12);
         for key in ["21", "foobar", "", "meter-7"] {
             assert!((0..12).contains(&of_key(key.as_bytes(), 12)), "{key}");
+            assert_eq!(of_key(key.as_bytes(), 0), 0, "{key}");
         }
     }
 }

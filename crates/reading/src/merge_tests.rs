@@ -1,8 +1,7 @@
+use super::*;
+use crate::{Timestamp, TsSource};
 use proptest::option;
 use proptest::prelude::*;
-use wattline_reading::{Measures, Timestamp, TsSource};
-
-use super::*;
 
 /// A reading with few possible values, so that readings of one instant often agree and often don't.
 fn reading() -> impl Strategy<Value = Reading> {
@@ -73,7 +72,8 @@ proptest! {
             known.iter().any(|(other, known)| other == name && known != value)
         });
         let fills = told.iter().any(|(name, _)| known.iter().all(|(other, _)| other != name));
-        match fold(&mut kept, &incoming) {
+        prop_assert_eq!(kept.meet(&incoming), kept.clone().absorb(&incoming));
+        match kept.absorb(&incoming) {
             Meeting::Conflict => {
                 prop_assert!(contradicts);
                 prop_assert_eq!(kept, before);
@@ -93,8 +93,8 @@ proptest! {
 
     #[test]
     fn what_was_taken_is_a_duplicate_from_then_on(mut kept in reading(), incoming in reading()) {
-        if fold(&mut kept, &incoming) != Meeting::Conflict {
-            prop_assert_eq!(fold(&mut kept, &incoming), Meeting::Duplicate);
+        if kept.absorb(&incoming) != Meeting::Conflict {
+            prop_assert_eq!(kept.absorb(&incoming), Meeting::Duplicate);
         }
     }
 
@@ -102,8 +102,8 @@ proptest! {
     fn parts_that_agree_give_the_same_in_any_order(whole in reading(), first in any::<u32>(), second in any::<u32>()) {
         let (mut a, b) = (part(&whole, first), part(&whole, second));
         let (mut c, d) = (b.clone(), a.clone());
-        fold(&mut a, &b);
-        fold(&mut c, &d);
+        a.absorb(&b);
+        c.absorb(&d);
         prop_assert_eq!(values(&a), values(&c));
     }
 }
