@@ -1,9 +1,8 @@
 //! How bytes become a message, and what must hold of what is made of it.
 
-use wattline_formats::Memory;
 use wattline_formats::unit::Unit;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX, Timestamp};
-use wattline_routes::{Decoded, Input, Judge, RouteSettings, Routes, Sign, TimePolicy};
+use wattline_routes::{Decoded, Input, Judge, Memory, RouteSettings, Routes, Sign, TimePolicy};
 
 /// A message as the fuzzer gives it: a byte of flags, the topic up to the first line break, the payload.
 #[derive(Debug)]

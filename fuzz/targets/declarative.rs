@@ -5,10 +5,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use wattline_formats::declarative::ReadingSettings;
-use wattline_formats::{Family, Memory};
+use wattline_formats::Family;
 use wattline_fuzz::{received_at, sound, within_proportion};
 use wattline_reading::Limits;
-use wattline_routes::{Input, Judge, RouteSettings, Routes};
+use wattline_routes::{Input, Judge, Memory, RouteSettings, Routes};
 
 fuzz_target!(|data: &[u8]| {
     let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wattline_formats::{FAMILIES, Memory};
+use wattline_formats::FAMILIES;
 use wattline_reading::{Limits, Timestamp};
-use wattline_routes::{Decoded, Input, Judge, Routes};
+use wattline_routes::{Decoded, Input, Judge, Memory, Routes};
 
 use super::*;
 use crate::fleet::samples;

@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
-use wattline_reading::{Reading, TsSource, topics, wire};
+use wattline_reading::{Reading, topics, wire};
 
 use crate::fleet::samples;
 use crate::plan::Plan;
@@ -58,13 +58,5 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, key: &str, value: &
 }
 
 fn reading(meter_id: &str, sample: &Sample) -> Reading {
-    Reading {
-        meter_id: meter_id.to_owned(),
-        ts: sample.ts,
-        received_at: sample.ts,
-        ts_source: TsSource::Device,
-        measures: sample.measures(),
-        register_epoch: None,
-        redelivered: false,
-    }
+    Reading::new(meter_id, sample.ts, sample.measures())
 }

@@ -85,6 +85,7 @@ impl Sample {
             current_a: Some(register::to_wh(self.current_ma)),
             power_factor: Some(scaled(self.power_factor_pct, 100.0)),
             frequency_hz: Some(scaled(self.frequency_mhz, 1000.0)),
+            soc_pct: None,
             phases: self.phases.iter().flatten().map(PhaseSample::phase).collect(),
         }
     }

@@ -31,7 +31,7 @@ pub struct Verified {
 
 const READING: &str =
     "SELECT reading.ts, ts_source::text, power_w, energy_import_wh, energy_export_wh, voltage_v, current_a,
-    power_factor, frequency_hz, phase_power_w, phase_voltage_v, phase_current_a
+    power_factor, frequency_hz, phase_power_w, phase_voltage_v, phase_current_a, soc_pct
     FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1 ORDER BY reading.ts";
 const CONFLICT: &str = "SELECT DISTINCT ts, (kept ->> 'power_w')::float8, (refused ->> 'power_w')::float8
     FROM reading_conflict JOIN meter USING (meter_key) WHERE meter_id = $1";
@@ -176,6 +176,7 @@ fn measures(row: &Row) -> anyhow::Result<Measures> {
         current_a: row.get(6),
         power_factor: row.get(7),
         frequency_hz: row.get(8),
+        soc_pct: row.get(12),
         phases: (0..count)
             .map(|index| Phase {
                 power_w: phases[0][index],

@@ -42,6 +42,8 @@ pub struct ReadingSettings {
     pub power_factor: Option<ValueSettings>,
     /// Mains frequency in Hz.
     pub frequency_hz: Option<ValueSettings>,
+    /// State of charge of a battery in %.
+    pub soc_pct: Option<ValueSettings>,
     /// L1 to L3.
     pub phases: Vec<PhaseSettings>,
 }
@@ -179,6 +181,7 @@ impl Compiled {
             ("current_a", Quantity::Current, &settings.current_a),
             ("power_factor", Quantity::PowerFactor, &settings.power_factor),
             ("frequency_hz", Quantity::Frequency, &settings.frequency_hz),
+            ("soc_pct", Quantity::StateOfCharge, &settings.soc_pct),
         ] {
             values.extend(value.as_ref().map(|value| Value::new(name, quantity, value)).transpose()?);
         }

@@ -81,6 +81,8 @@ pub enum Quantity {
     PowerFactor,
     /// Mains frequency.
     Frequency,
+    /// A battery's state of charge, in %.
+    StateOfCharge,
     /// Active power of a phase, counted from 0.
     PhasePower(u8),
     /// Active power of a phase, import alone.
@@ -214,6 +216,7 @@ impl Draft {
             Quantity::PowerFactor if value.abs() > 1.0 => self.measures.power_factor = Some(value / 100.0),
             Quantity::PowerFactor => self.measures.power_factor = Some(value),
             Quantity::Frequency => self.measures.frequency_hz = Some(value),
+            Quantity::StateOfCharge => self.measures.soc_pct = Some(value),
             Quantity::PhaseVoltage(phase) => self.phase(phase).voltage_v = Some(value),
             Quantity::PhaseCurrent(phase) => self.phase(phase).current_a = Some(value),
             _ => {}

@@ -57,7 +57,7 @@ mod prelude {
     pub(super) use crate::draft::Quantity::{
         Current, Export, ExportTariff, Frequency, Import, ImportTariff, Not, PhaseCurrent, PhaseExport,
         PhaseGenerated, PhaseImport, PhasePower, PhaseVoltage, Power, PowerExport, PowerFactor,
-        PowerGenerated, PowerImport, Voltage,
+        PowerGenerated, PowerImport, StateOfCharge, Voltage,
     };
     pub(super) use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
     pub(super) use crate::ignored::Ignored;

@@ -5,6 +5,7 @@
 
 pub mod dead_letter;
 pub mod limits;
+pub mod measures;
 pub mod merge;
 pub mod partition;
 pub mod register;
@@ -14,6 +15,7 @@ pub mod wire;
 
 pub use dead_letter::DeadLetter;
 pub use limits::{Limits, Reason};
+pub use measures::{MEASURES, Measure, Measures, PHASE_MEASURES, Phase};
 pub use merge::Meeting;
 pub use timestamp::Timestamp;
 
@@ -41,6 +43,19 @@ pub struct Reading {
     pub register_epoch: Option<Timestamp>,
     /// The broker set DUP, and this process had not seen the packet before.
     pub redelivered: bool,
+    /// What mqtt-ingest knows of the meter; with few readings only, and never part of what was measured.
+    pub meter_info: Option<Box<MeterInfo>>,
+}
+
+/// What the configuration says of a meter, for the registry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeterInfo {
+    /// The topic filter of the route that takes its messages.
+    pub route: String,
+    /// The device family that decodes them.
+    pub family: String,
+    /// The most that it can take or give, in W, where the route says it.
+    pub max_power_w: Option<f64>,
 }
 
 /// Where a reading's event time comes from.
@@ -54,36 +69,24 @@ pub enum TsSource {
     Arrival,
 }
 
-/// The measures of a reading; what is unknown is absent, never zero.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Measures {
-    /// Active power in W: + import (consumption), - export.
-    pub power_w: Option<f64>,
-    /// Cumulative import register in mWh.
-    pub energy_import_mwh: Option<i64>,
-    /// Cumulative export register in mWh.
-    pub energy_export_mwh: Option<i64>,
-    /// Voltage in V, total or single phase.
-    pub voltage_v: Option<f64>,
-    /// Current in A, total or single phase.
-    pub current_a: Option<f64>,
-    /// Power factor, -1 to 1.
-    pub power_factor: Option<f64>,
-    /// Mains frequency in Hz.
-    pub frequency_hz: Option<f64>,
-    /// L1 to L3, in this order; empty where the meter says nothing of phases.
-    pub phases: Vec<Phase>,
-}
+// === impl Reading ===
 
-/// The measures of one phase.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Phase {
-    /// Active power in W: + import, - export.
-    pub power_w: Option<f64>,
-    /// Voltage in V against neutral.
-    pub voltage_v: Option<f64>,
-    /// Current in A.
-    pub current_a: Option<f64>,
+impl Reading {
+    /// A reading that arrived when it was measured, by the device's own clock. What differs is set on it; where all
+    /// must be decided, write the struct.
+    #[must_use]
+    pub fn new(meter_id: impl Into<String>, ts: Timestamp, measures: Measures) -> Self {
+        Self {
+            meter_id: meter_id.into(),
+            ts,
+            received_at: ts,
+            ts_source: TsSource::Device,
+            measures,
+            register_epoch: None,
+            redelivered: false,
+            meter_info: None,
+        }
+    }
 }
 
 // === impl TsSource ===
@@ -96,32 +99,5 @@ impl TsSource {
             Self::Device => "device",
             Self::Arrival => "arrival",
         }
-    }
-}
-
-// === impl Measures ===
-
-impl Measures {
-    /// True where nothing at all was measured.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.power_w.is_none()
-            && self.energy_import_mwh.is_none()
-            && self.energy_export_mwh.is_none()
-            && self.voltage_v.is_none()
-            && self.current_a.is_none()
-            && self.power_factor.is_none()
-            && self.frequency_hz.is_none()
-            && self.phases.iter().all(Phase::is_empty)
-    }
-}
-
-// === impl Phase ===
-
-impl Phase {
-    /// True where nothing was measured on this phase.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.power_w.is_none() && self.voltage_v.is_none() && self.current_a.is_none()
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::register::REGISTER_MWH_MAX;
 use crate::timestamp::FIRST_PLAUSIBLE;
-use crate::{METER_ID_BYTES_MAX, Reading, Timestamp};
+use crate::{METER_ID_BYTES_MAX, Measures, Phase, Reading, Timestamp};
 
 /// Bounds that a reading must keep. The defaults fit a home's three-phase connection.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -85,6 +85,8 @@ pub enum LeftOut {
     PowerFactor,
     /// `frequency_hz`.
     Frequency,
+    /// `soc_pct`.
+    StateOfCharge,
 }
 
 // === impl Limits ===
@@ -113,16 +115,26 @@ impl Limits {
     pub fn check(&self, reading: &mut Reading, mut left_out: impl FnMut(LeftOut)) -> Result<(), Refusal> {
         check_meter_id(&reading.meter_id)?;
         self.check_time(reading)?;
-        let measures = &mut reading.measures;
-        self.check_power(measures.power_w, "power_w")?;
-        for (phase, name) in measures.phases.iter().zip(["phases[0]", "phases[1]", "phases[2]"]) {
+        let Measures {
+            power_w,
+            energy_import_mwh,
+            energy_export_mwh,
+            voltage_v,
+            current_a,
+            power_factor,
+            frequency_hz,
+            soc_pct,
+            phases,
+        } = &mut reading.measures;
+        self.check_power(*power_w, "power_w")?;
+        for (phase, name) in phases.iter().zip(["phases[0]", "phases[1]", "phases[2]"]) {
             self.check_power(phase.power_w, name)?;
         }
-        if measures.phases.len() > 3 {
-            return Err(refuse(Reason::Malformed, format!("{} phases, at most 3", measures.phases.len())));
+        if phases.len() > 3 {
+            return Err(refuse(Reason::Malformed, format!("{} phases, at most 3", phases.len())));
         }
-        self.check_register(measures.energy_import_mwh, "energy_import_wh")?;
-        self.check_register(measures.energy_export_mwh, "energy_export_wh")?;
+        self.check_register(*energy_import_mwh, "energy_import_wh")?;
+        self.check_register(*energy_export_mwh, "energy_export_wh")?;
 
         let voltage = |value: f64| (0.0..=self.voltage_v_max).contains(&value);
         let current = |value: f64| value.abs() <= self.current_a_max;
@@ -133,15 +145,16 @@ impl Limits {
                 left_out(which);
             }
         };
-        keep(&mut measures.voltage_v, &voltage, LeftOut::Voltage);
-        keep(&mut measures.current_a, &current, LeftOut::Current);
-        keep(&mut measures.power_factor, &|value| value.abs() <= 1.0, LeftOut::PowerFactor);
-        keep(&mut measures.frequency_hz, &frequency, LeftOut::Frequency);
-        for phase in &mut measures.phases {
-            keep(&mut phase.voltage_v, &voltage, LeftOut::Voltage);
-            keep(&mut phase.current_a, &current, LeftOut::Current);
+        keep(voltage_v, &voltage, LeftOut::Voltage);
+        keep(current_a, &current, LeftOut::Current);
+        keep(power_factor, &|value| value.abs() <= 1.0, LeftOut::PowerFactor);
+        keep(frequency_hz, &frequency, LeftOut::Frequency);
+        keep(soc_pct, &|value| (0.0..=100.0).contains(&value), LeftOut::StateOfCharge);
+        for Phase { power_w: _, voltage_v, current_a } in phases {
+            keep(voltage_v, &voltage, LeftOut::Voltage);
+            keep(current_a, &current, LeftOut::Current);
         }
-        if measures.is_empty() {
+        if reading.measures.is_empty() {
             return Err(refuse(Reason::NoMeasure, "no measure that Wattline knows is in it".to_owned()));
         }
         Ok(())
@@ -260,6 +273,7 @@ impl LeftOut {
             Self::Current => "current_a",
             Self::PowerFactor => "power_factor",
             Self::Frequency => "frequency_hz",
+            Self::StateOfCharge => "soc_pct",
         }
     }
 }

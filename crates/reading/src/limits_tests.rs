@@ -1,17 +1,9 @@
 use super::*;
-use crate::{Measures, Phase, Timestamp, TsSource};
+use crate::{Measures, Phase, Timestamp};
 
 fn reading() -> Reading {
     let now = Timestamp::from_micros(1_795_168_800_000_000);
-    Reading {
-        meter_id: "m-1".to_owned(),
-        ts: now,
-        received_at: now,
-        ts_source: TsSource::Device,
-        measures: Measures { power_w: Some(432.1), ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
-    }
+    Reading::new("m-1", now, Measures { power_w: Some(432.1), ..Measures::default() })
 }
 
 fn reason(change: impl FnOnce(&mut Reading)) -> Option<Reason> {
@@ -54,11 +46,19 @@ fn a_secondary_measure_is_left_out_and_the_reading_kept() {
     let mut reading = reading();
     reading.measures.frequency_hz = Some(198.0);
     reading.measures.power_factor = Some(f64::NAN);
+    reading.measures.soc_pct = Some(100.1);
     reading.measures.phases =
         vec![Phase { voltage_v: Some(-1.0), power_w: Some(1.0), current_a: Some(500.0) }];
     let mut left_out = Vec::new();
     Limits::default().check(&mut reading, |which| left_out.push(which)).unwrap();
-    assert_eq!(left_out, [LeftOut::PowerFactor, LeftOut::Frequency, LeftOut::Voltage, LeftOut::Current]);
+    let expected = [
+        LeftOut::PowerFactor,
+        LeftOut::Frequency,
+        LeftOut::StateOfCharge,
+        LeftOut::Voltage,
+        LeftOut::Current,
+    ];
+    assert_eq!(left_out, expected);
     assert_eq!(reading.measures.frequency_hz, None);
     assert_eq!(reading.measures.phases, [Phase { power_w: Some(1.0), ..Phase::default() }]);
 }

@@ -68,6 +68,7 @@ impl Measures {
             current_a,
             power_factor,
             frequency_hz,
+            soc_pct,
             phases,
         } = self;
         let mut seen = Comparison::default();
@@ -78,6 +79,7 @@ impl Measures {
         seen.see(*current_a, other.current_a);
         seen.see(*power_factor, other.power_factor);
         seen.see(*frequency_hz, other.frequency_hz);
+        seen.see(*soc_pct, other.soc_pct);
         // A phase beyond the end is one that says nothing.
         for (number, theirs) in other.phases.iter().enumerate() {
             let Phase { power_w, voltage_v, current_a } = phases.get(number).copied().unwrap_or_default();
@@ -97,6 +99,7 @@ impl Measures {
             current_a,
             power_factor,
             frequency_hz,
+            soc_pct,
             phases,
         } = self;
         take(power_w, other.power_w);
@@ -106,6 +109,7 @@ impl Measures {
         take(current_a, other.current_a);
         take(power_factor, other.power_factor);
         take(frequency_hz, other.frequency_hz);
+        take(soc_pct, other.soc_pct);
         // Phases at the end that say nothing add nothing.
         let said = other.phases.iter().rposition(|phase| !phase.is_empty()).map_or(0, |last| last + 1);
         if phases.len() < said {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Timestamp, TsSource};
+use crate::Timestamp;
 use proptest::option;
 use proptest::prelude::*;
 
@@ -15,27 +15,27 @@ fn reading() -> impl Strategy<Value = Reading> {
     (
         (value(), value(), value()),
         (register(), register()),
-        (value(), value()),
+        (value(), value(), value()),
         prop::collection::vec(phase, 0..=3),
         option::of(0..2_i64),
     )
         .prop_map(|(single, registers, others, phases, epoch)| Reading {
-            meter_id: "m".to_owned(),
-            ts: Timestamp::from_micros(0),
-            received_at: Timestamp::from_micros(0),
-            ts_source: TsSource::Device,
-            measures: Measures {
-                power_w: single.0,
-                energy_import_mwh: registers.0,
-                energy_export_mwh: registers.1,
-                voltage_v: single.1,
-                current_a: single.2,
-                power_factor: others.0,
-                frequency_hz: others.1,
-                phases,
-            },
             register_epoch: epoch.map(Timestamp::from_micros),
-            redelivered: false,
+            ..Reading::new(
+                "m",
+                Timestamp::from_micros(0),
+                Measures {
+                    power_w: single.0,
+                    energy_import_mwh: registers.0,
+                    energy_export_mwh: registers.1,
+                    voltage_v: single.1,
+                    current_a: single.2,
+                    power_factor: others.0,
+                    frequency_hz: others.1,
+                    soc_pct: others.2,
+                    phases,
+                },
+            )
         })
 }
 
@@ -52,6 +52,7 @@ fn values(reading: &Reading) -> Vec<(String, f64)> {
         ("current".to_owned(), measures.current_a),
         ("factor".to_owned(), measures.power_factor),
         ("frequency".to_owned(), measures.frequency_hz),
+        ("charge".to_owned(), measures.soc_pct),
         ("epoch".to_owned(), register(reading.register_epoch.map(Timestamp::micros))),
     ];
     for (number, phase) in measures.phases.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use prost::Message;
 
-use crate::{DeadLetter, Measures, Phase, Reading, Timestamp, TsSource};
+use crate::{DeadLetter, Measures, MeterInfo, Phase, Reading, Timestamp, TsSource};
 
 /// Why a record can't be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -17,21 +17,33 @@ pub enum WireError {
 
 /// Appends a reading's value to `out`; the key is the meter id.
 pub fn encode_reading(reading: &Reading, out: &mut Vec<u8>) {
-    let measures = &reading.measures;
+    let Measures {
+        power_w,
+        energy_import_mwh,
+        energy_export_mwh,
+        voltage_v,
+        current_a,
+        power_factor,
+        frequency_hz,
+        soc_pct,
+        phases,
+    } = &reading.measures;
     let message = ReadingMessage {
         ts_us: reading.ts.micros(),
         received_at_us: reading.received_at.micros(),
         ts_source: i32::from(reading.ts_source == TsSource::Arrival),
-        power_w: measures.power_w,
-        energy_import_mwh: measures.energy_import_mwh,
-        energy_export_mwh: measures.energy_export_mwh,
-        voltage_v: measures.voltage_v,
-        current_a: measures.current_a,
-        power_factor: measures.power_factor,
-        frequency_hz: measures.frequency_hz,
-        phases: measures.phases.iter().map(PhaseMessage::from).collect(),
+        power_w: *power_w,
+        energy_import_mwh: *energy_import_mwh,
+        energy_export_mwh: *energy_export_mwh,
+        voltage_v: *voltage_v,
+        current_a: *current_a,
+        power_factor: *power_factor,
+        frequency_hz: *frequency_hz,
+        phases: phases.iter().map(PhaseMessage::from).collect(),
         register_epoch_us: reading.register_epoch.map(Timestamp::micros),
         redelivered: reading.redelivered,
+        soc_pct: *soc_pct,
+        meter_info: reading.meter_info.as_deref().map(MeterInfoMessage::from),
     };
     message.encode_raw(out);
 }
@@ -56,10 +68,12 @@ pub fn decode_reading(key: Option<&[u8]>, value: &[u8]) -> Result<Reading, WireE
             current_a: message.current_a,
             power_factor: message.power_factor,
             frequency_hz: message.frequency_hz,
+            soc_pct: message.soc_pct,
             phases: message.phases.iter().map(Phase::from).collect(),
         },
         register_epoch: message.register_epoch_us.map(Timestamp::from_micros),
         redelivered: message.redelivered,
+        meter_info: message.meter_info.map(|info| Box::new(info.into())),
     })
 }
 
@@ -124,6 +138,20 @@ struct ReadingMessage {
     register_epoch_us: Option<i64>,
     #[prost(bool, tag = "13")]
     redelivered: bool,
+    #[prost(double, optional, tag = "14")]
+    soc_pct: Option<f64>,
+    #[prost(message, optional, tag = "15")]
+    meter_info: Option<MeterInfoMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct MeterInfoMessage {
+    #[prost(string, tag = "1")]
+    route: String,
+    #[prost(string, tag = "2")]
+    family: String,
+    #[prost(double, optional, tag = "3")]
+    max_power_w: Option<f64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -154,6 +182,22 @@ struct DeadLetterMessage {
     route: Option<String>,
     #[prost(string, optional, tag = "8")]
     broker: Option<String>,
+}
+
+// === impl MeterInfoMessage ===
+
+impl From<&MeterInfo> for MeterInfoMessage {
+    fn from(info: &MeterInfo) -> Self {
+        let MeterInfo { route, family, max_power_w } = info;
+        Self { route: route.clone(), family: family.clone(), max_power_w: *max_power_w }
+    }
+}
+
+impl From<MeterInfoMessage> for MeterInfo {
+    fn from(message: MeterInfoMessage) -> Self {
+        let MeterInfoMessage { route, family, max_power_w } = message;
+        Self { route, family, max_power_w }
+    }
 }
 
 // === impl PhaseMessage ===

@@ -15,10 +15,11 @@ prop_compose! {
         arrival in any::<bool>(),
         power_w in option::of(-1e5..1e5),
         registers in (option::of(0..i64::MAX), option::of(0..i64::MAX)),
-        secondary in (option::of(0.0..500.0), option::of(0.0..500.0), option::of(-1.0..1.0), option::of(40.0..70.0)),
+        secondary in (option::of(0.0..500.0), option::of(0.0..500.0), option::of(-1.0..1.0), option::of(40.0..70.0), option::of(0.0..100.0)),
         phases in prop::collection::vec(phase(), 0..4),
         epoch in option::of(0..1_800_000_000_000_000_i64),
         redelivered in any::<bool>(),
+        info in option::of(("[a-z/+#]{0,20}", "[a-z]{1,9}", option::of(1.0..1e5))),
     ) -> Reading {
         Reading {
             meter_id,
@@ -33,10 +34,14 @@ prop_compose! {
                 current_a: secondary.1,
                 power_factor: secondary.2,
                 frequency_hz: secondary.3,
+                soc_pct: secondary.4,
                 phases,
             },
             register_epoch: epoch.map(Timestamp::from_micros),
             redelivered,
+            meter_info: info.map(|(route, family, max_power_w)| {
+                Box::new(MeterInfo { route, family, max_power_w })
+            }),
         }
     }
 }
@@ -76,15 +81,11 @@ fn a_dead_letter_survives_the_wire() {
 #[test]
 fn a_field_of_a_later_version_is_ignored() {
     let mut bytes = Vec::new();
-    let reading = Reading {
-        meter_id: "m".to_owned(),
-        ts: Timestamp::from_micros(1_795_168_800_000_000),
-        received_at: Timestamp::from_micros(1_795_168_800_000_000),
-        ts_source: TsSource::Device,
-        measures: Measures { power_w: Some(1.0), ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
-    };
+    let reading = Reading::new(
+        "m",
+        Timestamp::from_micros(1_795_168_800_000_000),
+        Measures { power_w: Some(1.0), ..Measures::default() },
+    );
     encode_reading(&reading, &mut bytes);
     // Field 99, a varint.
     bytes.extend_from_slice(&[0x98, 0x06, 0x01]);
@@ -111,7 +112,7 @@ fn the_schema_says_what_the_code_does() {
         message.field.iter().map(field).collect()
     };
     let source = include_str!("wire.rs");
-    for message in ["Reading", "Phase", "DeadLetter"] {
+    for message in ["Reading", "MeterInfo", "Phase", "DeadLetter"] {
         let start = source.find(&format!("struct {message}Message {{")).unwrap();
         let body = &source[start..start + source[start..].find("\n}").unwrap()];
         let in_code: Vec<(String, i32, String)> = body.split("#[prost(").skip(1).map(field_in_code).collect();

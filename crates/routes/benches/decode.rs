@@ -10,9 +10,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use wattline_formats::Memory;
 use wattline_reading::{Limits, Timestamp};
-use wattline_routes::{Decoded, Input, Judge, RouteSettings, Routes};
+use wattline_routes::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
 const ROUNDS: usize = 15;
 /// Messages of one round, about.

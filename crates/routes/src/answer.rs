@@ -1,11 +1,11 @@
 //! What was made of a message, as one JSON object: `wattlinectl decode` prints it, and the tests compare it.
 
-use serde::Serialize;
-use wattline_formats::{Memory, Omission};
-use wattline_reading::register::to_wh;
-use wattline_reading::{Measures, Phase, Reading};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use wattline_formats::Omission;
+use wattline_reading::{MEASURES, Measure, Measures, PHASE_MEASURES, Phase, Reading};
 
-use crate::{Decoded, Input, Judge};
+use crate::{Decoded, Input, Judge, Memory};
 
 /// What ingest makes of one message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,41 +60,14 @@ pub struct Shown {
     meter_id: String,
     ts: String,
     ts_source: &'static str,
-    #[serde(flatten)]
-    measures: ShownMeasures,
+    #[serde(flatten, serialize_with = "show_measures")]
+    measures: Measures,
     #[serde(skip_serializing_if = "Option::is_none")]
     register_epoch: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct ShownMeasures {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    power_w: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    energy_import_wh: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    energy_export_wh: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    voltage_v: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_a: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    power_factor: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frequency_hz: Option<f64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    phases: Vec<ShownPhase>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-struct ShownPhase {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    power_w: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    voltage_v: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_a: Option<f64>,
-}
+/// Those that are there, by their names.
+struct ShownPhase<'a>(&'a Phase);
 
 /// Exactly what ingest would make of a message.
 #[must_use]
@@ -129,29 +102,34 @@ impl From<&Reading> for Shown {
             meter_id: reading.meter_id.clone(),
             ts: reading.ts.to_string(),
             ts_source: reading.ts_source.as_str(),
-            measures: ShownMeasures::from(&reading.measures),
+            measures: reading.measures.clone(),
             register_epoch: reading.register_epoch.map(|epoch| epoch.to_string()),
         }
     }
 }
 
-impl From<&Measures> for ShownMeasures {
-    fn from(measures: &Measures) -> Self {
-        Self {
-            power_w: measures.power_w,
-            energy_import_wh: measures.energy_import_mwh.map(to_wh),
-            energy_export_wh: measures.energy_export_mwh.map(to_wh),
-            voltage_v: measures.voltage_v,
-            current_a: measures.current_a,
-            power_factor: measures.power_factor,
-            frequency_hz: measures.frequency_hz,
-            phases: measures.phases.iter().map(ShownPhase::from).collect(),
-        }
+fn show_measures<S: Serializer>(measures: &Measures, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    show(&MEASURES, measures, &mut map)?;
+    if !measures.phases.is_empty() {
+        map.serialize_entry("phases", &measures.phases.iter().map(ShownPhase).collect::<Vec<_>>())?;
     }
+    map.end()
 }
 
-impl From<&Phase> for ShownPhase {
-    fn from(phase: &Phase) -> Self {
-        Self { power_w: phase.power_w, voltage_v: phase.voltage_v, current_a: phase.current_a }
+fn show<T, M: SerializeMap>(table: &[Measure<T>], of: &T, map: &mut M) -> Result<(), M::Error> {
+    for measure in table {
+        if let Some(value) = (measure.get)(of) {
+            map.serialize_entry(measure.name, &value)?;
+        }
+    }
+    Ok(())
+}
+
+impl Serialize for ShownPhase<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        show(&PHASE_MEASURES, self.0, &mut map)?;
+        map.end()
     }
 }

@@ -1,9 +1,8 @@
 //! Declarations as an operator writes them.
 
-use wattline_formats::Memory;
 use wattline_reading::{Limits, Timestamp};
 
-use crate::{Decoded, Input, Judge, RouteSettings, Routes};
+use crate::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
 fn judge(route: &str) -> anyhow::Result<Judge> {
     #[derive(serde::Deserialize)]

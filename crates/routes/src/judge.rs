@@ -2,10 +2,11 @@
 
 use wattline_formats::draft::Stop;
 use wattline_formats::message::Message;
-use wattline_formats::{Ignored, Memory, Omission, Omitted, Topic};
+use wattline_formats::{Ignored, Omission, Omitted, Topic};
 use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Reading, Reason, Timestamp};
 
+use crate::memory::Memory;
 use crate::resolve;
 use crate::route::{Route, Routes};
 
@@ -50,7 +51,7 @@ pub struct Judge {
 
 impl Judge {
     /// Finds the route, decodes, and checks each reading: a message is taken whole or refused whole. `memory` is
-    /// what families with memory know of earlier messages; `omitted` hears of each field that was left out.
+    /// what is known of earlier messages; `omitted` hears of each field that was left out.
     pub fn decide(
         &self,
         input: &Input<'_>,
@@ -77,7 +78,11 @@ impl Judge {
             Err(Stop::Ignore(why)) => Decoded::Ignore(why),
             Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
         };
-        self.check(decoded, route, omitted)
+        let mut decoded = self.check(decoded, route, omitted);
+        if let Decoded::Readings(readings) = &mut decoded {
+            memory.told.tell(readings, input.received_at, || route.info());
+        }
+        decoded
     }
 
     fn decode(
@@ -89,7 +94,7 @@ impl Judge {
     ) -> Result<Vec<Reading>, Stop> {
         let topic = Topic(input.topic);
         let message = Message { topic, payload: input.payload, options: &route.options };
-        let drafts = route.decoder.decode(&message, memory)?;
+        let drafts = route.decoder.decode(&message, &mut memory.families)?;
         drafts.omitted.iter().for_each(omitted);
         resolve::readings(drafts, route, input, &self.limits)
     }

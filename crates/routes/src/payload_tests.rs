@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use wattline_formats::{FAMILIES, Memory};
+use wattline_formats::FAMILIES;
 use wattline_reading::{Limits, Timestamp};
 
 use crate::answer::answer;
-use crate::{Decoded, Input, Judge, RouteSettings, Routes};
+use crate::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
 mod hostile;
 

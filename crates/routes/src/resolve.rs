@@ -3,7 +3,7 @@
 use wattline_formats::Ignored;
 use wattline_formats::draft::{Drafts, Stop};
 use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Measures, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource};
+use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource};
 
 use crate::judge::Input;
 use crate::route::Route;
@@ -41,6 +41,7 @@ pub(super) fn readings(
             measures,
             register_epoch: route.timing.epoch(&draft.register_epoch, input.received_at),
             redelivered: input.redelivered,
+            meter_info: None,
         });
     }
     Ok(readings)
@@ -57,22 +58,32 @@ fn adjust(measures: &mut Measures, route: &Route) {
     if route.is_plain() {
         return;
     }
+    let Measures {
+        power_w,
+        energy_import_mwh,
+        energy_export_mwh,
+        voltage_v: _,
+        current_a,
+        power_factor: _,
+        frequency_hz: _,
+        soc_pct: _,
+        phases,
+    } = measures;
     if let Some(multiplier) = route.multiplier {
         let scale = |value: &mut Option<f64>| *value = value.map(|value| multiplier.value(value));
-        scale(&mut measures.power_w);
-        scale(&mut measures.current_a);
-        for phase in &mut measures.phases {
-            scale(&mut phase.power_w);
-            scale(&mut phase.current_a);
+        scale(power_w);
+        scale(current_a);
+        for Phase { power_w, voltage_v: _, current_a } in phases.iter_mut() {
+            scale(power_w);
+            scale(current_a);
         }
-        for register in [&mut measures.energy_import_mwh, &mut measures.energy_export_mwh] {
+        for register in [&mut *energy_import_mwh, &mut *energy_export_mwh] {
             *register = register.map(|mwh| multiplier.register_mwh(mwh));
         }
     }
     if route.reversed {
-        std::mem::swap(&mut measures.energy_import_mwh, &mut measures.energy_export_mwh);
-        let phases = measures.phases.iter_mut().map(|phase| &mut phase.power_w);
-        for power in std::iter::once(&mut measures.power_w).chain(phases) {
+        std::mem::swap(energy_import_mwh, energy_export_mwh);
+        for power in std::iter::once(power_w).chain(phases.iter_mut().map(|phase| &mut phase.power_w)) {
             *power = power.map(|power| 0.0 - power);
         }
     }

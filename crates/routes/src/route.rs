@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use wattline_formats::time::DeviceTime;
 use wattline_formats::{Decoder, FAMILIES, Family, FamilyOptions, Multiplier};
 use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Measures, Reason, Timestamp, TsSource};
+use wattline_reading::{Measures, MeterInfo, Reason, Timestamp, TsSource};
 
 use crate::clocks::{Clock, Clocks};
 use crate::filter::{check_filter, covers, overlap};
@@ -231,6 +231,16 @@ impl Route {
                 format!("{power} W, at most {max} W either way (max_power_w of the route {:?})", self.filter),
             )),
             None => Ok(()),
+        }
+    }
+
+    /// What the registry of meters shall know of those that this route takes.
+    #[must_use]
+    pub fn info(&self) -> MeterInfo {
+        MeterInfo {
+            route: self.filter.clone(),
+            family: self.family.name.to_owned(),
+            max_power_w: self.max_power_w,
         }
     }
 

@@ -157,7 +157,7 @@ fn the_routes_bound_of_power_holds_behind_its_multiplier() {
         let received_at = Timestamp::from_micros(1_795_168_830_000_000);
         let (topic, payload) = ("wattline/m1/reading", payload.as_bytes());
         let input = crate::Input { topic, payload, retained: false, redelivered: false, received_at };
-        match judge.decide(&input, &mut wattline_formats::Memory::default(), |_| {}) {
+        match judge.decide(&input, &mut crate::Memory::default(), |_| {}) {
             crate::Decoded::Readings(_) => None,
             crate::Decoded::Reject(refusal) => Some(refusal.reason),
             other => panic!("{other:?}"),

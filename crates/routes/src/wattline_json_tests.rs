@@ -1,15 +1,15 @@
 //! The documented payloads, the ones devices really send, and any bytes at all.
 
 use proptest::prelude::*;
-use wattline_formats::{Family, Ignored, Memory};
-use wattline_reading::{Limits, Measures, Phase, Reading, Reason, Timestamp, TsSource};
+use wattline_formats::{Family, Ignored};
+use wattline_reading::{Limits, Measures, MeterInfo, Phase, Reading, Reason, Timestamp, TsSource};
 
-use crate::{Decoded, Input, Judge, RouteSettings, Routes, Sign, TimePolicy};
+use crate::{Decoded, Input, Judge, Memory, RouteSettings, Routes, Sign, TimePolicy};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_168_830_000_000);
 const DOCUMENTED: &str = r#"{"ts":"2026-11-20T10:00:00Z","power_w":432.1,"energy_import_wh":1234567.0,
   "energy_export_wh":0.0,"voltage_v":230.4,"current_a":1.9,"power_factor":0.98,"frequency_hz":50.0,
-  "phases":[{"power_w":100.5,"voltage_v":229,"current_a":0.5},{},{"power_w":-1}]}"#;
+  "soc_pct":81.5,"phases":[{"power_w":100.5,"voltage_v":229,"current_a":0.5},{},{"power_w":-1}]}"#;
 
 fn judge() -> Judge {
     judge_with(&RouteSettings::new("wattline/+/reading", Family::WATTLINE_JSON))
@@ -52,26 +52,31 @@ fn the_documented_payload_is_read_whole() {
     assert_eq!(
         reading(DOCUMENTED),
         Reading {
-            meter_id: "m1".to_owned(),
-            ts: Timestamp::from_micros(1_795_168_800_000_000),
             received_at: NOW,
-            ts_source: TsSource::Device,
-            measures: Measures {
-                power_w: Some(432.1),
-                energy_import_mwh: Some(1_234_567_000),
-                energy_export_mwh: Some(0),
-                voltage_v: Some(230.4),
-                current_a: Some(1.9),
-                power_factor: Some(0.98),
-                frequency_hz: Some(50.0),
-                phases: vec![
-                    phase(Some(100.5), Some(229.0), Some(0.5)),
-                    phase(None, None, None),
-                    phase(Some(-1.0), None, None),
-                ],
-            },
-            register_epoch: None,
-            redelivered: false,
+            meter_info: Some(Box::new(MeterInfo {
+                route: "wattline/+/reading".to_owned(),
+                family: "wattline-json".to_owned(),
+                max_power_w: None,
+            })),
+            ..Reading::new(
+                "m1",
+                Timestamp::from_micros(1_795_168_800_000_000),
+                Measures {
+                    power_w: Some(432.1),
+                    energy_import_mwh: Some(1_234_567_000),
+                    energy_export_mwh: Some(0),
+                    voltage_v: Some(230.4),
+                    current_a: Some(1.9),
+                    power_factor: Some(0.98),
+                    frequency_hz: Some(50.0),
+                    soc_pct: Some(81.5),
+                    phases: vec![
+                        phase(Some(100.5), Some(229.0), Some(0.5)),
+                        phase(None, None, None),
+                        phase(Some(-1.0), None, None),
+                    ],
+                }
+            )
         }
     );
 }

@@ -15,10 +15,12 @@ static SEEDED: OnceCell<()> = OnceCell::const_new();
 /// Energy is 50 Wh × (hour of the day modulo 4, plus 1) in each quarter-hour of home-1: 12 kWh on each UTC day.
 /// home-2 is the same but for one day without readings and one impossible quarter-hour; roof-1 feeds in.
 const SEED: &str = "
-INSERT INTO meter (meter_id, first_seen, last_seen, route) VALUES
-    ('home-1', '2026-10-01Z', '@END', 'shelly'), ('home-2', '2026-10-01Z', '@END', 'tasmota'),
-    ('roof-1', '2026-10-01Z', '@END', 'opendtu'), ('silent-1', '2026-10-01Z', '2026-11-08 04:00Z', 'tasmota'),
-    ('new-1', '2026-11-10 10:00Z', '2026-11-10 10:30Z', 'shelly');
+INSERT INTO meter (meter_id, first_seen, last_seen, route, family, expected_s) VALUES
+    ('home-1', '2026-10-01Z', '@END', '+/events/rpc', 'shelly', 60),
+    ('home-2', '2026-10-01Z', '@END', 'tele/+/SENSOR', 'tasmota', 60),
+    ('roof-1', '2026-10-01Z', '@END', 'solar/+/+/+', 'opendtu', 10),
+    ('silent-1', '2026-10-01Z', '2026-11-08 04:00Z', 'tele/+/SENSOR', 'tasmota', 300),
+    ('new-1', '2026-11-10 10:00Z', '2026-11-10 10:30Z', '+/events/rpc', 'shelly', NULL);
 INSERT INTO energy_15m (meter_key, bucket, import_wh, export_wh, import_coverage_ms, export_coverage_ms,
     import_quality, power_min_w, power_avg_w, power_max_w, reading_count)
 SELECT meter_key, bucket,

@@ -18,7 +18,7 @@ pub(crate) fn last(hours: i64, homes: &[&str]) -> View {
         ("home", homes.iter().map(|home| (*home).to_owned()).collect()),
         ("zone", vec!["Europe/Berlin".to_owned()]),
         ("price", vec!["30".to_owned()]),
-        ("route", ["shelly", "tasmota", "opendtu"].map(str::to_owned).to_vec()),
+        ("route", ["+/events/rpc", "tele/+/SENSOR", "solar/+/+/+"].map(str::to_owned).to_vec()),
         ("reason", ["malformed", "no_route", "ts_future"].map(str::to_owned).to_vec()),
         ("namespace", vec![".*".to_owned()]),
         ("service", vec![".*".to_owned()]),

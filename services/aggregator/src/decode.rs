@@ -65,18 +65,20 @@ mod tests {
 
     fn reading(ts_us: i64, power_w: Option<f64>, phases: usize) -> Reading {
         Reading {
-            meter_id: "meter-1".to_owned(),
-            ts: Timestamp::from_micros(ts_us),
             received_at: Timestamp::from_micros(5),
             ts_source: TsSource::Arrival,
-            measures: Measures {
-                power_w,
-                energy_import_mwh: Some(-3),
-                phases: vec![Phase { power_w, ..Phase::default() }; phases],
-                ..Measures::default()
-            },
             register_epoch: Some(Timestamp::from_micros(-1)),
             redelivered: true,
+            ..Reading::new(
+                "meter-1",
+                Timestamp::from_micros(ts_us),
+                Measures {
+                    power_w,
+                    energy_import_mwh: Some(-3),
+                    phases: vec![Phase { power_w, ..Phase::default() }; phases],
+                    ..Measures::default()
+                },
+            )
         }
     }
 

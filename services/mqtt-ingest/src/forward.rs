@@ -7,10 +7,9 @@ use parking_lot::Mutex;
 use rumqttc::{Publish, PublishOptions, QoS};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wattline_formats::Memory;
 use wattline_reading::wire::encode_reading;
 use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
-use wattline_routes::{Decoded, Input, Judge};
+use wattline_routes::{Decoded, Input, Judge, Memory};
 use wattline_service::Backoff;
 
 use crate::acknowledge::Failure;
@@ -441,17 +440,15 @@ mod tests {
 
     #[test]
     fn the_values_of_a_message_are_told_apart() {
-        let reading = |power_w| Reading {
-            meter_id: "m".to_owned(),
-            ts: Timestamp::from_micros(1_795_168_800_000_000),
-            received_at: Timestamp::from_micros(1_795_168_800_000_000),
-            ts_source: wattline_reading::TsSource::Device,
-            measures: wattline_reading::Measures {
-                power_w: Some(power_w),
-                ..wattline_reading::Measures::default()
-            },
-            register_epoch: None,
-            redelivered: false,
+        let reading = |power_w| {
+            Reading::new(
+                "m",
+                Timestamp::from_micros(1_795_168_800_000_000),
+                wattline_reading::Measures {
+                    power_w: Some(power_w),
+                    ..wattline_reading::Measures::default()
+                },
+            )
         };
         let readings = [reading(1.0), reading(2.0)];
         let mut values = Values::default();

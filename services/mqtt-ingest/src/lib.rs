@@ -28,8 +28,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wattline_formats::Memory;
-use wattline_routes::{Judge, Routes};
+use wattline_routes::{Judge, Memory, Routes};
 use wattline_service::{Backoff, Context};
 
 pub use config::Config;

@@ -30,7 +30,7 @@ export async function query(text, variables = {}) {
   return body.data;
 }
 
-const READING = `ts powerW energyImportWh energyExportWh voltageV currentA powerFactor frequencyHz
+const READING = `ts powerW energyImportWh energyExportWh voltageV currentA powerFactor frequencyHz socPct
   phases { powerW voltageV currentA }`;
 const ENERGY = "energyWh coverage quality estimated complete";
 

@@ -124,6 +124,7 @@ function showMeasures() {
     ["Current", reading.currentA, format.amperes],
     ["Power factor", reading.powerFactor, format.factor],
     ["Frequency", reading.frequencyHz, format.hertz],
+    ["State of charge", reading.socPct, (percent) => format.percent(percent / 100)],
     ["Import register", reading.energyImportWh, (wh) => `${format.register(wh)}\u00a0kWh`],
     ["Export register", reading.energyExportWh, (wh) => `${format.register(wh)}\u00a0kWh`],
     ...(reading.phases ?? []).map((phase, index) => [

@@ -5,23 +5,25 @@
 pub mod bisect;
 pub mod clock;
 pub mod copy;
+pub mod habits;
 pub mod letters;
 pub mod meters;
 pub mod plan;
 pub mod stored;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use wattline_reading::limits::Reason;
-use wattline_reading::{Reading, Timestamp};
+use wattline_reading::{Reading, Timestamp, measures};
 use wattline_stream::{Blockers, Offsets, Span, Stream};
 
 use crate::batch::{Content, Record, Refused, Set};
 use crate::failure::Failure;
 use crate::metrics::Way;
 use crate::outcome::{self, Counts, Outcome};
-use crate::session::Session;
+use crate::session::{STAGING, Session};
 use copy::Row;
 use meters::{Meter, Meters};
 use plan::{Incoming, Key, Letter, Redelivery, RefusedRecord, Rows, Source};
@@ -248,25 +250,26 @@ pub fn refused_reading<'a>(
 
 async fn copy_rows(session: &mut Session, rows: &Rows<'_>) -> Result<(), Failure> {
     if !rows.new.is_empty() {
-        copy::copy_in(session, copy::INTO_READING, &[&rows.new]).await?;
+        copy::copy_in(session, &copy::INTO_READING, &[&rows.new]).await?;
     }
     upsert(session, &[&rows.filled]).await
 }
 
 /// Rows with all their values as they shall be; those that the table has get what was missing in it.
 async fn upsert(session: &mut Session, rows: &[&[Row<'_>]]) -> Result<(), Failure> {
-    const UPSERT: &str = "INSERT INTO reading SELECT * FROM wattline_staging ON CONFLICT (meter_key, ts) DO UPDATE \
-        SET power_w = excluded.power_w, energy_import_wh = excluded.energy_import_wh, \
-        energy_export_wh = excluded.energy_export_wh, voltage_v = excluded.voltage_v, \
-        current_a = excluded.current_a, power_factor = excluded.power_factor, \
-        frequency_hz = excluded.frequency_hz, phase_power_w = excluded.phase_power_w, \
-        phase_voltage_v = excluded.phase_voltage_v, phase_current_a = excluded.phase_current_a, \
-        register_epoch = excluded.register_epoch";
+    static UPSERT: LazyLock<String> = LazyLock::new(|| {
+        let of_measures: String =
+            measures::columns().map(|name| format!("{name} = excluded.{name}, ")).collect();
+        format!(
+            "INSERT INTO reading SELECT * FROM {STAGING} ON CONFLICT (meter_key, ts) DO UPDATE \
+            SET {of_measures}register_epoch = excluded.register_epoch"
+        )
+    });
     if rows.iter().all(|rows| rows.is_empty()) {
         return Ok(());
     }
-    copy::copy_in(session, copy::INTO_STAGING, rows).await?;
-    let statement = session.prepared(UPSERT).await?;
+    copy::copy_in(session, &copy::INTO_STAGING, rows).await?;
+    let statement = session.prepared(&UPSERT).await?;
     session.client().execute(&statement, &[]).await?;
     Ok(())
 }

@@ -8,13 +8,12 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
-use wattline_formats::Memory;
 use wattline_mqtt_ingest::Config;
 use wattline_mqtt_ingest::config::MqttSettings;
 use wattline_reading::Timestamp;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_routes::answer::{Answer, answer};
-use wattline_routes::{Decoded, Input, Judge, RouteSettings, Routes};
+use wattline_routes::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
 /// Decodes messages as ingest does with a configuration; remembers what it has decoded, as ingest does.
 #[derive(Debug)]

@@ -44,6 +44,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_meter_clock"),
     migration!(7, "0007_dead_letter_broker"),
     migration!(8, "0008_sink_outcome"),
+    migration!(9, "0009_soc"),
+    migration!(10, "0010_registry"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.

@@ -13,8 +13,9 @@ pub(super) const FAMILY: Family = Family {
         ("huawei-solar/+/+", "{2}"),
     ],
     reads: "inverter: active_power, accumulated_yield_energy, grid_voltage, grid_frequency, power_factor; channel `grid`: \
-            power_meter_active_power, grid_accumulated_energy, grid_exported_energy, phases",
-    units: "W, kWh, V, A, Hz",
+            power_meter_active_power, grid_accumulated_energy, grid_exported_energy, phases; channel `battery`: \
+            storage_state_of_capacity",
+    units: "W, kWh, V, A, Hz, %",
     sign: "an inverter feeds in; the grid meter's power is + export and is turned",
     time: "`timestamp` where it is there, else arrival",
     documents: &["https://github.com/wlcrs/huawei-solar-lib", "https://github.com/wlcrs/huawei_solar"],
@@ -58,6 +59,8 @@ const GRID: &[Field] = &[
     ("power_meter_reactive_power", Not(Omitted::ReactivePower), One),
 ];
 
+const BATTERY: &[Field] = &[("storage_state_of_capacity", StateOfCharge, One)];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let name = message.topic.last();
@@ -65,16 +68,16 @@ fn decode(message: &Message<'_>) -> Outcome {
         if is_status_word(text) {
             return Err(Ignored::Status.into());
         }
-        return if find(GRID, name).is_some() {
-            message.single(Draft::of("grid", DeviceTime::Absent), name, GRID)
-        } else {
-            message.single(Draft::default(), name, INVERTER)
-        };
+        let (channel, fields) = [("grid", GRID), ("battery", BATTERY)]
+            .into_iter()
+            .find(|(_, fields)| find(fields, name).is_some())
+            .unwrap_or(("", INVERTER));
+        return message.single(Draft::of(channel, DeviceTime::Absent), name, fields);
     }
     let json = message.json()?;
     let time = DeviceTime::from_json(json.get("timestamp"));
     let mut drafts = Drafts::default();
-    for (channel, fields) in [("", INVERTER), ("grid", GRID)] {
+    for (channel, fields) in [("", INVERTER), ("grid", GRID), ("battery", BATTERY)] {
         let mut draft = Draft::of(channel, time.clone());
         collect(&json, fields, &mut draft, &mut drafts.omitted)?;
         drafts.drafts.push(draft);

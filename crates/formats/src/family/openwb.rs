@@ -7,8 +7,8 @@ pub(super) const FAMILY: Family = Family {
     title: "openWB",
     routes: &[("openWB/+/+", "openWB"), ("openWB/+/+/+", "openWB"), ("openWB/+/+/+/+", "openWB")],
     reads: "1.9: evu, lp/N, pv with W, WhImported, WhExported, kWhCounter, phases; 2.x: counter/N, chargepoint/N, \
-            pv/N with get/power, imported, exported, powers, voltages, currents, frequency",
-    units: "W, Wh, kWh (`kWhCounter`), V, A, Hz",
+            pv/N with get/power, imported, exported, powers, voltages, currents, frequency; bat and bat/N with get/soc",
+    units: "W, Wh, kWh (`kWhCounter`), V, A, Hz, %",
     sign: "+ import; inverters are negative when they feed in",
     time: "arrival",
     documents: &["https://github.com/snaptec/openWB", "https://github.com/openWB/core"],
@@ -50,11 +50,17 @@ const VERSION_2: &[Field] = &[
     ("daily_yield", Not(Omitted::DayCounter), One),
 ];
 
+const BATTERY: &[Field] = &[("soc", StateOfCharge, One)];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let levels: Vec<&str> = message.topic.0.split('/').take(6).collect();
     match levels.as_slice() {
         [_, kind @ ("counter" | "chargepoint" | "pv"), number, "get", name] => {
             version_2(message, format!("{kind}/{number}"), name)
+        }
+        [_, "bat", "get", name] => message.single(Draft::of("bat", DeviceTime::Absent), name, BATTERY),
+        [_, "bat", number, "get", name] => {
+            message.single(Draft::of(format!("bat/{number}"), DeviceTime::Absent), name, BATTERY)
         }
         [_, "evu", name] => message.single(Draft::of("evu", DeviceTime::Absent), name, VERSION_1),
         [_, "pv", "WhCounter"] => {

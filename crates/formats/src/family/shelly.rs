@@ -1,6 +1,8 @@
 //! Shelly Gen2 and later: notifications on `<device>/events/rpc`, and a component's whole status on
 //! `<device>/status/<component>`.
 
+use wattline_reading::Meeting;
+
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
@@ -114,16 +116,9 @@ fn merge(drafts: &mut Drafts) {
     for draft in drafts.drafts.drain(..) {
         match merged.iter_mut().find(|other| other.channel == draft.channel) {
             Some(other) => {
-                let (ours, theirs) = (&mut other.measures, draft.measures);
-                ours.power_w = ours.power_w.or(theirs.power_w);
-                ours.energy_import_mwh = ours.energy_import_mwh.or(theirs.energy_import_mwh);
-                ours.energy_export_mwh = ours.energy_export_mwh.or(theirs.energy_export_mwh);
-                ours.voltage_v = ours.voltage_v.or(theirs.voltage_v);
-                ours.current_a = ours.current_a.or(theirs.current_a);
-                ours.power_factor = ours.power_factor.or(theirs.power_factor);
-                ours.frequency_hz = ours.frequency_hz.or(theirs.frequency_hz);
-                if ours.phases.is_empty() {
-                    ours.phases = theirs.phases;
+                // What contradicts stays a reading of its own: two of one instant, which is not for a decoder to judge.
+                if other.measures.absorb(&draft.measures) == Meeting::Conflict {
+                    merged.push(draft);
                 }
             }
             None => merged.push(draft),

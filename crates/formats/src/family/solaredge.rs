@@ -8,8 +8,8 @@ pub(super) const FAMILY: Family = Family {
     title: "SolarEdge (solaredge2mqtt)",
     routes: &[("solaredge/modbus/#", "solaredge/{3+}")],
     reads: "inverter: ac.power.actual, energytotal, ac.voltage, ac.current, ac.frequency; meter: power.actual, \
-            energy.totalimport, energy.totalexport",
-    units: "W, Wh, V, A, Hz",
+            energy.totalimport, energy.totalexport; battery: state_of_charge",
+    units: "W, Wh, V, A, Hz, %",
     sign: "an inverter feeds in; a meter's power is + export and is turned",
     time: "`timestamp` where it is there, else arrival",
     documents: &["https://github.com/DerOetzi/solaredge2mqtt"],
@@ -35,6 +35,9 @@ fn decode(message: &Message<'_>) -> Outcome {
                 set_json(&mut draft, quantity, value, One, name, &mut omitted)?;
             }
         }
+    } else if let Some(soc) = json.get("state_of_charge") {
+        // All else of a battery is its direct current side.
+        set_json(&mut draft, StateOfCharge, soc, One, "state_of_charge", &mut omitted)?;
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

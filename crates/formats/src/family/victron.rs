@@ -12,9 +12,11 @@ pub(super) const FAMILY: Family = Family {
         ("N/+/genset/+/#", "{2}/{3}/{4}"),
         ("N/+/evcharger/+/#", "{2}/{3}/{4}"),
         ("N/+/heatpump/+/#", "{2}/{3}/{4}"),
+        ("N/+/battery/+/#", "{2}/{3}/{4}"),
     ],
-    reads: "`Ac/Power`, `Ac/Energy/Forward`, `Ac/Energy/Reverse`, `Ac/LN/Power|Voltage|Current`, `Ac/Frequency`",
-    units: "W, kWh, V, A, Hz",
+    reads: "`Ac/Power`, `Ac/Energy/Forward`, `Ac/Energy/Reverse`, `Ac/LN/Power|Voltage|Current`, `Ac/Frequency`; of a \
+            battery `Soc`",
+    units: "W, kWh, V, A, Hz, %",
     sign: "+ import; `pvinverter` and `genset` feed in: negative, counted as export",
     time: "arrival",
     documents: &[
@@ -30,6 +32,9 @@ fn decode(message: &Message<'_>) -> Outcome {
     let path = message.topic.from(5);
     let generates = matches!(service, "pvinverter" | "genset");
     let (quantity, unit) = match path {
+        // All else of a battery is its direct current side.
+        "Soc" if service == "battery" => (StateOfCharge, One),
+        _ if service == "battery" => return Err(Ignored::OtherQuantity.into()),
         "Ac/Power" if generates => (PowerGenerated, One),
         "Ac/Power" => (Power, One),
         "Ac/Energy/Forward" if generates => (Export, Kilo),

@@ -70,6 +70,7 @@ fn read(reader: &mut Reader<'_>, message: &Message<'_>, draft: &mut Draft) -> Re
             "current_a" => measures.current_a = number(reader, &name)?,
             "power_factor" => measures.power_factor = number(reader, &name)?,
             "frequency_hz" => measures.frequency_hz = number(reader, &name)?,
+            "soc_pct" => measures.soc_pct = number(reader, &name)?,
             "phases" => measures.phases = phases(reader)?,
             _ => drop(reader.scalar()?),
         }

@@ -19,7 +19,7 @@ use wattline_aggregator::config::{AuditSettings, MarkSettings, RecomputeSettings
 use wattline_aggregator::{Config, audit};
 use wattline_localstack::{ServerKind, ServiceKind, ServiceProcess, Stack, StackOptions, poll_until};
 use wattline_reading::register::to_wh;
-use wattline_reading::{Measures, Reading, Timestamp, TsSource, wire};
+use wattline_reading::{Measures, Reading, Timestamp, wire};
 use wattline_service::kafka::{TopicIdentity, topic_identity};
 use wattline_service::{Context, DatabaseSettings, KafkaSettings};
 
@@ -67,18 +67,17 @@ async fn stack() -> &'static Stack {
 /// A reading with both registers, in mWh, and power.
 pub(crate) fn reading(meter: &str, ts_us: i64, import_mwh: i64, power_w: f64) -> Reading {
     Reading {
-        meter_id: meter.to_owned(),
-        ts: Timestamp::from_micros(ts_us),
         received_at: Timestamp::now(),
-        ts_source: TsSource::Device,
-        measures: Measures {
-            power_w: Some(power_w),
-            energy_import_mwh: Some(import_mwh),
-            energy_export_mwh: Some(import_mwh / 3),
-            ..Measures::default()
-        },
-        register_epoch: None,
-        redelivered: false,
+        ..Reading::new(
+            meter,
+            Timestamp::from_micros(ts_us),
+            Measures {
+                power_w: Some(power_w),
+                energy_import_mwh: Some(import_mwh),
+                energy_export_mwh: Some(import_mwh / 3),
+                ..Measures::default()
+            },
+        )
     }
 }
 

@@ -161,11 +161,11 @@ impl LiveEvent {
         let cursor = cursor.to_string();
         match event {
             Event::Snapshot(readings) => Self::Snapshot(LiveSnapshot {
-                readings: readings.into_iter().map(Reading::from).collect(),
+                readings: readings.iter().map(|reading| Reading::from(&**reading)).collect(),
                 cursor,
             }),
             Event::Reading { reading, late, merged } => {
-                Self::Reading(LiveReading { reading: reading.into(), late, merged, cursor })
+                Self::Reading(LiveReading { reading: Reading::from(&*reading), late, merged, cursor })
             }
             Event::Lagged { lost, reason } => Self::Lagged(LiveLagged {
                 lost: lost.map(|lost| i64::try_from(lost).unwrap_or(i64::MAX)),

@@ -75,7 +75,7 @@ impl MeterQuery {
 }
 
 fn take(latest: &mut HashMap<i32, wattline_reading::Reading>, key: i32) -> Option<Reading> {
-    latest.remove(&key).map(Reading::from)
+    latest.remove(&key).as_ref().map(Reading::from)
 }
 
 // === impl Meter ===
@@ -109,6 +109,31 @@ impl Meter {
     /// When that was measured, to about a minute.
     async fn clock_measured_at(&self) -> Option<DateTime<Utc>> {
         self.row.clock.map(|(_, at)| at)
+    }
+
+    /// Topic filter of the route that its messages come by; null until the pipeline told it.
+    async fn route(&self) -> Option<&str> {
+        self.row.route.as_deref()
+    }
+
+    /// The device family that decodes its messages; null until the pipeline told it.
+    async fn family(&self) -> Option<&str> {
+        self.row.family.as_deref()
+    }
+
+    /// The most that it can take or give, in W, where its route says so.
+    async fn max_power_w(&self) -> Option<f64> {
+        self.row.max_power_w
+    }
+
+    /// Usual distance of its readings in s: what is later is overdue. Null before there were enough of them.
+    async fn expected_s(&self) -> Option<i32> {
+        self.row.expected_s
+    }
+
+    /// Step of its import register in Wh, as a power of ten. Null before the register has moved often enough.
+    async fn resolution_wh(&self) -> Option<f64> {
+        self.row.resolution_wh
     }
 
     /// Its newest reading.

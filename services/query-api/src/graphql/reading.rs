@@ -1,11 +1,9 @@
 //! Raw readings.
 
-use std::sync::Arc;
-
 use async_graphql::connection::{Connection, Edge, EmptyFields};
-use async_graphql::{Enum, Object, SimpleObject};
+use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
-use wattline_reading::{TsSource, register};
+use wattline_reading::{Measures, TsSource, register};
 
 use super::page_rows;
 use crate::config::LimitSettings;
@@ -16,8 +14,35 @@ use crate::store::{MeterRow, Page, ReadingRange, Store};
 pub(super) type ReadingConnection = Connection<String, Reading, EmptyFields, EmptyFields>;
 
 /// What one meter measured at one instant. What is unknown is null, never zero.
-#[derive(Clone, Debug)]
-pub(super) struct Reading(Arc<wattline_reading::Reading>);
+#[derive(Clone, Debug, SimpleObject)]
+pub(super) struct Reading {
+    /// Event time: the device's own where it has a trustworthy one, else arrival.
+    ts: DateTime<Utc>,
+    /// Where `ts` comes from.
+    ts_source: Source,
+    /// Arrival at the server.
+    received_at: DateTime<Utc>,
+    /// Active power in W: + import (consumption), - export.
+    power_w: Option<f64>,
+    /// Cumulative import register in Wh.
+    energy_import_wh: Option<f64>,
+    /// Cumulative export register in Wh.
+    energy_export_wh: Option<f64>,
+    /// Voltage in V, total or single phase.
+    voltage_v: Option<f64>,
+    /// Current in A, total or single phase.
+    current_a: Option<f64>,
+    /// Power factor, -1 to 1.
+    power_factor: Option<f64>,
+    /// Mains frequency in Hz.
+    frequency_hz: Option<f64>,
+    /// State of charge of a battery in %, 0 to 100.
+    soc_pct: Option<f64>,
+    /// L1 to L3; empty where the meter says nothing of phases.
+    phases: Vec<Phase>,
+    /// When the device's counters began at zero, where it says so.
+    register_epoch: Option<DateTime<Utc>>,
+}
 
 /// Where a reading's event time comes from.
 #[derive(Clone, Copy, Debug, Enum, Eq, PartialEq)]
@@ -58,7 +83,7 @@ pub(super) async fn page(store: &Store, meter: &MeterRow, page: ReadingPage) -> 
     let mut connection = Connection::new(has_previous, has_next);
     connection.edges.extend(
         rows.into_iter()
-            .map(|reading| Edge::new(format!("{:x}", reading.ts.micros()), Reading::from(reading))),
+            .map(|reading| Edge::new(format!("{:x}", reading.ts.micros()), Reading::from(&reading))),
     );
     Ok(connection)
 }
@@ -109,89 +134,44 @@ fn cursor(text: &str) -> Result<DateTime<Utc>> {
 
 // === impl Reading ===
 
-impl From<wattline_reading::Reading> for Reading {
-    fn from(reading: wattline_reading::Reading) -> Self {
-        Self(Arc::new(reading))
-    }
-}
-
-impl From<Arc<wattline_reading::Reading>> for Reading {
-    fn from(reading: Arc<wattline_reading::Reading>) -> Self {
-        Self(reading)
-    }
-}
-
-/// What one meter measured at one instant. What is unknown is null, never zero.
-#[Object]
-impl Reading {
-    /// Event time: the device's own where it has a trustworthy one, else arrival.
-    async fn ts(&self) -> DateTime<Utc> {
-        self.0.ts.to_chrono()
-    }
-
-    /// Where `ts` comes from.
-    async fn ts_source(&self) -> Source {
-        match self.0.ts_source {
-            TsSource::Device => Source::Device,
-            TsSource::Arrival => Source::Arrival,
+impl From<&wattline_reading::Reading> for Reading {
+    fn from(reading: &wattline_reading::Reading) -> Self {
+        let Measures {
+            power_w,
+            energy_import_mwh,
+            energy_export_mwh,
+            voltage_v,
+            current_a,
+            power_factor,
+            frequency_hz,
+            soc_pct,
+            phases,
+        } = &reading.measures;
+        Self {
+            ts: reading.ts.to_chrono(),
+            ts_source: match reading.ts_source {
+                TsSource::Device => Source::Device,
+                TsSource::Arrival => Source::Arrival,
+            },
+            received_at: reading.received_at.to_chrono(),
+            power_w: *power_w,
+            energy_import_wh: energy_import_mwh.map(register::to_wh),
+            energy_export_wh: energy_export_mwh.map(register::to_wh),
+            voltage_v: *voltage_v,
+            current_a: *current_a,
+            power_factor: *power_factor,
+            frequency_hz: *frequency_hz,
+            soc_pct: *soc_pct,
+            phases: phases.iter().copied().map(Phase::from).collect(),
+            register_epoch: reading.register_epoch.map(wattline_reading::Timestamp::to_chrono),
         }
     }
+}
 
-    /// Arrival at the server.
-    async fn received_at(&self) -> DateTime<Utc> {
-        self.0.received_at.to_chrono()
-    }
-
-    /// Active power in W: + import (consumption), - export.
-    async fn power_w(&self) -> Option<f64> {
-        self.0.measures.power_w
-    }
-
-    /// Cumulative import register in Wh.
-    async fn energy_import_wh(&self) -> Option<f64> {
-        self.0.measures.energy_import_mwh.map(register::to_wh)
-    }
-
-    /// Cumulative export register in Wh.
-    async fn energy_export_wh(&self) -> Option<f64> {
-        self.0.measures.energy_export_mwh.map(register::to_wh)
-    }
-
-    /// Voltage in V, total or single phase.
-    async fn voltage_v(&self) -> Option<f64> {
-        self.0.measures.voltage_v
-    }
-
-    /// Current in A, total or single phase.
-    async fn current_a(&self) -> Option<f64> {
-        self.0.measures.current_a
-    }
-
-    /// Power factor, -1 to 1.
-    async fn power_factor(&self) -> Option<f64> {
-        self.0.measures.power_factor
-    }
-
-    /// Mains frequency in Hz.
-    async fn frequency_hz(&self) -> Option<f64> {
-        self.0.measures.frequency_hz
-    }
-
-    /// L1 to L3; empty where the meter says nothing of phases.
-    async fn phases(&self) -> Vec<Phase> {
-        let phases = self.0.measures.phases.iter();
-        phases
-            .map(|phase| Phase {
-                power_w: phase.power_w,
-                voltage_v: phase.voltage_v,
-                current_a: phase.current_a,
-            })
-            .collect()
-    }
-
-    /// When the device's counters began at zero, where it says so.
-    async fn register_epoch(&self) -> Option<DateTime<Utc>> {
-        self.0.register_epoch.map(wattline_reading::Timestamp::to_chrono)
+impl From<wattline_reading::Phase> for Phase {
+    fn from(phase: wattline_reading::Phase) -> Self {
+        let wattline_reading::Phase { power_w, voltage_v, current_a } = phase;
+        Self { power_w, voltage_v, current_a }
     }
 }
 

@@ -93,17 +93,16 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wattline_reading::{Measures, TsSource};
+    use wattline_reading::Measures;
 
     fn reading(second: i64, power_w: Option<f64>, voltage_v: Option<f64>) -> Arc<Reading> {
         Arc::new(Reading {
-            meter_id: "a".to_owned(),
-            ts: Timestamp::from_micros(second * 1_000_000),
             received_at: Timestamp::from_micros(0),
-            ts_source: TsSource::Device,
-            measures: Measures { power_w, voltage_v, ..Measures::default() },
-            register_epoch: None,
-            redelivered: false,
+            ..Reading::new(
+                "a",
+                Timestamp::from_micros(second * 1_000_000),
+                Measures { power_w, voltage_v, ..Measures::default() },
+            )
         })
     }
 

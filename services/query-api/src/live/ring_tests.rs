@@ -1,16 +1,12 @@
 use super::*;
-use wattline_reading::{Measures, Timestamp, TsSource};
+use wattline_reading::{Measures, Timestamp};
 
 fn reading(meter_id: &str, second: i64) -> Reading {
-    Reading {
-        meter_id: meter_id.to_owned(),
-        ts: Timestamp::from_micros(second * 1_000_000),
-        received_at: Timestamp::from_micros(second * 1_000_000),
-        ts_source: TsSource::Device,
-        measures: Measures { power_w: Some(1.0), ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
-    }
+    Reading::new(
+        meter_id,
+        Timestamp::from_micros(second * 1_000_000),
+        Measures { power_w: Some(1.0), ..Measures::default() },
+    )
 }
 
 fn offsets(follower: &mut Follower) -> Vec<i64> {

@@ -7,7 +7,7 @@ use super::{Page, Store};
 use crate::error::Result;
 
 /// One meter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MeterRow {
     /// Its number in the other tables.
     pub key: i32,
@@ -19,12 +19,31 @@ pub struct MeterRow {
     pub last_seen: DateTime<Utc>,
     /// How far its clock is off: arrival less device time in ms, and when that was measured.
     pub clock: Option<(i64, DateTime<Utc>)>,
+    /// Topic filter of the route that its messages come by.
+    pub route: Option<String>,
+    /// The device family that decodes them.
+    pub family: Option<String>,
+    /// The most that it can take or give, in W, where its route says so.
+    pub max_power_w: Option<f64>,
+    /// Usual distance of its readings, in s.
+    pub expected_s: Option<i32>,
+    /// Step of its registers, in Wh.
+    pub resolution_wh: Option<f64>,
 }
 
-const BY_ID: &str = "SELECT meter_key, meter_id, first_seen, last_seen, clock_offset_ms, clock_measured_at \
-    FROM meter WHERE meter_id = $1";
-const PAGE: &str = "SELECT meter_key, meter_id, first_seen, last_seen, clock_offset_ms, clock_measured_at FROM meter \
-    WHERE meter_id > $1 AND ($2 = '' OR meter_id ILIKE $2) ORDER BY meter_id LIMIT $3";
+macro_rules! select {
+    ($from:literal) => {
+        concat!(
+            "SELECT meter_key, meter_id, first_seen, last_seen, clock_offset_ms, clock_measured_at, route, family, \
+             max_power_w, expected_s, resolution_wh ",
+            $from
+        )
+    };
+}
+
+const BY_ID: &str = select!("FROM meter WHERE meter_id = $1");
+const PAGE: &str =
+    select!("FROM meter WHERE meter_id > $1 AND ($2 = '' OR meter_id ILIKE $2) ORDER BY meter_id LIMIT $3");
 
 // === impl Store ===
 
@@ -77,6 +96,11 @@ fn meter(row: &Row) -> MeterRow {
         first_seen: row.get(2),
         last_seen: row.get(3),
         clock: offset_ms.zip(row.get(5)),
+        route: row.get(6),
+        family: row.get(7),
+        max_power_w: row.get(8),
+        expected_s: row.get(9),
+        resolution_wh: row.get(10),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Raw readings, by keyset pages: a page costs the same wherever it lies.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use wattline_reading::{Measures, Phase, Reading, Timestamp, TsSource, register};
+use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Reading, Timestamp, TsSource, measures};
 
 use super::{MeterRow, Store};
 use crate::error::Result;
@@ -34,34 +35,24 @@ pub struct ReadingRange {
     pub before: Option<DateTime<Utc>>,
 }
 
-/// Columns in the order in which [`reading`] takes them.
-macro_rules! columns {
-    () => {
-        "r.ts, r.received_at, r.ts_source = 'device', r.power_w, r.energy_import_wh, r.energy_export_wh, \
-         r.voltage_v, r.current_a, r.power_factor, r.frequency_hz, r.phase_power_w, r.phase_voltage_v, \
-         r.phase_current_a, r.register_epoch"
-    };
-}
-
-macro_rules! in_range {
-    () => {
-        " FROM reading r WHERE r.meter_key = $1 \
-          AND r.ts >= coalesce($2::timestamptz, '-infinity') AND r.ts < coalesce($3::timestamptz, 'infinity') \
-          AND r.ts > coalesce($4::timestamptz, '-infinity') AND r.ts < coalesce($5::timestamptz, 'infinity')"
-    };
-}
-
-const FORWARD: &str = concat!("SELECT ", columns!(), in_range!(), " ORDER BY r.ts LIMIT $6");
-const BACKWARD: &str = concat!("SELECT ", columns!(), in_range!(), " ORDER BY r.ts DESC LIMIT $6");
-const ANY: &str = concat!("SELECT", in_range!(), " LIMIT 1");
-pub(super) const NEWEST: &str =
-    concat!("SELECT ", columns!(), " FROM reading r WHERE r.meter_key = $1 ORDER BY r.ts DESC LIMIT $2");
-const LATEST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    ", key FROM unnest($1::int[]) key \
-     CROSS JOIN LATERAL (SELECT * FROM reading WHERE meter_key = key ORDER BY ts DESC LIMIT 1) r"
-);
+const IN_RANGE: &str = "FROM reading r WHERE r.meter_key = $1 \
+    AND r.ts >= coalesce($2::timestamptz, '-infinity') AND r.ts < coalesce($3::timestamptz, 'infinity') \
+    AND r.ts > coalesce($4::timestamptz, '-infinity') AND r.ts < coalesce($5::timestamptz, 'infinity')";
+static FORWARD: LazyLock<String> = LazyLock::new(|| select(&format!("{IN_RANGE} ORDER BY r.ts LIMIT $6")));
+static BACKWARD: LazyLock<String> =
+    LazyLock::new(|| select(&format!("{IN_RANGE} ORDER BY r.ts DESC LIMIT $6")));
+static ANY: LazyLock<String> = LazyLock::new(|| format!("SELECT {IN_RANGE} LIMIT 1"));
+pub(super) static NEWEST: LazyLock<String> =
+    LazyLock::new(|| select("FROM reading r WHERE r.meter_key = $1 ORDER BY r.ts DESC LIMIT $2"));
+static LATEST: LazyLock<String> = LazyLock::new(|| {
+    select(
+        "FROM unnest($1::int[]) key \
+        CROSS JOIN LATERAL (SELECT * FROM reading WHERE meter_key = key ORDER BY ts DESC LIMIT 1) r",
+    )
+});
+/// The first column of measures in these statements, and the first of phases.
+const MEASURES_AT: usize = 4;
+const PHASES_AT: usize = MEASURES_AT + MEASURES.len();
 
 // === impl Store ===
 
@@ -78,7 +69,7 @@ impl Store {
         from_end: bool,
     ) -> Result<Page<Reading>> {
         let client = self.client().await?;
-        let page = client.prepare_cached(if from_end { BACKWARD } else { FORWARD }).await?;
+        let page = client.prepare_cached(if from_end { &BACKWARD } else { &FORWARD }).await?;
         let limit = i64::from(rows) + 1;
         let ReadingRange { from, to, after, before } = range;
         let found = client.query(&page, &[&meter.key, &from, &to, &after, &before, &limit]).await?;
@@ -98,7 +89,7 @@ impl Store {
         let beyond = match other_side {
             None => false,
             Some((after, before)) => {
-                let any = client.prepare_cached(ANY).await?;
+                let any = client.prepare_cached(&ANY).await?;
                 let range: [&(dyn ToSql + Sync); 5] = [&meter.key, &from, &to, &after, &before];
                 client.query_opt(&any, &range).await?.is_some()
             }
@@ -115,49 +106,44 @@ impl Store {
         let keys: Vec<i32> = meters.iter().map(|meter| meter.key).collect();
         let names: HashMap<i32, &str> = meters.iter().map(|meter| (meter.key, meter.id.as_str())).collect();
         let client = self.client().await?;
-        let statement = client.prepare_cached(LATEST).await?;
+        let statement = client.prepare_cached(&LATEST).await?;
         let rows = client.query(&statement, &[&keys]).await?;
         let latest = rows.iter().filter_map(|row| {
-            let key: i32 = row.get(14);
+            let key: i32 = row.get(0);
             Some((key, reading(row, names.get(&key)?)))
         });
         Ok(latest.collect())
     }
 }
 
-/// A reading from the columns of `columns!`.
-pub(super) fn reading(row: &Row, meter_id: &str) -> Reading {
-    let time = |index: usize| row.get::<_, DateTime<Utc>>(index).into();
-    let register = |index: usize| row.get::<_, Option<f64>>(index).map(register::from_wh);
-    Reading {
-        meter_id: meter_id.to_owned(),
-        ts: time(0),
-        received_at: time(1),
-        ts_source: if row.get(2) { TsSource::Device } else { TsSource::Arrival },
-        measures: Measures {
-            power_w: row.get(3),
-            energy_import_mwh: register(4),
-            energy_export_mwh: register(5),
-            voltage_v: row.get(6),
-            current_a: row.get(7),
-            power_factor: row.get(8),
-            frequency_hz: row.get(9),
-            phases: phases(row),
-        },
-        register_epoch: row.get::<_, Option<DateTime<Utc>>>(13).map(Timestamp::from),
-        redelivered: false,
-    }
+fn select(from: &str) -> String {
+    let columns = measures::column_list();
+    format!(
+        "SELECT r.meter_key, r.ts, r.received_at, r.ts_source = 'device', {columns}, r.register_epoch {from}"
+    )
 }
 
-fn phases(row: &Row) -> Vec<Phase> {
-    let column = |index: usize| row.get::<_, Option<Vec<Option<f64>>>>(index).unwrap_or_default();
-    let (power, voltage, current) = (column(10), column(11), column(12));
-    let at = |values: &[Option<f64>], index: usize| values.get(index).copied().flatten();
-    (0..power.len().max(voltage.len()).max(current.len()))
-        .map(|index| Phase {
-            power_w: at(&power, index),
-            voltage_v: at(&voltage, index),
-            current_a: at(&current, index),
-        })
-        .collect()
+/// A reading from the columns of [`select`].
+pub(super) fn reading(row: &Row, meter_id: &str) -> Reading {
+    let time = |index: usize| row.get::<_, DateTime<Utc>>(index).into();
+    let mut measures = Measures::default();
+    for (index, measure) in (MEASURES_AT..).zip(&MEASURES) {
+        (measure.set)(&mut measures, row.get(index));
+    }
+    let mut arrays = PHASE_MEASURES.map(|_| None);
+    for (index, array) in (PHASES_AT..).zip(&mut arrays) {
+        *array = row.get(index);
+    }
+    measures.phases = Measures::phases_of(arrays);
+    let epoch: Option<DateTime<Utc>> = row.get(PHASES_AT + PHASE_MEASURES.len());
+    Reading {
+        meter_id: meter_id.to_owned(),
+        ts: time(1),
+        received_at: time(2),
+        ts_source: if row.get(3) { TsSource::Device } else { TsSource::Arrival },
+        measures,
+        register_epoch: epoch.map(Timestamp::from),
+        redelivered: false,
+        meter_info: None,
+    }
 }

@@ -33,7 +33,7 @@ impl Store {
     pub async fn snapshot(&self, meter: &MeterRow, partition: i32, rows: u16) -> Result<Snapshot> {
         let _turn = self.snapshots.acquire().await.map_err(|error| ApiError::internal(&error.to_string()))?;
         let mut client = self.client().await?;
-        let newest = client.prepare_cached(NEWEST).await?;
+        let newest = client.prepare_cached(&NEWEST).await?;
         let offset = client.prepare_cached(OFFSET).await?;
         let transaction = client
             .build_transaction()

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 use wattline_localstack::{ServerKind, Stack, StackOptions};
 use wattline_query_api::Config;
-use wattline_reading::{Measures, Reading, Timestamp, TsSource, register, topics, wire};
+use wattline_reading::{Measures, Reading, Timestamp, register, topics, wire};
 use wattline_service::{Context, KafkaSettings, TopicIdentity, kafka::topic_identity};
 
 /// Long enough for a slow, busy machine; nothing waits for it to pass.
@@ -52,13 +52,8 @@ pub(crate) fn run_alone(test: impl Future<Output = ()>) {
 /// A reading of power alone.
 pub(crate) fn reading(meter_id: &str, ts: DateTime<Utc>, power_w: f64) -> Reading {
     Reading {
-        meter_id: meter_id.to_owned(),
-        ts: ts.into(),
         received_at: Timestamp::now(),
-        ts_source: TsSource::Device,
-        measures: Measures { power_w: Some(power_w), ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
+        ..Reading::new(meter_id, ts.into(), Measures { power_w: Some(power_w), ..Measures::default() })
     }
 }
 
@@ -159,7 +154,7 @@ async fn insert(transaction: &tokio_postgres::Transaction<'_>, row: &Reading) {
     let key: i32 = transaction.query_one(meter, &[&row.meter_id]).await.unwrap().get(0);
     let text = "INSERT INTO reading (meter_key, ts, received_at, ts_source, power_w, energy_import_wh, \
         energy_export_wh, voltage_v, current_a, power_factor, frequency_hz, phase_power_w, phase_voltage_v, \
-        phase_current_a) VALUES ($1, $2, $3, 'device', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        phase_current_a, soc_pct) VALUES ($1, $2, $3, 'device', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let measures = &row.measures;
     let wh = |mwh: Option<i64>| mwh.map(register::to_wh);
     let phases = |of: fn(&wattline_reading::Phase) -> Option<f64>| -> Option<Vec<Option<f64>>> {
@@ -182,6 +177,7 @@ async fn insert(transaction: &tokio_postgres::Transaction<'_>, row: &Reading) {
                 &phases(|phase| phase.power_w),
                 &phases(|phase| phase.voltage_v),
                 &phases(|phase| phase.current_a),
+                &measures.soc_pct,
             ],
         )
         .await

@@ -84,16 +84,18 @@ fn every_measure_comes_as_it_was_stored() {
             current_a: Some(1.9),
             power_factor: Some(-0.98),
             frequency_hz: Some(50.01),
+            soc_pct: Some(63.5),
             phases: vec![phase(Some(1.0)), phase(None), phase(Some(-3.0))],
         };
         let row = Reading { measures, ..reading("whole", minutes_ago(3), 0.0) };
         env.store(&[row], None).await;
         let text = "{ meter(id: \"whole\") { latest { ts tsSource powerW energyImportWh energyExportWh voltageV currentA
-            powerFactor frequencyHz registerEpoch phases { powerW voltageV currentA } } } }";
+            powerFactor frequencyHz socPct registerEpoch phases { powerW voltageV currentA } } } }";
         let latest = env.api.data(text, json!({})).await["meter"]["latest"].take();
         let expected = json!({
             "ts": minutes_ago(3), "tsSource": "DEVICE", "powerW": -12.5, "energyImportWh": 1_234_567.891,
             "energyExportWh": 0.0, "voltageV": 230.4, "currentA": 1.9, "powerFactor": -0.98, "frequencyHz": 50.01,
+            "socPct": 63.5,
             "registerEpoch": null, "phases": [
                 {"powerW": 1.0, "voltageV": 230.1, "currentA": null},
                 {"powerW": null, "voltageV": 230.1, "currentA": null},

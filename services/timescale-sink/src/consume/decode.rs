@@ -1,7 +1,7 @@
 //! Kafka record → what it says. No I/O; what can't be decoded is a value, never an error that stops the stream.
 
 use wattline_reading::limits::Reason;
-use wattline_reading::{METER_ID_BYTES_MAX, Reading, wire};
+use wattline_reading::{MEASURES, METER_ID_BYTES_MAX, PHASE_MEASURES, Reading, wire};
 
 use crate::batch::{Content, Refused};
 use wattline_stream::Stream;
@@ -40,23 +40,13 @@ fn storable(reading: &Reading) -> Result<(), (Reason, String)> {
         let detail = format!("{} phases, at most 3", measures.phases.len());
         return Err((Reason::Malformed, detail));
     }
-    let single = [
-        ("power_w", measures.power_w),
-        ("voltage_v", measures.voltage_v),
-        ("current_a", measures.current_a),
-        ("power_factor", measures.power_factor),
-        ("frequency_hz", measures.frequency_hz),
-    ];
+    let single = MEASURES.iter().filter_map(|measure| Some((measure.column, (measure.get)(measures)?)));
     let of_phases = measures.phases.iter().flat_map(|phase| {
-        [
-            ("phases.power_w", phase.power_w),
-            ("phases.voltage_v", phase.voltage_v),
-            ("phases.current_a", phase.current_a),
-        ]
+        PHASE_MEASURES.iter().filter_map(move |measure| Some((measure.column, (measure.get)(phase)?)))
     });
-    for (name, value) in single.into_iter().chain(of_phases) {
-        if let Some(value) = value.filter(|value| !value.is_finite()) {
-            return Err((Reason::Malformed, format!("{name} is {value}")));
+    for (column, value) in single.chain(of_phases) {
+        if !value.is_finite() {
+            return Err((Reason::Malformed, format!("{column} is {value}")));
         }
     }
     if measures.is_empty() {
@@ -71,19 +61,18 @@ fn refuse(reason: Reason, detail: String, key: Option<&[u8]>) -> Content {
 
 #[cfg(test)]
 mod tests {
-    use wattline_reading::{DeadLetter, Measures, Phase, Timestamp, TsSource};
+    use wattline_reading::{DeadLetter, Measures, Phase, Timestamp};
 
     use super::*;
 
     fn reading() -> Reading {
         Reading {
-            meter_id: "m-1".to_owned(),
-            ts: Timestamp::from_micros(1_795_168_800_000_000),
             received_at: Timestamp::from_micros(1_795_168_800_000_001),
-            ts_source: TsSource::Device,
-            measures: Measures { power_w: Some(1.0), ..Measures::default() },
-            register_epoch: None,
-            redelivered: false,
+            ..Reading::new(
+                "m-1",
+                Timestamp::from_micros(1_795_168_800_000_000),
+                Measures { power_w: Some(1.0), ..Measures::default() },
+            )
         }
     }
 

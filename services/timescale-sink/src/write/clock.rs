@@ -75,13 +75,12 @@ mod tests {
     fn reading(arrival_s: i64, behind_ms: i64) -> Reading {
         let arrival_us = (T0 + arrival_s) * 1_000_000;
         Reading {
-            meter_id: "m".to_owned(),
-            ts: Timestamp::from_micros(arrival_us - behind_ms * 1000),
             received_at: Timestamp::from_micros(arrival_us),
-            ts_source: TsSource::Device,
-            measures: Measures { power_w: Some(1.0), ..Measures::default() },
-            register_epoch: None,
-            redelivered: false,
+            ..Reading::new(
+                "m",
+                Timestamp::from_micros(arrival_us - behind_ms * 1000),
+                Measures { power_w: Some(1.0), ..Measures::default() },
+            )
         }
     }
 

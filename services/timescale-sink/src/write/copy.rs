@@ -3,30 +3,28 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::LazyLock;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
-use wattline_reading::{Phase, Reading, register};
+use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Phase, Reading, measures};
 
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{STAGING, Session};
 
 /// A row: the meter's key, and the reading.
 pub type Row<'a> = (i32, Cow<'a, Reading>);
 
 /// COPY straight into the hypertable.
-pub const INTO_READING: &str = "COPY reading (meter_key, ts, received_at, ts_source, power_w, energy_import_wh, \
-    energy_export_wh, voltage_v, current_a, power_factor, frequency_hz, phase_power_w, phase_voltage_v, \
-    phase_current_a, register_epoch) FROM STDIN (FORMAT binary)";
+pub static INTO_READING: LazyLock<String> = LazyLock::new(|| copy_into("reading"));
 /// COPY into the staging table of this connection.
-pub const INTO_STAGING: &str = "COPY wattline_staging (meter_key, ts, received_at, ts_source, power_w, \
-    energy_import_wh, energy_export_wh, voltage_v, current_a, power_factor, frequency_hz, phase_power_w, \
-    phase_voltage_v, phase_current_a, register_epoch) FROM STDIN (FORMAT binary)";
+pub static INTO_STAGING: LazyLock<String> = LazyLock::new(|| copy_into(STAGING));
 
-const COLUMN_COUNT: i16 = 15;
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "some dozens")]
+const COLUMN_COUNT: i16 = (5 + MEASURES.len() + PHASE_MEASURES.len()) as i16;
 /// What is sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Above the longest row: 15 columns with three arrays of three.
+/// Above the longest row: three arrays of three, the others of 8 bytes and their length.
 const ROW_BYTES_MAX: usize = 512;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 /// PostgreSQL counts from 2000.
@@ -57,6 +55,13 @@ pub async fn copy_in(session: &mut Session, into: &'static str, rows: &[&[Row<'_
     Ok(sink.finish().await?)
 }
 
+fn copy_into(table: &str) -> String {
+    let columns = measures::column_list();
+    format!(
+        "COPY {table} (meter_key, ts, received_at, ts_source, {columns}, register_epoch) FROM STDIN (FORMAT binary)"
+    )
+}
+
 fn put_header(out: &mut BytesMut) {
     out.put_slice(SIGNATURE);
     // Flags, and the length of the header's extension.
@@ -65,26 +70,25 @@ fn put_header(out: &mut BytesMut) {
 }
 
 fn put_row(out: &mut BytesMut, meter_key: i32, reading: &Reading) {
-    let measures = &reading.measures;
     out.put_i16(COLUMN_COUNT);
     out.put_i32(4);
     out.put_i32(meter_key);
     put_time(out, reading.ts.micros());
     put_time(out, reading.received_at.micros());
     put_text(out, reading.ts_source.as_str());
-    put_float(out, measures.power_w);
-    put_float(out, measures.energy_import_mwh.map(register::to_wh));
-    put_float(out, measures.energy_export_mwh.map(register::to_wh));
-    put_float(out, measures.voltage_v);
-    put_float(out, measures.current_a);
-    put_float(out, measures.power_factor);
-    put_float(out, measures.frequency_hz);
-    put_phases(out, &measures.phases, |phase| phase.power_w);
-    put_phases(out, &measures.phases, |phase| phase.voltage_v);
-    put_phases(out, &measures.phases, |phase| phase.current_a);
+    put_measures(out, &reading.measures);
     match reading.register_epoch {
         Some(epoch) => put_time(out, epoch.micros()),
         None => out.put_i32(-1),
+    }
+}
+
+fn put_measures(out: &mut BytesMut, measures: &Measures) {
+    for measure in &MEASURES {
+        put_float(out, (measure.get)(measures));
+    }
+    for measure in &PHASE_MEASURES {
+        put_phases(out, &measures.phases, measure.get);
     }
 }
 

@@ -1,7 +1,7 @@
 use bytes::Buf;
 use proptest::option;
 use proptest::prelude::*;
-use wattline_reading::{Measures, Timestamp, TsSource};
+use wattline_reading::{Timestamp, TsSource, register};
 
 use super::*;
 
@@ -15,22 +15,14 @@ prop_compose! {
         epoch in option::of(0..2_000_000_000_000_000_i64),
     ) -> Reading {
         let phase = |(power_w, current_a)| Phase { power_w, voltage_v: None, current_a };
-        Reading {
-            meter_id: "m".to_owned(),
-            ts: Timestamp::from_micros(ts),
-            received_at: Timestamp::from_micros(ts + 1),
-            ts_source: if arrival { TsSource::Arrival } else { TsSource::Device },
-            measures: Measures {
+        Reading { received_at: Timestamp::from_micros(ts + 1), ts_source: if arrival { TsSource::Arrival } else { TsSource::Device }, register_epoch: epoch.map(Timestamp::from_micros), ..Reading::new("m", Timestamp::from_micros(ts), Measures {
                 power_w: single.0,
                 energy_import_mwh: registers.0,
                 energy_export_mwh: registers.1,
                 frequency_hz: single.1,
                 phases: phases.into_iter().map(phase).collect(),
                 ..Measures::default()
-            },
-            register_epoch: epoch.map(Timestamp::from_micros),
-            redelivered: false,
-        }
+            }) }
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
-use wattline_reading::{Phase, Reading, Timestamp, register};
+use serde_json::{Map, Value};
+use wattline_reading::{MEASURES, PHASE_MEASURES, Reading, Timestamp};
 use wattline_stream::Topics;
 
 use crate::failure::Failure;
@@ -187,59 +187,55 @@ fn sources(
 }
 
 /// PostgreSQL's text has no NUL.
-fn text(from: &str) -> String {
+pub(super) fn text(from: &str) -> String {
     from.replace('\0', "\u{fffd}")
 }
 
 /// A reading with the names and units of table `reading`; what is missing is left out.
 fn document(reading: &Reading) -> Value {
-    let measures = &reading.measures;
-    let wh = |mwh: Option<i64>| mwh.map(register::to_wh);
-    let phases = |of: fn(&Phase) -> Option<f64>| {
-        (!measures.phases.is_empty()).then(|| measures.phases.iter().map(of).collect::<Vec<_>>())
-    };
-    let mut document = json!({
-        "ts": reading.ts.to_string(),
-        "received_at": reading.received_at.to_string(),
-        "ts_source": reading.ts_source.as_str(),
-        "power_w": measures.power_w,
-        "energy_import_wh": wh(measures.energy_import_mwh),
-        "energy_export_wh": wh(measures.energy_export_mwh),
-        "voltage_v": measures.voltage_v,
-        "current_a": measures.current_a,
-        "power_factor": measures.power_factor,
-        "frequency_hz": measures.frequency_hz,
-        "phase_power_w": phases(|phase| phase.power_w),
-        "phase_voltage_v": phases(|phase| phase.voltage_v),
-        "phase_current_a": phases(|phase| phase.current_a),
-        "register_epoch": reading.register_epoch.map(|epoch| epoch.to_string()),
-    });
-    if let Value::Object(fields) = &mut document {
-        fields.retain(|_, value| !value.is_null());
+    let phases = &reading.measures.phases;
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+    put("ts", reading.ts.to_string().into());
+    put("received_at", reading.received_at.to_string().into());
+    put("ts_source", reading.ts_source.as_str().into());
+    for measure in &MEASURES {
+        if let Some(value) = (measure.get)(&reading.measures) {
+            put(measure.column, value.into());
+        }
     }
-    document
+    if !phases.is_empty() {
+        for measure in &PHASE_MEASURES {
+            put(measure.column, phases.iter().map(measure.get).collect::<Vec<_>>().into());
+        }
+    }
+    if let Some(epoch) = reading.register_epoch {
+        put("register_epoch", epoch.to_string().into());
+    }
+    document.into()
 }
 
 #[cfg(test)]
 mod tests {
-    use wattline_reading::{Measures, TsSource};
+    use serde_json::json;
+    use wattline_reading::{Measures, Phase, TsSource};
 
     use super::*;
 
     #[test]
     fn a_document_has_the_names_and_units_of_the_table() {
         let reading = Reading {
-            meter_id: "m".to_owned(),
-            ts: Timestamp::from_micros(1_795_168_800_000_000),
             received_at: Timestamp::from_micros(1_795_168_800_500_000),
             ts_source: TsSource::Arrival,
-            measures: Measures {
-                energy_import_mwh: Some(1_234_567),
-                phases: vec![Phase { power_w: Some(2.0), ..Phase::default() }],
-                ..Measures::default()
-            },
-            register_epoch: None,
-            redelivered: false,
+            ..Reading::new(
+                "m",
+                Timestamp::from_micros(1_795_168_800_000_000),
+                Measures {
+                    energy_import_mwh: Some(1_234_567),
+                    phases: vec![Phase { power_w: Some(2.0), ..Phase::default() }],
+                    ..Measures::default()
+                },
+            )
         };
         let expected = json!({
             "ts": "2026-11-20T10:00:00Z",

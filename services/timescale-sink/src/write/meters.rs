@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use wattline_reading::{Reading, Timestamp};
+use tokio_postgres::Row as SqlRow;
+use tokio_postgres::types::ToSql;
+use wattline_reading::{MeterInfo, Reading, Timestamp};
 
 use crate::batch::{Content, Set};
 use crate::failure::Failure;
@@ -16,22 +18,31 @@ use crate::metrics::Metrics;
 use crate::session::Session;
 use crate::write::clock::{self, Clock};
 use crate::write::copy::Row;
+use crate::write::habits::{Habits, Told};
+use crate::write::letters::text;
 use crate::write::plan::Rows;
 use wattline_stream::Partition;
 
-const FIND: &str = "SELECT meter_id, meter_key, last_seen FROM meter WHERE meter_id = ANY($1)";
+const FIND: &str = "SELECT meter_id, meter_key, last_seen, expected_s, round(resolution_wh * 1000)::bigint FROM meter \
+    WHERE meter_id = ANY($1)";
 /// `DO NOTHING` would not give the key of a meter that another sink registered a moment ago.
 const REGISTER: &str = "INSERT INTO meter AS m (meter_id, first_seen, last_seen) \
     SELECT * FROM unnest($1::text[], $2::timestamptz[], $2::timestamptz[]) \
     ON CONFLICT (meter_id) DO UPDATE SET last_seen = greatest(m.last_seen, excluded.last_seen) \
-    RETURNING meter_id, meter_key, last_seen, xmax = 0";
+    RETURNING meter_id, meter_key, last_seen, expected_s, round(resolution_wh * 1000)::bigint, xmax = 0";
 const NEWEST: &str = "SELECT k, (SELECT ts FROM reading WHERE meter_key = k ORDER BY ts DESC LIMIT 1) \
     FROM unnest($1::int[]) AS k";
-/// A meter whose readings have no time of the device keeps what was measured when they had.
-const SEEN: &str = "UPDATE meter SET last_seen = seen.at, clock_offset_ms = coalesce(off_ms, clock_offset_ms), \
-        clock_measured_at = CASE WHEN off_ms IS NULL THEN clock_measured_at ELSE seen.at END \
-    FROM unnest($1::int[], $2::timestamptz[], $3::bigint[]) AS seen(k, at, off_ms) \
-    WHERE meter_key = seen.k AND last_seen < seen.at";
+/// A meter whose readings have no time of the device keeps what was measured when they had; what isn't known stays.
+const SEEN: &str = "UPDATE meter SET last_seen = greatest(last_seen, at), \
+        clock_offset_ms = coalesce(off_ms, clock_offset_ms), \
+        clock_measured_at = CASE WHEN off_ms IS NULL THEN clock_measured_at ELSE greatest(clock_measured_at, at) END, \
+        expected_s = coalesce(distance_s, expected_s), resolution_wh = coalesce(step_mwh / 1000.0, resolution_wh), \
+        route = coalesce(told_route, route), family = coalesce(told_family, family), \
+        max_power_w = CASE WHEN told_route IS NULL THEN max_power_w ELSE nullif(greatest(max_w, 0), 0) END \
+    FROM unnest($1::int[], $2::timestamptz[], $3::bigint[], $4::int[], $5::bigint[], $6::text[], $7::text[], \
+        $8::float8[]) AS seen(k, at, off_ms, distance_s, step_mwh, told_route, told_family, max_w) \
+    WHERE meter_key = k AND (last_seen < at OR distance_s IS NOT NULL OR step_mwh IS NOT NULL \
+        OR (told_route IS NOT NULL AND (told_route, told_family, max_w) IS DISTINCT FROM (route, family, max_power_w)))";
 /// `last_seen` is written at most so often for each meter.
 const SEEN_EVERY_US: i64 = 60_000_000;
 /// Meters that the allow-list refused are remembered up to this number, so that they aren't asked for again.
@@ -56,7 +67,7 @@ pub struct Meters {
 }
 
 /// One known meter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Meter {
     /// Its key in the tables.
     pub key: i32,
@@ -65,6 +76,22 @@ pub struct Meter {
     seen: Timestamp,
     seen_due: bool,
     clock: Clock,
+    habits: Habits,
+    /// What is to be written of it.
+    info: Option<Box<MeterInfo>>,
+}
+
+/// What the registry gets of meters that were seen, a column each.
+#[derive(Default)]
+struct Seen {
+    keys: Vec<i32>,
+    times: Vec<DateTime<Utc>>,
+    offsets_ms: Vec<Option<i64>>,
+    expected_s: Vec<Option<i32>>,
+    resolutions_mwh: Vec<Option<i64>>,
+    routes: Vec<Option<String>>,
+    families: Vec<Option<String>>,
+    max_powers_w: Vec<Option<f64>>,
 }
 
 /// Who may be registered, and how fast; shared by the writers of a process.
@@ -143,10 +170,9 @@ impl Meters {
         for ids in ids.chunks(STATEMENT_METERS_MAX) {
             let find = session.prepared(FIND).await?;
             for row in session.client().query(&find, &[&ids]).await? {
-                let (id, key, seen): (&str, i32, DateTime<Utc>) =
-                    (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                let id: &str = row.try_get(0)?;
                 if let Some((partition, _)) = unknown.get(id) {
-                    self.insert(id, key, *partition, Newest::Unknown, seen.into());
+                    self.insert(id, &row, *partition, Newest::Unknown)?;
                 }
             }
         }
@@ -166,8 +192,13 @@ impl Meters {
     pub fn get(&mut self, reading: &Reading) -> Option<&Meter> {
         let meter = self.known.get_mut(&reading.meter_id)?;
         meter.clock.observe(reading);
-        if reading.received_at.micros() - meter.seen.micros() >= SEEN_EVERY_US {
-            meter.seen = reading.received_at;
+        meter.habits.observe(reading);
+        let told = reading.meter_info.is_some();
+        if told {
+            meter.info.clone_from(&reading.meter_info);
+        }
+        if told || reading.received_at.micros() - meter.seen.micros() >= SEEN_EVERY_US {
+            meter.seen = meter.seen.max(reading.received_at);
             if !meter.seen_due {
                 meter.seen_due = true;
                 self.seen_due.push(reading.meter_id.clone());
@@ -190,29 +221,32 @@ impl Meters {
         }
     }
 
-    /// Writes `last_seen` of the meters whose last one is older than a minute, and how far their clocks are off: by
-    /// all readings of the batch, as the first of a buffered message is its oldest.
+    /// Writes `last_seen` of the meters whose last one is older than a minute, how far their clocks are off (by all
+    /// readings of the batch, as the first of a buffered message is its oldest), and what is new of their habits; and
+    /// of those of which mqtt-ingest said something, that.
     ///
     /// # Errors
-    /// What the server says; it is written again a minute later.
+    /// What the server says; it is written again a minute later, what mqtt-ingest said when it says it again.
     pub async fn write_seen(&mut self, session: &mut Session, metrics: &Metrics) -> Result<(), Failure> {
         if self.seen_due.is_empty() {
             return Ok(());
         }
-        let (mut keys, mut times, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
-        for id in self.seen_due.drain(..) {
-            let Some(meter) = self.known.get_mut(&id) else { continue };
+        let due = std::mem::take(&mut self.seen_due);
+        let mut seen = Seen::default();
+        for id in &due {
+            let Some(meter) = self.known.get_mut(id) else { continue };
             meter.seen_due = false;
             let offset_ms = meter.clock.offset_ms();
             if let Some(offset_ms) = offset_ms {
                 metrics.clock(clock::class(offset_ms));
             }
-            keys.push(meter.key);
-            times.push(meter.seen.to_chrono());
-            offsets.push(offset_ms);
+            seen.push(meter, offset_ms);
         }
-        let statement = session.prepared(SEEN).await?;
-        session.client().execute(&statement, &[&keys, &times, &offsets]).await?;
+        seen.write(session).await?;
+        for id in &due {
+            let Some(meter) = self.known.get_mut(id) else { continue };
+            meter.habits.told(meter.habits.news());
+        }
         Ok(())
     }
 
@@ -267,13 +301,12 @@ impl Meters {
             let seen: Vec<DateTime<Utc>> = chunk.iter().map(|(_, (_, at))| at.to_chrono()).collect();
             let register = session.prepared(REGISTER).await?;
             for row in session.client().query(&register, &[&ids, &seen]).await? {
-                let (id, key): (&str, i32) = (row.try_get(0)?, row.try_get(1)?);
-                let (seen, is_new): (DateTime<Utc>, bool) = (row.try_get(2)?, row.try_get(3)?);
+                let (id, is_new): (&str, bool) = (row.try_get(0)?, row.try_get(5)?);
                 // Of a meter that was made just now the table has nothing.
                 let newest = if is_new { Newest::Nothing } else { Newest::Unknown };
                 metrics.meters_registered.inc_by(u64::from(is_new));
                 if let Some((partition, _)) = missing.get(id) {
-                    self.insert(id, key, *partition, newest, seen.into());
+                    self.insert(id, &row, *partition, newest)?;
                 }
             }
         }
@@ -300,9 +333,55 @@ impl Meters {
         Ok(())
     }
 
-    fn insert(&mut self, id: &str, key: i32, partition: Partition, newest: Newest, seen: Timestamp) {
-        let meter = Meter { key, partition, newest, seen, seen_due: false, clock: Clock::default() };
+    /// From a row of [`FIND`] or [`REGISTER`].
+    fn insert(
+        &mut self,
+        id: &str,
+        row: &SqlRow,
+        partition: Partition,
+        newest: Newest,
+    ) -> Result<(), tokio_postgres::Error> {
+        let seen: DateTime<Utc> = row.try_get(2)?;
+        let meter = Meter {
+            key: row.try_get(1)?,
+            partition,
+            newest,
+            seen: seen.into(),
+            seen_due: false,
+            clock: Clock::default(),
+            habits: Habits::new(Told { expected_s: row.try_get(3)?, resolution_mwh: row.try_get(4)? }),
+            info: None,
+        };
         self.known.insert(id.to_owned(), meter);
+        Ok(())
+    }
+}
+
+// === impl Seen ===
+
+impl Seen {
+    fn push(&mut self, meter: &mut Meter, offset_ms: Option<i64>) {
+        let news = meter.habits.news();
+        let info = meter.info.take();
+        self.keys.push(meter.key);
+        self.times.push(meter.seen.to_chrono());
+        self.offsets_ms.push(offset_ms);
+        self.expected_s.push(news.expected_s);
+        self.resolutions_mwh.push(news.resolution_mwh);
+        self.max_powers_w.push(info.as_ref().and_then(|info| info.max_power_w));
+        let (route, family) = info.map(|info| (text(&info.route), text(&info.family))).unzip();
+        self.routes.push(route);
+        self.families.push(family);
+    }
+
+    async fn write(&self, session: &mut Session) -> Result<(), Failure> {
+        let statement = session.prepared(SEEN).await?;
+        let Self { keys, times, offsets_ms, expected_s, resolutions_mwh, routes, families, max_powers_w } =
+            self;
+        let columns: [&(dyn ToSql + Sync); 8] =
+            [keys, times, offsets_ms, expected_s, resolutions_mwh, routes, families, max_powers_w];
+        session.client().execute(&statement, &columns).await?;
+        Ok(())
     }
 }
 

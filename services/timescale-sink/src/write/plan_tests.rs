@@ -8,13 +8,12 @@ const PARTITION: Partition = Partition { stream: Stream::Readings, number: 0 };
 
 fn reading(ts: i64, power_w: Option<f64>, voltage_v: Option<f64>) -> Reading {
     Reading {
-        meter_id: "m".to_owned(),
-        ts: Timestamp::from_micros(ts),
-        received_at: Timestamp::from_micros(ts),
         ts_source: TsSource::Arrival,
-        measures: Measures { power_w, voltage_v, ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
+        ..Reading::new(
+            "m",
+            Timestamp::from_micros(ts),
+            Measures { power_w, voltage_v, ..Measures::default() },
+        )
     }
 }
 

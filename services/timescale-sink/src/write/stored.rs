@@ -3,27 +3,30 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use wattline_reading::{Measures, Phase, Reading, Timestamp, TsSource, register};
+use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Reading, Timestamp, TsSource, measures};
 
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::write::plan::{Incoming, Key, Redelivery, Window};
 
 /// The bounds let the server leave out the chunks that hold none of the keys.
-const AT: &str = "SELECT r.meter_key, r.ts, r.received_at, r.ts_source::text, r.power_w, r.energy_import_wh, \
-        r.energy_export_wh, r.voltage_v, r.current_a, r.power_factor, r.frequency_hz, r.phase_power_w, \
-        r.phase_voltage_v, r.phase_current_a, r.register_epoch \
-    FROM unnest($1::int[], $2::timestamptz[]) AS k(meter_key, ts) JOIN reading r USING (meter_key, ts) \
-    WHERE r.ts BETWEEN $3 AND $4";
-const BEFORE: &str = "SELECT r.meter_key, r.ts, r.received_at, r.ts_source::text, r.power_w, r.energy_import_wh, \
-        r.energy_export_wh, r.voltage_v, r.current_a, r.power_factor, r.frequency_hz, r.phase_power_w, \
-        r.phase_voltage_v, r.phase_current_a, r.register_epoch \
-    FROM reading r WHERE r.meter_key = ANY($1) AND r.ts >= $2 AND r.ts < $3";
+static AT: LazyLock<String> = LazyLock::new(|| {
+    select(
+        "FROM unnest($1::int[], $2::timestamptz[]) AS k(meter_key, ts) JOIN reading r USING (meter_key, ts) \
+        WHERE r.ts BETWEEN $3 AND $4",
+    )
+});
+static BEFORE: LazyLock<String> =
+    LazyLock::new(|| select("FROM reading r WHERE r.meter_key = ANY($1) AND r.ts >= $2 AND r.ts < $3"));
+/// The first column of measures in these statements, and the first of phases.
+const MEASURES_AT: usize = 4;
+const PHASES_AT: usize = MEASURES_AT + MEASURES.len();
 /// How far back an equal reading makes one that was delivered again a copy.
 const COPY_WINDOW_US: i64 = 5 * 60 * 1_000_000;
 
@@ -42,7 +45,7 @@ pub async fn at(session: &mut Session, keys: &[Key]) -> Result<HashMap<Key, Read
     keys.dedup();
     let meters: Vec<i32> = keys.iter().map(|(meter_key, _)| *meter_key).collect();
     let times: Vec<DateTime<Utc>> = keys.iter().map(|(_, ts)| ts.to_chrono()).collect();
-    let statement = session.prepared(AT).await?;
+    let statement = session.prepared(&AT).await?;
     let rows =
         session.client().query(&statement, &[&meters, &times, &first.to_chrono(), &last.to_chrono()]).await?;
     let mut found = HashMap::with_capacity(rows.len());
@@ -102,7 +105,7 @@ async fn observe_table(
     let keys: Vec<i32> = windows.keys().copied().collect();
     let first = Timestamp::from_micros(first.saturating_sub(COPY_WINDOW_US)).to_chrono();
     let last = Timestamp::from_micros(last).to_chrono();
-    let statement = session.prepared(BEFORE).await?;
+    let statement = session.prepared(&BEFORE).await?;
     let parameters: [&(dyn ToSql + Sync); 3] = [&keys, &first, &last];
     // Row by row: a thousand meters with a reading a second are too many to hold.
     let mut rows = pin!(session.client().query_raw(&statement, parameters).await?);
@@ -121,45 +124,33 @@ fn is_before(seen: Timestamp, ts: Timestamp) -> bool {
     seen < ts && ts.micros().saturating_sub(seen.micros()) <= COPY_WINDOW_US
 }
 
+fn select(from: &str) -> String {
+    let columns = measures::column_list();
+    format!("SELECT r.meter_key, r.ts, r.received_at, r.ts_source::text, {columns}, r.register_epoch {from}")
+}
+
 fn decode(row: &Row) -> Result<(i32, Reading), tokio_postgres::Error> {
     let time = |index: usize| row.try_get::<_, DateTime<Utc>>(index).map(Timestamp::from);
-    let mwh = |index: usize| row.try_get::<_, Option<f64>>(index).map(|wh| wh.map(register::from_wh));
-    let epoch: Option<DateTime<Utc>> = row.try_get(14)?;
+    let epoch: Option<DateTime<Utc>> = row.try_get(PHASES_AT + PHASE_MEASURES.len())?;
     let ts_source: &str = row.try_get(3)?;
+    let mut measures = Measures::default();
+    for (index, measure) in (MEASURES_AT..).zip(&MEASURES) {
+        (measure.set)(&mut measures, row.try_get(index)?);
+    }
+    let mut arrays = PHASE_MEASURES.map(|_| None);
+    for (index, array) in (PHASES_AT..).zip(&mut arrays) {
+        *array = row.try_get(index)?;
+    }
+    measures.phases = Measures::phases_of(arrays);
     let reading = Reading {
         meter_id: String::new(),
         ts: time(1)?,
         received_at: time(2)?,
         ts_source: if ts_source == TsSource::Arrival.as_str() { TsSource::Arrival } else { TsSource::Device },
-        measures: Measures {
-            power_w: row.try_get(4)?,
-            energy_import_mwh: mwh(5)?,
-            energy_export_mwh: mwh(6)?,
-            voltage_v: row.try_get(7)?,
-            current_a: row.try_get(8)?,
-            power_factor: row.try_get(9)?,
-            frequency_hz: row.try_get(10)?,
-            phases: phases(row.try_get(11)?, row.try_get(12)?, row.try_get(13)?),
-        },
+        measures,
         register_epoch: epoch.map(Timestamp::from),
         redelivered: false,
+        meter_info: None,
     };
     Ok((row.try_get(0)?, reading))
-}
-
-/// Three arrays to a list; an array that is missing or short says nothing of the phases beyond it.
-fn phases(
-    power_w: Option<Vec<Option<f64>>>,
-    voltage_v: Option<Vec<Option<f64>>>,
-    current_a: Option<Vec<Option<f64>>>,
-) -> Vec<Phase> {
-    let arrays = [power_w, voltage_v, current_a].map(Option::unwrap_or_default);
-    let count = arrays.iter().map(Vec::len).max().unwrap_or(0);
-    let at = |array: &Vec<Option<f64>>, index: usize| array.get(index).copied().flatten();
-    let phase = |index| Phase {
-        power_w: at(&arrays[0], index),
-        voltage_v: at(&arrays[1], index),
-        current_a: at(&arrays[2], index),
-    };
-    (0..count).map(phase).collect()
 }

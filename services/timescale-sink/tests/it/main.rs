@@ -12,6 +12,7 @@ mod outcomes;
 mod rebalance;
 mod recreated_topic;
 mod refused_rows;
+mod registry;
 mod sibling;
 mod stop;
 mod thrown_out;

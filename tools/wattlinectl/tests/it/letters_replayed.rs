@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use wattline_localstack::poll_until;
 use wattline_reading::topics::{DEAD_LETTERS, READINGS};
-use wattline_reading::{DeadLetter, Measures, Reading, TsSource, wire};
+use wattline_reading::{DeadLetter, Measures, Reading, wire};
 
 use crate::letters::{DEADLINE, Env, Outcomes, at, letter, run, said};
 
@@ -196,13 +196,8 @@ fn two_replays_at_once_share_the_letters() {
 fn a_record_that_the_sink_refused_goes_back_as_it_is() {
     run(async |env| {
         let reading = Reading {
-            meter_id: "refused-1".to_owned(),
-            ts: at(0),
             received_at: at(1),
-            ts_source: TsSource::Device,
-            measures: Measures { power_w: Some(666.0), ..Measures::default() },
-            register_epoch: None,
-            redelivered: false,
+            ..Reading::new("refused-1", at(0), Measures { power_w: Some(666.0), ..Measures::default() })
         };
         let before = env.outcomes().await;
         env.owner

@@ -1,6 +1,6 @@
 //! Readings for tests.
 
-use wattline_reading::{Measures, Reading, Timestamp, TsSource};
+use wattline_reading::{Measures, Reading, Timestamp};
 
 /// 2026-11-20T10:00:00Z and so many seconds.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -15,12 +15,7 @@ pub(crate) fn meter(number: usize) -> String {
 /// A reading with power alone, stamped by the device.
 pub(crate) fn reading(meter_id: &str, seconds: i64, power_w: f64) -> Reading {
     Reading {
-        meter_id: meter_id.to_owned(),
-        ts: at(seconds),
         received_at: at(seconds + 1),
-        ts_source: TsSource::Device,
-        measures: Measures { power_w: Some(power_w), ..Measures::default() },
-        register_epoch: None,
-        redelivered: false,
+        ..Reading::new(meter_id, at(seconds), Measures { power_w: Some(power_w), ..Measures::default() })
     }
 }
