@@ -8,28 +8,27 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
-use rumqttc::{AsyncClient, ClientError, ManualAck, PubAck};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::warn;
 use wattline_reading::limits::refuse;
 use wattline_reading::{Reason, Timestamp, limits::Refusal};
 
+use crate::connection::{Outbox, Unsent};
 use crate::letters::Letters;
 use crate::metrics::BrokerMetrics;
 use crate::produce::{Deliveries, Delivery, DeliveryError, Producer};
 use crate::readiness::Part;
-use crate::window::{Kept, Window};
+use crate::received::Received;
+use crate::window::{Settled, Window};
 
-/// How often the state of Kafka is looked at without any delivery.
-const LOOK: Duration = Duration::from_millis(500);
-/// How soon acks that found their queue full are tried again.
-const RETRY: Duration = Duration::from_millis(10);
+/// How often the oldest message's age is looked at while nothing is delivered: only time tells that.
+const STALL_CHECK: Duration = Duration::from_millis(500);
 
 /// Runs beside the receiving side, for as long as one producer lives.
 pub(crate) struct Acknowledger {
     pub(crate) window: Arc<Mutex<Window>>,
     pub(crate) deliveries: Arc<Deliveries>,
-    pub(crate) client: AsyncClient,
+    pub(crate) outbox: Arc<Outbox>,
     /// A filter of this client's own that is never subscribed to.
     pub(crate) farewell: String,
     pub(crate) producer: Arc<Producer>,
@@ -70,36 +69,36 @@ impl Acknowledger {
     /// Runs until the producer has failed, or until it is dropped.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
-        let mut wait = LOOK;
+        let mut blocked = false;
         let mut said_goodbye = false;
         while !self.failure.said.is_cancelled() {
             let stopping = self.shutdown.is_cancelled();
             tokio::select! {
                 () = self.deliveries.wait() => {}
-                () = tokio::time::sleep(wait) => {}
+                () = self.outbox.taken(), if blocked => {}
+                () = tokio::time::sleep(STALL_CHECK) => {}
                 () = self.shutdown.cancelled(), if !stopping => {}
             }
             self.deliveries.take(&mut batch);
-            let blocked = self.settle(&mut batch);
-            wait = if blocked { RETRY } else { LOOK };
+            blocked = self.settle(&mut batch).blocked;
             self.judge_kafka();
-            if stopping && !said_goodbye && self.window.lock().used().messages == 0 {
-                said_goodbye = self.say_goodbye().is_ok();
+            if stopping && !said_goodbye && self.window.lock().is_empty() {
+                match self.say_goodbye() {
+                    Ok(()) => said_goodbye = true,
+                    Err(unsent) => blocked = matches!(unsent, Unsent::Full),
+                }
             }
         }
     }
 
-    /// Behind the last ack, in the same queue; the session stays with the broker.
-    ///
-    /// The DISCONNECT waits for the answer to the UNSUBSCRIBE, which the broker gives only after it has read the acks.
-    /// Without that, a broker that goes on sending meets a closed socket, gives the connection up with the acks still
+    /// Behind the last ack. The DISCONNECT waits for the answer, which the broker gives only after it has read the acks:
+    /// without that, a broker that goes on sending meets a closed socket, gives the connection up with the acks still
     /// unread, and delivers again what Kafka has.
-    fn say_goodbye(&self) -> Result<(), ClientError> {
-        self.client.try_unsubscribe(self.farewell.as_str())?;
-        self.client.try_disconnect()
+    fn say_goodbye(&self) -> Result<(), Unsent> {
+        self.outbox.unsubscribe(vec![self.farewell.clone()]).map(|_| ())
     }
 
-    fn settle(&mut self, batch: &mut Vec<Delivery>) -> bool {
+    fn settle(&mut self, batch: &mut Vec<Delivery>) -> Settled {
         let mut refused = Vec::new();
         let mut confirmed = 0;
         let settled = {
@@ -116,10 +115,8 @@ impl Acknowledger {
                     }
                 }
             }
-            window.settle(|packet_id| {
-                let ack = ManualAck::PubAck(PubAck::new(packet_id, None));
-                self.client.try_manual_ack(ack).is_ok()
-            })
+            // All acks of this round lie side by side in the outbox, and leave together.
+            window.settle(|packet_id| self.outbox.acknowledge(packet_id))
         };
         self.metrics.readings_confirmed.inc_by(confirmed);
         self.metrics.acknowledged.inc_by(settled.acknowledged);
@@ -129,7 +126,7 @@ impl Acknowledger {
         for (sequence, message, code) in refused {
             self.send_letter(sequence, &message, code);
         }
-        settled.blocked
+        settled
     }
 
     /// A record that librdkafka gave up. The message, where it must become a dead letter now.
@@ -139,7 +136,7 @@ impl Acknowledger {
         sequence: u64,
         dead_letter: bool,
         code: RDKafkaErrorCode,
-    ) -> Option<Kept> {
+    ) -> Option<Received> {
         if !window.holds(sequence) {
             return None;
         }
@@ -161,7 +158,7 @@ impl Acknowledger {
         }
     }
 
-    fn send_letter(&mut self, sequence: u64, message: &Kept, code: RDKafkaErrorCode) {
+    fn send_letter(&mut self, sequence: u64, message: &Received, code: RDKafkaErrorCode) {
         warn!(
             topic = %String::from_utf8_lossy(&message.topic),
             "Kafka refuses a record of a message on {}: {code:?}. The message goes to the dead letters",
@@ -207,15 +204,6 @@ fn advice(code: RDKafkaErrorCode) -> String {
         _ => "retrying does not cure it",
     };
     format!("Kafka takes no records ({code:?}): {cure}")
-}
-
-/// Says that a producer is given up, once for each.
-pub(crate) fn say_replaced(why: &str, abandoned: usize) {
-    error!(
-        abandoned,
-        "{why}. Nothing is acknowledged until that is cured; {abandoned} messages in flight are left to the \
-         broker, which delivers those of QoS 1 again"
-    );
 }
 
 fn waited_s(since: Timestamp) -> f64 {

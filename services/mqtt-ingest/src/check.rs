@@ -2,19 +2,37 @@
 
 use std::time::Duration;
 
-use rumqttc::PublishOptions;
 use wattline_routes::Routes;
-use wattline_service::{ConnectionCheck, KafkaSettings};
+use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 use crate::config::{Broker, Config, MqttSettings};
+use crate::connection::{Event, Session, Subscriptions};
 use crate::produce::check_topics;
-use crate::session::{Event, Session, Subscriptions};
 
 /// How long an answer to a request on a connection that stands may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
+// Here and not beside `Config`: it needs everything that needs a configuration.
+impl ServiceConfig for Config {
+    fn service(&self) -> &ServiceSettings {
+        &self.service
+    }
+
+    fn traces(&self) -> &TraceSettings {
+        &self.traces
+    }
+
+    fn check_connections(&self) -> impl Future<Output = Vec<ConnectionCheck>> {
+        connections(self)
+    }
+
+    fn validate(&self) -> anyhow::Result<()> {
+        self.check()
+    }
+}
+
 /// Tries every connection of the configuration at the same time.
-pub(crate) async fn connections(config: &Config) -> Vec<ConnectionCheck> {
+async fn connections(config: &Config) -> Vec<ConnectionCheck> {
     let brokers = match config.brokers() {
         Ok(brokers) => brokers,
         Err(error) => return vec![ConnectionCheck::of("brokers".to_owned(), Err(error))],
@@ -56,12 +74,11 @@ async fn trial(broker: &Broker) -> anyhow::Result<String> {
     let subscriptions = Subscriptions::trial(&settings, &routes);
     let (filters, canary_topic) = (subscriptions.wanted().len(), subscriptions.canary_topic().to_owned());
     let mut session = Session::trial(&settings, subscriptions)?;
-    let client = session.client();
+    let outbox = session.outbox();
     let canary_allowed = loop {
         match session.next().await {
             Event::Subscribed { canary } => break canary,
             Event::Lost(loss) => anyhow::bail!("{}", loss.detail),
-            Event::Closed => anyhow::bail!("the connection was closed"),
             Event::Opened { .. } | Event::Message(_) | Event::Canary(_) | Event::FarewellAnswered => {}
         }
     };
@@ -72,7 +89,7 @@ async fn trial(broker: &Broker) -> anyhow::Result<String> {
     let mut words = format!("connected {user}, may subscribe to all {filters} filters");
     if settings.watchdog_ms > 0 {
         let returned = canary_allowed && {
-            let _ = client.try_publish(canary_topic.clone(), "", PublishOptions::at_most_once());
+            let _ = outbox.publish(&canary_topic, "", false);
             tokio::time::timeout(ANSWER, canary(&mut session)).await.unwrap_or(false)
         };
         if !returned {
@@ -83,9 +100,7 @@ async fn trial(broker: &Broker) -> anyhow::Result<String> {
             ));
         }
     }
-    let _ = client.try_disconnect();
-    let goodbye = async { while !matches!(session.next().await, Event::Closed | Event::Lost(_)) {} };
-    let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), session.close()).await;
     Ok(words)
 }
 
@@ -93,7 +108,7 @@ async fn canary(session: &mut Session) -> bool {
     loop {
         match session.next().await {
             Event::Canary(_) => return true,
-            Event::Lost(_) | Event::Closed => return false,
+            Event::Lost(_) => return false,
             _ => {}
         }
     }

@@ -21,7 +21,7 @@ use wattline_service::metrics::SECONDS;
 use kernel::Synchronisation;
 
 /// How often the kernel is asked, and the clock compared with the one that nobody sets.
-const LOOK: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_secs(5);
 /// NTP servers are asked rarely: this is what their operators expect.
 const ASK: Duration = Duration::from_secs(128);
 /// Slewing moves a clock by 2.5 ms between two looks at most.
@@ -110,7 +110,7 @@ impl Clock {
 
     /// Looks for ever.
     pub(crate) async fn watch(mut self) {
-        let mut looks = tokio::time::interval(LOOK);
+        let mut looks = tokio::time::interval(POLL);
         let mut asks = tokio::time::interval(ASK);
         let asked = !self.settings.ntp_server.is_empty();
         loop {

@@ -9,7 +9,7 @@ use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
 use wattline_routes::{RouteSettings, Routes, overlap};
 use wattline_service::config::list;
-use wattline_service::{ConnectionCheck, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
+use wattline_service::{KafkaSettings, ServiceSettings, TraceSettings};
 
 use crate::clock::ClockSettings;
 use crate::window::WindowSettings;
@@ -81,20 +81,10 @@ impl Default for Config {
     }
 }
 
-impl ServiceConfig for Config {
-    fn service(&self) -> &ServiceSettings {
-        &self.service
-    }
-
-    fn traces(&self) -> &TraceSettings {
-        &self.traces
-    }
-
-    fn check_connections(&self) -> impl Future<Output = Vec<ConnectionCheck>> {
-        crate::check::connections(self)
-    }
-
-    fn validate(&self) -> anyhow::Result<()> {
+impl Config {
+    /// # Errors
+    /// Names the key that is wrong and what to write.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.kafka.client_config("check")?;
         for broker in self.brokers()? {
             let checked = broker.mqtt.validate().and_then(|()| broker.check_routes());
@@ -133,9 +123,7 @@ impl ServiceConfig for Config {
         );
         Ok(())
     }
-}
 
-impl Config {
     fn check_room(&self, mqtt: &MqttSettings) -> anyhow::Result<()> {
         let (messages_max, received) = (self.window.messages_max, usize::from(mqtt.receive_maximum));
         ensure!(

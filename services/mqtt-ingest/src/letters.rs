@@ -7,7 +7,7 @@ use wattline_reading::limits::Refusal;
 use wattline_reading::wire::encode_dead_letter;
 use wattline_routes::Judge;
 
-use crate::window::Kept;
+use crate::received::Received;
 
 /// Makes dead letters; its memory is used again for the next.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Letters {
     }
 
     /// The record's value of one message's dead letter.
-    pub(crate) fn encode(&mut self, message: &Kept, refusal: &Refusal) -> &[u8] {
+    pub(crate) fn encode(&mut self, message: &Received, refusal: &Refusal) -> &[u8] {
         const KEPT_BYTES_MAX: usize = 256 * 1024;
         let mqtt_topic = String::from_utf8_lossy(&message.topic).into_owned();
         let route = self.judge.routes.find(&mqtt_topic).map(|route| route.filter.clone());

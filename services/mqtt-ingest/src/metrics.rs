@@ -20,6 +20,7 @@ use wattline_reading::{Reason, Timestamp};
 use wattline_routes::Route;
 use wattline_service::metrics::SECONDS;
 
+use crate::connection::Cause;
 use crate::window::{Account, Shed, Usage, Window};
 
 use clocks::RouteClocks;
@@ -84,8 +85,8 @@ pub struct BrokerLabel {
 pub struct CauseLabel {
     /// The broker's name in the configuration.
     pub broker: String,
-    /// The word.
-    pub cause: &'static str,
+    /// The kind.
+    pub cause: Cause,
 }
 
 /// Which field, and why.
@@ -185,7 +186,7 @@ impl BrokerMetrics {
     }
 
     /// A connection was lost, or an attempt has failed.
-    pub fn lost(&self, cause: &'static str) {
+    pub fn lost(&self, cause: Cause) {
         let broker = self.broker.clone();
         self.connections_lost.get_or_create(&CauseLabel { broker, cause }).inc();
     }
@@ -315,7 +316,8 @@ mod tests {
     use wattline_routes::{RouteSettings, Routes};
 
     use super::*;
-    use crate::window::{Fate, Kept, WindowSettings};
+    use crate::received::Received;
+    use crate::window::{Fate, WindowSettings};
 
     #[test]
     fn the_equation_is_in_every_scrape() {
@@ -324,7 +326,7 @@ mod tests {
         let other = Arc::new(Mutex::new(Window::new(WindowSettings::default())));
         let brokers = vec![("a".to_owned(), Arc::clone(&window)), ("b".to_owned(), other)];
         let metrics = Metrics::new(&registry, brokers).of("a");
-        metrics.lost("dns");
+        metrics.lost(Cause::Dns);
         let settings = RouteSettings::new("a/+", Family::WATTLINE_JSON);
         let routes = Routes::new(&[settings], &[]).unwrap();
         metrics.watch_clocks(routes.all());
@@ -332,10 +334,11 @@ mod tests {
         assert!(routes.all()[0].event_time(&time, now, &Limits::default()).is_ok());
         let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
         metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
-        let message = Kept {
+        let message = Received {
             topic: Bytes::new(),
             payload: Bytes::from_static(b"0123456789"),
             retained: false,
+            duplicate: false,
             packet_id: 1,
             received_at: Timestamp::now(),
         };

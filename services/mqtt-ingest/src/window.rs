@@ -11,17 +11,22 @@
 //! The window also keeps the account at the door: whatever was received is in exactly one of its counts, under
 //! one lock, so the equation holds at every look.
 
+mod account;
 mod known;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Deserialize;
-use wattline_formats::Ignored;
+use tokio::sync::Notify;
 use wattline_reading::{Reason, Timestamp};
 
+use crate::received::Received;
 use known::Known;
 
+pub use account::{Account, Fate, Shed};
 pub use known::Arrival;
 
 /// Section `[window]`: what may be in flight at most.
@@ -47,64 +52,6 @@ pub struct Usage {
     pub bytes: usize,
 }
 
-/// A message, kept until it is settled: whole, for it may still have to become a dead letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The topic it was published on.
-    pub topic: Bytes,
-    /// Its payload.
-    pub payload: Bytes,
-    /// The RETAIN flag of its delivery.
-    pub retained: bool,
-    /// The MQTT packet id; 0 for QoS 0, which has none.
-    pub packet_id: u16,
-    /// Its arrival.
-    pub received_at: Timestamp,
-}
-
-/// What becomes of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Its readings go to Kafka.
-    Forward,
-    /// There is nothing to store in it.
-    Ignore(Ignored),
-    /// It goes to the dead letters.
-    DeadLetter(Reason),
-    /// It was taken on an earlier connection: what it repeats is in front of it, or settled already.
-    Copy,
-}
-
-/// Why a message was let go without being taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shed {
-    /// QoS 0 and the window was full: lost, as QoS 0 allows.
-    Qos0WindowFull,
-    /// QoS 1 beyond the window: the broker delivers it again on the next connection.
-    Overrun,
-    /// The producer was replaced while it was in flight: the broker delivers it again if it was QoS 1.
-    ProducerReplaced,
-    /// It came while the service was stopping: the broker delivers it again if it was QoS 1.
-    Stopping,
-    /// It repeats a message that was taken on an earlier connection: only its acknowledgement was missing.
-    Copy,
-}
-
-/// The account at the door, in messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
-    /// Received by QoS: 0, 1.
-    pub received: [u64; 2],
-    /// Whose readings Kafka has.
-    pub forwarded: u64,
-    /// By [`Ignored::ALL`].
-    pub ignored: [u64; Ignored::ALL.len()],
-    /// That Kafka has as dead letters, by [`Reason::ALL`].
-    pub dead_lettered: [u64; Reason::ALL.len()],
-    /// By [`Shed::ALL`].
-    pub shed: [u64; Shed::ALL.len()],
-}
-
 /// What one call of [`Window::settle`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
@@ -128,17 +75,32 @@ pub struct Window {
     connected: bool,
     known: Known,
     account: Account,
+    /// Woken when something has left the window.
+    settled: Arc<Notify>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    message: Kept,
+    message: Received,
     connection: u64,
     fate: Fate,
     /// Records that Kafka has not confirmed.
     open: usize,
     records: usize,
     bytes: usize,
+}
+
+/// Waits until `condition` holds: looked at now, and whenever something has left the window.
+pub async fn wait_until(window: &Mutex<Window>, condition: impl Fn(&Window) -> bool) {
+    let settled = Arc::clone(&window.lock().settled);
+    loop {
+        // Before the look: what leaves in between wakes it.
+        let left = settled.notified();
+        if condition(&window.lock()) {
+            return;
+        }
+        left.await;
+    }
 }
 
 // === impl Window ===
@@ -156,6 +118,7 @@ impl Window {
             connected: false,
             known: Known::default(),
             account: Account::default(),
+            settled: Arc::default(),
         }
     }
 
@@ -175,26 +138,23 @@ impl Window {
         if self.connected {
             let brought = self.entries.iter().filter(|entry| entry.connection == self.connection);
             for entry in brought.filter(|entry| entry.fate != Fate::Copy) {
-                let Kept { packet_id, topic, payload, .. } = &entry.message;
-                self.known.taken(*packet_id, topic, payload);
+                self.known.taken(&entry.message);
             }
         }
         self.connection += 1;
         self.connected = false;
     }
 
-    /// What is known of a message that has arrived at QoS 1 on this connection, by its packet id and content.
-    pub fn recognise(&mut self, packet_id: u16, duplicate: bool, topic: &[u8], payload: &[u8]) -> Arrival {
-        self.known.recognise(packet_id, duplicate, topic, payload)
+    /// What is known of a message that has arrived on this connection, by its packet id and content.
+    pub fn recognise(&mut self, received: &Received) -> Arrival {
+        self.known.recognise(received)
     }
 
     /// Takes in a copy that [`Window::recognise`] has recognised: acknowledged behind everything that is in front
     /// of it, its original above all. It has no records, and costs no more than its place.
-    pub fn admit_copy(&mut self, packet_id: u16, received_at: Timestamp) {
-        let empty = Bytes::new();
-        let (topic, payload, retained) = (empty.clone(), empty, false);
-        let message = Kept { topic, payload, retained, packet_id, received_at };
-        self.admit(message, Fate::Copy, 0, 0);
+    pub fn admit_copy(&mut self, copy: &Received) {
+        let bare = Received { topic: Bytes::new(), payload: Bytes::new(), ..*copy };
+        self.admit(bare, Fate::Copy, 0, 0);
     }
 
     /// Whether a message with so many records and bytes may come in. An empty window takes anything, or one
@@ -217,8 +177,8 @@ impl Window {
     }
 
     /// Takes a message in. `bytes` are those of its records; the result is its sequence number.
-    pub fn admit(&mut self, message: Kept, fate: Fate, records: usize, bytes: usize) -> u64 {
-        self.count_received(message.packet_id);
+    pub fn admit(&mut self, message: Received, fate: Fate, records: usize, bytes: usize) -> u64 {
+        self.account.count_received(message.packet_id);
         let bytes = bytes + message.topic.len() + message.payload.len();
         self.used.records += records;
         self.used.bytes += bytes;
@@ -235,15 +195,15 @@ impl Window {
 
     /// Lets a message go that was received and not taken in.
     pub fn shed(&mut self, packet_id: u16, why: Shed) {
-        self.count_received(packet_id);
-        self.account.shed[why as usize] += 1;
+        self.account.count_received(packet_id);
+        self.account.count_shed(why, 1);
     }
 
     /// Lets a message of QoS 1 go that the broker will deliver again. `new`: no earlier process can have had it.
-    pub fn shed_for_now(&mut self, packet_id: u16, why: Shed, topic: &[u8], payload: &[u8], new: bool) {
-        self.shed(packet_id, why);
+    pub fn shed_for_now(&mut self, received: &Received, why: Shed, new: bool) {
+        self.shed(received.packet_id, why);
         if new {
-            self.known.shed(packet_id, topic, payload);
+            self.known.shed(received);
         }
     }
 
@@ -262,7 +222,11 @@ impl Window {
 
     /// Kafka has refused one record of the message for what is in it. The first time, the message's fate turns
     /// to a dead letter, which counts as one more open record of `bytes`: the caller sends it.
-    pub fn refuse(&mut self, sequence: u64, dead_letter_bytes: impl FnOnce(&Kept) -> usize) -> Option<Kept> {
+    pub fn refuse(
+        &mut self,
+        sequence: u64,
+        dead_letter_bytes: impl FnOnce(&Received) -> usize,
+    ) -> Option<Received> {
         let entry = self.entry(sequence)?;
         entry.open = entry.open.saturating_sub(1);
         if matches!(entry.fate, Fate::DeadLetter(_)) {
@@ -295,8 +259,11 @@ impl Window {
             }
             let (fate, received_at) = (entry.fate, entry.message.received_at);
             settled.oldest.get_or_insert(received_at);
-            self.count_settled(fate);
+            self.account.count_settled(fate);
             self.drop_front();
+        }
+        if settled.oldest.is_some() {
+            self.settled.notify_waiters();
         }
         settled
     }
@@ -304,11 +271,12 @@ impl Window {
     /// Gives up everything in flight: its producer is gone, and nobody will ever confirm it.
     pub fn abandon(&mut self) -> usize {
         let count = self.entries.len();
-        self.account.shed[Shed::ProducerReplaced as usize] += count as u64;
+        self.account.count_shed(Shed::ProducerReplaced, count as u64);
         self.known.clear();
         while !self.entries.is_empty() {
             self.drop_front();
         }
+        self.settled.notify_waiters();
         count
     }
 
@@ -330,6 +298,12 @@ impl Window {
         self.entries.front().map(|entry| entry.message.received_at)
     }
 
+    /// Nothing is in flight.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The account at the door; with [`Window::used`] it adds up.
     #[must_use]
     pub const fn account(&self) -> &Account {
@@ -348,19 +322,6 @@ impl Window {
             self.used.bytes -= entry.bytes;
         }
     }
-
-    fn count_received(&mut self, packet_id: u16) {
-        self.account.received[usize::from(packet_id != 0)] += 1;
-    }
-
-    fn count_settled(&mut self, fate: Fate) {
-        match fate {
-            Fate::Forward => self.account.forwarded += 1,
-            Fate::Ignore(why) => self.account.ignored[why as usize] += 1,
-            Fate::DeadLetter(reason) => self.account.dead_lettered[reason as usize] += 1,
-            Fate::Copy => self.account.shed[Shed::Copy as usize] += 1,
-        }
-    }
 }
 
 // === impl WindowSettings ===
@@ -371,38 +332,5 @@ impl Default for WindowSettings {
     }
 }
 
-// === impl Shed ===
-
-impl Shed {
-    /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Qos0WindowFull, Self::Overrun, Self::ProducerReplaced, Self::Stopping, Self::Copy];
-
-    /// The word that metrics carry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Qos0WindowFull => "qos0_window_full",
-            Self::Overrun => "overrun",
-            Self::ProducerReplaced => "producer_replaced",
-            Self::Stopping => "stopping",
-            Self::Copy => "copy",
-        }
-    }
-}
-
-// === impl Account ===
-
-impl Account {
-    /// Received − (forwarded + ignored + dead-lettered + shed): equals what is in flight.
-    #[must_use]
-    pub fn open(&self) -> u64 {
-        let sum = |counts: &[u64]| counts.iter().sum::<u64>();
-        let closed = self.forwarded + sum(&self.ignored) + sum(&self.dead_lettered) + sum(&self.shed);
-        sum(&self.received).wrapping_sub(closed)
-    }
-}
-
 #[cfg(test)]
-#[path = "window_tests.rs"]
 mod tests;

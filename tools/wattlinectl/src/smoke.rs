@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rumqttc::mqttbytes::QoS;
-use rumqttc::{AsyncClient, Broker, Event, EventLoop, MqttOptions, Packet, PublishOptions, Transport};
+use rumqttc::{
+    AsyncClient, Broker, Event, EventLoop, MqttOptions, Packet, PublishOptions, TlsConfiguration, Transport,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use wattline_mqtt_ingest::config::MqttSettings;
-use wattline_mqtt_ingest::session::tls_configuration;
+use wattline_mqtt_ingest::connection::tls_configuration;
 use wattline_reading::Timestamp;
 use wattline_service::secret;
 
@@ -106,7 +108,8 @@ async fn publish(arguments: &Arguments, payload: &str) -> anyhow::Result<()> {
         options.set_credentials(arguments.mqtt_username.clone(), password);
     }
     if tls {
-        options.set_transport(Transport::tls_with_config(tls_configuration(&settings)?));
+        let tls = TlsConfiguration::Rustls(tls_configuration(&settings)?);
+        options.set_transport(Transport::tls_with_config(tls));
     }
     let (client, mut events) = AsyncClient::builder(options).capacity(16).build();
     let topic = arguments.topic.replace("{meter}", METER);

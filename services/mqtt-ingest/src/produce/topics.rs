@@ -8,7 +8,7 @@ use tracing::warn;
 use wattline_reading::topics::{ALL, RECORD_BYTES_MAX};
 use wattline_service::KafkaSettings;
 
-use super::LOOK;
+use super::METADATA_TIMEOUT;
 
 /// Looks whether the topics exist, with their number of partitions and room for the largest record.
 ///
@@ -21,7 +21,7 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
         let admin: AdminClient<DefaultClientContext> =
             config.create().context("cannot make a Kafka client")?;
         // Of all topics: asking for one by name may create it.
-        let metadata = admin.inner().fetch_metadata(None, LOOK).with_context(|| {
+        let metadata = admin.inner().fetch_metadata(None, METADATA_TIMEOUT).with_context(|| {
             format!("Kafka does not answer at {brokers}: is it running, and is kafka.brokers right?")
         })?;
         for topic in &ALL {
@@ -49,7 +49,7 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
 
 async fn check_record_bytes(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
     let topics = ALL.map(|topic| ResourceSpecifier::Topic(topic.name));
-    let options = AdminOptions::new().request_timeout(Some(LOOK));
+    let options = AdminOptions::new().request_timeout(Some(METADATA_TIMEOUT));
     let described =
         admin.describe_configs(&topics, &options).await.context("Kafka does not describe its topics")?;
     for (topic, described) in ALL.iter().zip(described) {

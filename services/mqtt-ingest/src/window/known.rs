@@ -10,6 +10,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use crate::received::Received;
+
 /// What is known of a message that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -41,13 +43,13 @@ struct Message {
 
 impl Known {
     /// The connection is lost, and this one was taken and not acknowledged.
-    pub(super) fn taken(&mut self, packet_id: u16, topic: &[u8], payload: &[u8]) {
-        self.insert(packet_id, topic, payload, true);
+    pub(super) fn taken(&mut self, message: &Received) {
+        self.insert(message, true);
     }
 
     /// This one was let go.
-    pub(super) fn shed(&mut self, packet_id: u16, topic: &[u8], payload: &[u8]) {
-        self.insert(packet_id, topic, payload, false);
+    pub(super) fn shed(&mut self, message: &Received) {
+        self.insert(message, false);
     }
 
     /// The acknowledgement of this id is on its way: what comes with the id from now on may be another message.
@@ -62,41 +64,36 @@ impl Known {
         self.messages = HashMap::new();
     }
 
-    pub(super) fn recognise(
-        &mut self,
-        packet_id: u16,
-        duplicate: bool,
-        topic: &[u8],
-        payload: &[u8],
-    ) -> Arrival {
-        let unknown = if duplicate { Arrival::Redelivered } else { Arrival::New };
+    pub(super) fn recognise(&mut self, received: &Received) -> Arrival {
+        let unknown = if received.duplicate { Arrival::Redelivered } else { Arrival::New };
         if self.messages.is_empty() {
             return unknown;
         }
-        let Some(known) = self.messages.get(&packet_id).copied() else {
+        let Some(known) = self.messages.get(&received.packet_id).copied() else {
             return unknown;
         };
-        if duplicate && known.fingerprint == self.fingerprint(topic, payload) {
+        if received.duplicate && known.fingerprint == self.fingerprint(received) {
             if known.taken {
                 // Stays known until it is acknowledged: this connection may break, too.
                 return Arrival::Copy;
             }
-            self.messages.remove(&packet_id);
+            self.messages.remove(&received.packet_id);
             return Arrival::New;
         }
         // The broker has given the id to another message.
-        self.messages.remove(&packet_id);
+        self.messages.remove(&received.packet_id);
         unknown
     }
 
-    fn insert(&mut self, packet_id: u16, topic: &[u8], payload: &[u8], taken: bool) {
-        if packet_id != 0 {
-            let fingerprint = self.fingerprint(topic, payload);
-            self.messages.insert(packet_id, Message { fingerprint, taken });
+    /// Of QoS 0 nothing is known: it has no id.
+    fn insert(&mut self, message: &Received, taken: bool) {
+        if message.packet_id != 0 {
+            let fingerprint = self.fingerprint(message);
+            self.messages.insert(message.packet_id, Message { fingerprint, taken });
         }
     }
 
-    fn fingerprint(&self, topic: &[u8], payload: &[u8]) -> u64 {
-        self.hasher.hash_one((topic, payload))
+    fn fingerprint(&self, message: &Received) -> u64 {
+        self.hasher.hash_one((&*message.topic, &*message.payload))
     }
 }

@@ -10,6 +10,7 @@ mod fixture;
 mod kafka_away;
 mod kafka_refuses;
 mod memory;
+mod odd_brokers;
 mod publisher;
 mod qos0;
 mod readings;

@@ -6,13 +6,13 @@
 //! The session and the window are the service's own; this test plays Kafka, because it must confirm the old
 //! messages while the new ones stay open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rumqttc::{AsyncClient, ManualAck, PubAck, Publish};
-use wattline_mqtt_ingest::session::{Event, Session, Subscriptions};
-use wattline_mqtt_ingest::window::{Fate, Kept, Window, WindowSettings};
-use wattline_reading::Timestamp;
+use wattline_mqtt_ingest::connection::{Event, Outbox, Session, Subscriptions};
+use wattline_mqtt_ingest::received::Received;
+use wattline_mqtt_ingest::window::{Fate, Window, WindowSettings};
 use wattline_routes::Routes;
 
 use crate::fixture::{PATIENCE, World, faulty, payload};
@@ -21,7 +21,7 @@ const COUNT: u64 = 20;
 
 struct Harness {
     session: Session,
-    client: AsyncClient,
+    outbox: Arc<Outbox>,
     window: Mutex<Window>,
 }
 
@@ -31,13 +31,13 @@ impl Harness {
         let routes = Routes::new(&config.routes, &config.families).unwrap();
         let subscriptions = Subscriptions::new(&config.mqtt, &routes);
         let session = Session::new(&config.mqtt, subscriptions, 1000).unwrap();
-        let client = session.client();
-        Self { session, client, window: Mutex::new(Window::new(WindowSettings::default())) }
+        let outbox = session.outbox();
+        Self { session, outbox, window: Mutex::new(Window::new(WindowSettings::default())) }
     }
 
     /// Goes on until `done` messages have been received, as the service does it. The messages' numbers in the
     /// window, and the messages.
-    async fn receive(&mut self, done: usize) -> Vec<(u64, Publish)> {
+    async fn receive(&mut self, done: usize) -> Vec<(u64, Received)> {
         let mut received = Vec::new();
         let mut subscribed = false;
         let receiving = async {
@@ -48,12 +48,12 @@ impl Harness {
                     }
                     Event::Subscribed { .. } => subscribed = true,
                     Event::Canary(_) => {}
-                    Event::Message(publish) => received.push((self.admit(&publish), publish)),
+                    Event::Message(message) => received.push((self.admit(&message), message)),
                     Event::Lost(_) => {
                         self.lose();
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
-                    Event::FarewellAnswered | Event::Closed => panic!("nobody closes it"),
+                    Event::FarewellAnswered => panic!("nobody closes it"),
                 }
             }
         };
@@ -61,15 +61,8 @@ impl Harness {
         received
     }
 
-    fn admit(&self, publish: &Publish) -> u64 {
-        let message = Kept {
-            topic: publish.topic.clone(),
-            payload: publish.payload.clone(),
-            retained: publish.retain,
-            packet_id: publish.pkid,
-            received_at: Timestamp::now(),
-        };
-        self.window.lock().admit(message, Fate::Forward, 1, 0)
+    fn admit(&self, message: &Received) -> u64 {
+        self.window.lock().admit(message.clone(), Fate::Forward, 1, 0)
     }
 
     fn lose(&mut self) {
@@ -79,14 +72,12 @@ impl Harness {
     }
 
     /// Kafka confirms these; what may be acknowledged is. How many acks were queued.
-    fn confirm(&self, messages: &[(u64, Publish)]) -> u64 {
+    fn confirm(&self, messages: &[(u64, Received)]) -> u64 {
         let mut window = self.window.lock();
         for (sequence, _) in messages {
             window.confirm(*sequence);
         }
-        let ack =
-            |packet_id| self.client.try_manual_ack(ManualAck::PubAck(PubAck::new(packet_id, None))).is_ok();
-        window.settle(ack).acknowledged
+        window.settle(|packet_id| self.outbox.acknowledge(packet_id)).acknowledged
     }
 
     /// Lets queued acks go out and the broker take them in.
@@ -101,8 +92,8 @@ impl Harness {
     }
 }
 
-fn ids(messages: &[(u64, Publish)]) -> Vec<u16> {
-    messages.iter().map(|(_, publish)| publish.pkid).collect()
+fn ids(messages: &[(u64, Received)]) -> Vec<u16> {
+    messages.iter().map(|(_, message)| message.packet_id).collect()
 }
 
 /// Seen to fail without the guard: with `entry.connection == self.connection` taken out of `Window::settle`, the
@@ -134,7 +125,7 @@ async fn a_late_ack_never_acknowledges_another_message() {
     harness.lose();
     let again = harness.receive(20).await;
     assert_eq!(ids(&again), ids(&new), "the broker still has every new message");
-    assert!(again.iter().all(|(_, publish)| publish.dup));
+    assert!(again.iter().all(|(_, message)| message.duplicate));
 
     // The copy that came first is confirmed first; only the one of this connection is acknowledged.
     assert_eq!(harness.confirm(&new), 0);

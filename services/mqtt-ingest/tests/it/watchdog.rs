@@ -91,3 +91,27 @@ async fn canaries_that_a_wide_filter_brings_are_no_messages() {
         ingest.stop().await.unwrap();
     }
 }
+
+/// Seen to fail with the client library's own loop, in which whatever is sent puts off the question whether the broker is
+/// still there: canaries that never come back kept a frozen broker "connected" for as long as TCP allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_broker_is_noticed_although_it_forbids_canaries() {
+    let world = quiet("mute").await;
+    let broker = another_broker().await;
+    let mut config = world.config();
+    config.mqtt.url = broker.mqtt_url();
+    config.mqtt.username = "observer".to_owned();
+    config.mqtt.password_file = broker.mqtt_password_file("observer");
+    config.mqtt.keep_alive_s = 5;
+    config.mqtt.connect_timeout_ms = 1000;
+    config.mqtt.watchdog_ms = 1000;
+    let ingest = world.start(config).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!((ingest.sum("watchdog_armed"), ingest.sum("connections_lost_total")), (0, 0));
+    broker.mosquitto().freeze().await.unwrap();
+    let noticed = || ingest.sum_of("connections_lost_total", "cause", "broken") == 1;
+    ingest.until("the silence is noticed", noticed).await;
+    broker.mosquitto().thaw().await.unwrap();
+    ingest.until("ready again", || ingest.context.ready.is_ready()).await;
+    ingest.stop().await.unwrap();
+}

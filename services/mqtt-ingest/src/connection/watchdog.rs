@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
-use rumqttc::{AsyncClient, PublishOptions};
 use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{info, warn};
 use wattline_reading::Timestamp;
 
-use crate::session::Loss;
+use super::loss::{Cause, Loss};
+use super::outbox::Outbox;
 use crate::window::Window;
 
 /// So many canaries in the time after which a silent connection is given up.
@@ -28,7 +28,7 @@ const SWITCHED_OFF: i64 = -1;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    client: AsyncClient,
+    outbox: Arc<Outbox>,
     window: Arc<Mutex<Window>>,
     topic: String,
     url: String,
@@ -59,9 +59,9 @@ struct Watched {
 // === impl Watchdog ===
 
 impl Watchdog {
-    /// For the connections of `client`; one that is silent for `patience` is given up.
+    /// For the connections that `outbox` writes to; one that is silent for `patience` is given up.
     pub(crate) fn new(
-        client: AsyncClient,
+        outbox: Arc<Outbox>,
         window: Arc<Mutex<Window>>,
         topic: &str,
         url: &str,
@@ -72,7 +72,7 @@ impl Watchdog {
         let mut ticks = tokio::time::interval((patience / CANARIES).max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            client,
+            outbox,
             window,
             topic: topic.to_owned(),
             url: url.to_owned(),
@@ -170,7 +170,7 @@ impl Watchdog {
                     self.url,
                     silent.as_millis()
                 );
-                return Some(Loss::new("watchdog", detail));
+                return Some(Loss::new(Cause::Watchdog, detail));
             }
             self.say_useless("not one of its canaries has come back, and nothing else has come");
         }
@@ -180,12 +180,8 @@ impl Watchdog {
 
     fn sing(&self) {
         let Some(watched) = &self.watched else { return };
-        // A full queue of requests is a reason to wait; the next one comes soon.
-        let _ = self.client.try_publish(
-            self.topic.clone(),
-            watched.song.to_vec(),
-            PublishOptions::at_most_once(),
-        );
+        // A full outbox is a reason to wait; the next one comes soon.
+        let _ = self.outbox.publish(&self.topic, watched.song.to_vec(), false);
     }
 
     fn received(&self) -> u64 {

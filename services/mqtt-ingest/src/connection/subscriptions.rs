@@ -5,16 +5,16 @@
 //! the list of them lies where the session lies: retained by the broker, on a topic of this client alone. On each
 //! connection the broker sends the list; what is in it and not wanted is unsubscribed; then the list is written anew.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ClientError, ConnAck, Publish, PublishOptions, QoS, RetainForwardRule, SubscribeFilter,
-    UnsubAck, UnsubAckReason,
+    ConnAck, Publish, QoS, RetainForwardRule, SubAck, SubscribeFilter, SubscribeReasonCode, UnsubAck,
+    UnsubAckReason,
 };
 use tracing::{info, warn};
 use wattline_routes::{Routes, check_filter};
 
+use super::loss::Loss;
+use super::outbox::{Outbox, Unsent};
 use crate::config::{MqttSettings, unshared};
 
 /// A list that is longer is none of ours.
@@ -44,8 +44,10 @@ struct OnConnection {
     no_retain: bool,
     /// The list is as it must be, or on its way.
     listed: bool,
-    /// UNSUBSCRIBEs without an answer, in their order.
-    ending: VecDeque<Vec<String>>,
+    /// The SUBSCRIBE's packet id, until it is answered.
+    asked: Option<u16>,
+    /// UNSUBSCRIBEs without an answer, by packet id.
+    ending: Vec<(u16, Vec<String>)>,
     /// What the broker refuses to end: it stays in the list.
     kept: Vec<String>,
 }
@@ -105,10 +107,6 @@ impl Subscriptions {
         &self.wanted
     }
 
-    pub(super) const fn has_canaries(&self) -> bool {
-        self.has_canaries
-    }
-
     pub(super) const fn give_canaries_up(&mut self) {
         self.has_canaries = false;
     }
@@ -120,14 +118,14 @@ impl Subscriptions {
     }
 
     /// The broker has accepted the connection: asks for everything that is wanted.
-    pub(super) fn ask(&mut self, client: &AsyncClient, accepted: &ConnAck) -> Result<(), ClientError> {
+    pub(super) fn ask(&mut self, outbox: &Outbox, accepted: &ConnAck) -> Result<(), Unsent> {
         let properties = accepted.properties.as_ref();
         self.on_connection = OnConnection {
             no_retain: properties.and_then(|properties| properties.retain_available) == Some(0),
             ..OnConnection::default()
         };
         if accepted.session_present {
-            self.end(client, self.unwanted.clone());
+            self.end(outbox, self.unwanted.clone());
         }
         let retained = if self.trial { RetainForwardRule::Never } else { RetainForwardRule::OnNewSubscribe };
         let mut filters: Vec<SubscribeFilter> = self
@@ -143,14 +141,36 @@ impl Subscriptions {
             // Also the topic below it; and the list at each connection.
             filters.push(SubscribeFilter::new(format!("{}/#", self.canary_topic), QoS::AtMostOnce));
         }
-        client.try_subscribe_many(filters)
+        self.on_connection.asked = Some(outbox.subscribe(filters)?);
+        Ok(())
+    }
+
+    /// The answer to the SUBSCRIBE: whether the broker lets this client have its canaries. None: an answer to nothing.
+    pub(super) fn granted(&mut self, answer: &SubAck, settings: &MqttSettings) -> Option<Result<bool, Loss>> {
+        let asked = self.on_connection.asked?;
+        if asked != answer.pkid {
+            return None;
+        }
+        self.on_connection.asked = None;
+        if answer.return_codes.len() != self.wanted.len() + usize::from(self.has_canaries) {
+            return Some(Err(Loss::no_answer(settings, "SUBSCRIBE")));
+        }
+        let refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
+        let first = self.wanted.iter().zip(&answer.return_codes).find(|(_, code)| refused(code));
+        if let Some((filter, code)) = first {
+            return Some(Err(Loss::subscription(settings, filter, *code)));
+        }
+        // The canaries' own filter is the last.
+        let canary = self.has_canaries && !answer.return_codes.last().is_none_or(refused);
+        self.has_canaries = canary;
+        Some(Ok(canary))
     }
 
     /// One of [`Subscriptions::are_own`]. What came on the canaries' topic is returned.
-    pub(super) fn take_own(&mut self, client: &AsyncClient, publish: &Publish) -> Option<Bytes> {
+    pub(super) fn take_own(&mut self, outbox: &Outbox, publish: &Publish) -> Option<Bytes> {
         if publish.topic == self.list_topic.as_bytes() {
             if publish.retain && !self.on_connection.listed {
-                self.compare(client, &publish.payload);
+                self.compare(outbox, &publish.payload);
             }
             return None;
         }
@@ -159,14 +179,16 @@ impl Subscriptions {
         }
         // The list would have come before the first canary: there is none yet, and this client may write one.
         if !self.on_connection.listed && self.on_connection.ending.is_empty() {
-            self.list(client);
+            self.list(outbox);
         }
         Some(publish.payload.clone())
     }
 
     /// An answer to an UNSUBSCRIBE. False: it was none of these.
-    pub(super) fn ended(&mut self, client: &AsyncClient, answer: &UnsubAck) -> bool {
-        let Some(filters) = self.on_connection.ending.pop_front() else { return false };
+    pub(super) fn ended(&mut self, outbox: &Outbox, answer: &UnsubAck) -> bool {
+        let ending = &mut self.on_connection.ending;
+        let Some(index) = ending.iter().position(|(id, _)| *id == answer.pkid) else { return false };
+        let (_, filters) = ending.remove(index);
         for (filter, reason) in filters.into_iter().zip(&answer.reasons) {
             match reason {
                 UnsubAckReason::Success => {
@@ -180,13 +202,13 @@ impl Subscriptions {
             }
         }
         if self.on_connection.listed && self.on_connection.ending.is_empty() {
-            self.list(client);
+            self.list(outbox);
         }
         true
     }
 
     /// With what the session had: ends what is no longer wanted.
-    fn compare(&mut self, client: &AsyncClient, list: &[u8]) {
+    fn compare(&mut self, outbox: &Outbox, list: &[u8]) {
         let listed: Vec<String> = match serde_json::from_slice(list) {
             Ok(listed) => listed,
             Err(error) => {
@@ -206,18 +228,18 @@ impl Subscriptions {
             .collect();
         let complete = self.wanted.iter().all(|filter| listed.contains(filter));
         if !old.is_empty() {
-            self.end(client, old);
+            self.end(outbox, old);
         } else if !complete {
-            self.list(client);
+            self.list(outbox);
         }
     }
 
-    fn end(&mut self, client: &AsyncClient, filters: Vec<String>) {
+    fn end(&mut self, outbox: &Outbox, filters: Vec<String>) {
         if filters.is_empty() {
             return;
         }
-        match client.try_unsubscribe_many(filters.clone()) {
-            Ok(()) => self.on_connection.ending.push_back(filters),
+        match outbox.unsubscribe(filters.clone()) {
+            Ok(id) => self.on_connection.ending.push((id, filters)),
             Err(error) => {
                 warn!("cannot end old subscriptions on this connection: {error}");
                 self.on_connection.kept.extend(filters);
@@ -226,15 +248,14 @@ impl Subscriptions {
     }
 
     /// Has the broker keep the list of what the session is subscribed to now.
-    fn list(&mut self, client: &AsyncClient) {
+    fn list(&mut self, outbox: &Outbox) {
         self.on_connection.listed = true;
         if self.on_connection.no_retain || self.trial {
             return;
         }
         let list: Vec<&String> = self.wanted.iter().chain(&self.on_connection.kept).collect();
         let Ok(list) = serde_json::to_vec(&list) else { return };
-        let options = PublishOptions::at_most_once().retain(true);
-        if let Err(error) = client.try_publish(self.list_topic.clone(), list, options) {
+        if let Err(error) = outbox.publish(&self.list_topic, list, true) {
             warn!("cannot write the list of subscriptions: {error}");
         }
     }

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use wattline_formats::Ignored;
 
 use super::*;
 
 const SETTINGS: WindowSettings = WindowSettings { messages_max: 20, records_max: 40, bytes_max: 2000 };
 
-fn message(packet_id: u16) -> Kept {
-    Kept {
+fn message(packet_id: u16) -> Received {
+    Received {
         topic: Bytes::from_static(b"wattline/m/reading"),
         payload: Bytes::from_static(b"{}"),
         retained: false,
+        duplicate: false,
         packet_id,
         received_at: Timestamp::from_micros(i64::from(packet_id)),
     }
@@ -80,6 +82,35 @@ fn a_full_ack_queue_loses_no_ack() {
     assert_eq!(settle(&mut window), [2, 3]);
 }
 
+/// Whoever waits for room, or for the end, is woken by what leaves.
+#[tokio::test]
+async fn who_waits_is_woken_by_what_leaves() {
+    let window = Arc::new(Mutex::new(Window::new(SETTINGS)));
+    let sequences: Vec<u64> =
+        (1..=3).map(|id| window.lock().admit(message(id), Fate::Forward, 1, 10)).collect();
+    let waiting = tokio::spawn({
+        let window = Arc::clone(&window);
+        async move { wait_until(&window, Window::is_empty).await }
+    });
+    for sequence in sequences {
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        window.lock().confirm(sequence);
+        window.lock().settle(|_| true);
+    }
+    waiting.await.unwrap();
+    let sequence = window.lock().admit(message(4), Fate::Forward, 1, 10);
+    let mut waiting = std::pin::pin!(wait_until(&window, Window::is_empty));
+    assert!(
+        std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)))
+            .await
+            .is_pending()
+    );
+    window.lock().abandon();
+    waiting.await;
+    assert!(!window.lock().holds(sequence));
+}
+
 #[test]
 fn a_refused_record_makes_one_dead_letter_of_the_whole_message() {
     let mut window = Window::new(SETTINGS);
@@ -108,8 +139,7 @@ fn an_empty_window_takes_what_exceeds_every_bound() {
 }
 
 fn recognise(window: &mut Window, packet_id: u16, duplicate: bool) -> Arrival {
-    let Kept { topic, payload, .. } = message(packet_id);
-    window.recognise(packet_id, duplicate, &topic, &payload)
+    window.recognise(&Received { duplicate, ..message(packet_id) })
 }
 
 #[test]
@@ -125,7 +155,7 @@ fn what_comes_again_is_acknowledged_behind_its_original() {
     let unknown = window.admit(message(6), Fate::Forward, 1, 10);
     for packet_id in [7, 8] {
         assert_eq!(recognise(&mut window, packet_id, true), Arrival::Copy);
-        window.admit_copy(packet_id, Timestamp::from_micros(0));
+        window.admit_copy(&message(packet_id));
     }
     window.confirm(settled);
     assert_eq!(settle(&mut window), [] as [u16; 0], "the original is open");
@@ -136,7 +166,7 @@ fn what_comes_again_is_acknowledged_behind_its_original() {
     window.connection_opened(true);
     for packet_id in [6, 7, 8] {
         assert_eq!(recognise(&mut window, packet_id, true), Arrival::Copy);
-        window.admit_copy(packet_id, Timestamp::from_micros(0));
+        window.admit_copy(&message(packet_id));
     }
     window.confirm(unknown);
     assert_eq!(settle(&mut window), [6, 7, 8]);
@@ -158,10 +188,10 @@ fn another_message_with_the_same_id_is_no_copy() {
         let sequence = window.admit(message(7), Fate::Forward, 1, 10);
         window.connection_lost();
         window.connection_opened(session_present);
-        let topic = message(7).topic;
-        assert_eq!(window.recognise(7, duplicate, &topic, payload.as_bytes()), arrival, "{payload}");
+        let again = Received { duplicate, payload: Bytes::from(payload), ..message(7) };
+        assert_eq!(window.recognise(&again), arrival, "{payload}");
         if arrival != Arrival::Copy {
-            let next = window.recognise(7, true, &topic, b"{}");
+            let next = recognise(&mut window, 7, true);
             assert_eq!(next, Arrival::Redelivered, "the id is another message's now");
         }
         window.confirm(sequence);
@@ -186,9 +216,8 @@ fn what_was_acknowledged_is_not_known() {
 fn what_was_let_go_comes_as_new() {
     let mut window = Window::new(SETTINGS);
     window.connection_opened(true);
-    let Kept { topic, payload, .. } = message(7);
-    window.shed_for_now(7, Shed::Overrun, &topic, &payload, true);
-    window.shed_for_now(8, Shed::Overrun, &topic, &payload, false);
+    window.shed_for_now(&message(7), Shed::Overrun, true);
+    window.shed_for_now(&message(8), Shed::Overrun, false);
     window.connection_lost();
     window.connection_opened(true);
     assert_eq!(recognise(&mut window, 7, true), Arrival::New, "no process has given it to Kafka");
@@ -323,13 +352,13 @@ fn redeliver(window: &mut Window, model: &mut Model) -> Result<(), TestCaseError
     prop_assert_eq!(recognise(window, packet_id, true), expected);
     model.received += 1;
     if !window.has_room(1, 60) {
-        window.shed_for_now(packet_id, Shed::Overrun, b"", b"", false);
+        window.shed_for_now(&message(packet_id), Shed::Overrun, false);
         model.shed += 1;
         return Ok(());
     }
     let sequence = window.used().messages as u64 + window.first;
     if known {
-        window.admit_copy(packet_id, Timestamp::from_micros(0));
+        window.admit_copy(&message(packet_id));
     } else {
         window.admit(message(packet_id), Fate::Forward, 1, 40);
         model.held.insert(packet_id, true);

@@ -1,0 +1,22 @@
+//! The one form that a message has in this service, from the socket to its PUBACK.
+
+use bytes::Bytes;
+use wattline_reading::Timestamp;
+
+/// A message, whole: it may still have to become a dead letter. Topic and payload share the memory of the read that
+/// brought them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The topic it was published on.
+    pub topic: Bytes,
+    /// Its payload.
+    pub payload: Bytes,
+    /// The RETAIN flag of its delivery.
+    pub retained: bool,
+    /// The DUP flag: the broker has delivered it before.
+    pub duplicate: bool,
+    /// The MQTT packet id; 0 for QoS 0, which has none.
+    pub packet_id: u16,
+    /// Its arrival.
+    pub received_at: Timestamp,
+}

@@ -1,0 +1,129 @@
+//! Brokers that do what Mosquitto doesn't: a peer of this test's own plays them, packet by packet.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::{
+    ConnAck, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, SubAck, SubscribeReasonCode,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::fixture::{Ingest, World, quiet};
+
+/// What the broker answers to a SUBSCRIBE that has a canary's filter, and to any other.
+type Answer = fn(canary: bool, granted: Packet) -> Vec<Packet>;
+
+/// A broker that has the session of every client.
+struct OddBroker {
+    url: String,
+    /// The filters of each SUBSCRIBE that came.
+    asked: Arc<Mutex<Vec<Vec<String>>>>,
+}
+
+impl OddBroker {
+    async fn start(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("mqtt://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, answer, Arc::clone(&seen)));
+            }
+        });
+        Self { url, asked }
+    }
+}
+
+async fn serve(mut client: TcpStream, answer: Answer, asked: Arc<Mutex<Vec<Vec<String>>>>) {
+    let mut input = BytesMut::new();
+    let mut output = BytesMut::new();
+    while client.read_buf(&mut input).await.is_ok_and(|count| count > 0) {
+        while let Ok(packet) = Packet::read(&mut input, None) {
+            for reply in replies(packet, answer, &asked) {
+                reply.write(&mut output, None).unwrap();
+                if client.write_all_buf(&mut output).await.is_err() || matches!(reply, Packet::Disconnect(_))
+                {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn replies(packet: Packet, answer: Answer, asked: &Mutex<Vec<Vec<String>>>) -> Vec<Packet> {
+    match packet {
+        Packet::Connect(..) => {
+            let code = ConnectReturnCode::Success;
+            vec![Packet::ConnAck(ConnAck { session_present: true, code, properties: None })]
+        }
+        Packet::Subscribe(subscribe) => {
+            let filters: Vec<String> = subscribe.filters.into_iter().map(|filter| filter.path).collect();
+            let canary = filters.iter().any(|filter| filter.starts_with("wattline-canary/"));
+            let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); filters.len()];
+            asked.lock().push(filters);
+            answer(canary, Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes, properties: None }))
+        }
+        Packet::PingReq => vec![Packet::PingResp],
+        _ => Vec::new(),
+    }
+}
+
+fn begin(world: &World, broker: &OddBroker) -> Ingest {
+    let mut config = world.config();
+    config.mqtt.url.clone_from(&broker.url);
+    Ingest::begin(config)
+}
+
+/// Seen to fail with the client library's own loop: it keeps a request without an answer, and sends it first on each
+/// connection that resumes the session, the forbidden filter included, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_ends_the_connection_for_a_canary_is_connected_to_without() {
+    let world = quiet("odd-canary").await;
+    let broker = OddBroker::start(|canary, granted| {
+        let ended = Packet::Disconnect(Disconnect::new(DisconnectReasonCode::NotAuthorized));
+        vec![if canary { ended } else { granted }]
+    })
+    .await;
+    let ingest = begin(&world, &broker);
+    ingest.until("ready", || ingest.context.ready.is_ready()).await;
+    let asked = broker.asked.lock().clone();
+    let canaries = asked.iter().filter(|filters| filters.len() == 2).count();
+    assert_eq!((canaries, asked.len()), (1, 2), "{asked:?}");
+    assert_eq!(ingest.sum_of("connections_lost_total", "cause", "forbidden"), 1, "{}", ingest.door());
+    ingest.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_mqtt_is_named_and_the_connection_given_up() {
+    let world = quiet("odd-words").await;
+    for (answer, words) in [
+        // A second CONNACK.
+        (
+            (|_, _| {
+                let code = ConnectReturnCode::Success;
+                vec![Packet::ConnAck(ConnAck { session_present: true, code, properties: None })]
+            }) as Answer,
+            "a second CONNACK",
+        ),
+        // An answer with fewer codes than filters.
+        (
+            |_, granted| {
+                let Packet::SubAck(mut granted) = granted else { return Vec::new() };
+                granted.return_codes.pop();
+                vec![Packet::SubAck(granted)]
+            },
+            "its answer to SUBSCRIBE doesn't fit",
+        ),
+    ] {
+        let broker = OddBroker::start(answer).await;
+        let ingest = begin(&world, &broker);
+        let named = || ingest.missing().contains(words);
+        ingest.until(words, named).await;
+        assert!(ingest.sum_of("connections_lost_total", "cause", "protocol") > 0, "{}", ingest.door());
+        ingest.kill().await;
+    }
+}
