@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
-use wattline_localstack::{Server, ServerKind, ServiceKind, poll_until};
+use wattline_localstack::{ServerKind, ServiceKind, poll_until};
 
 use crate::gap::stored_records;
 use crate::system::{Replica, System};
@@ -101,11 +101,11 @@ impl Op {
                 replica.process.start_again()
             }
             Self::KillForGood(kind, ordinal) => find(system, kind, ordinal)?.kill_for_good().await,
-            Self::Restart(kind) => server(system, kind).restart().await,
+            Self::Restart(kind) => system.stack.first(kind).restart().await,
             Self::Freeze(kind, duration) => {
-                server(system, kind).freeze().await?;
+                system.stack.first(kind).freeze().await?;
                 tokio::time::sleep(duration).await;
-                server(system, kind).thaw().await
+                system.stack.first(kind).thaw().await
             }
             Self::FreezeInCopy(duration) => freeze_in(system, &COPY, duration).await,
             Self::FreezeInRecompute(duration) => freeze_in(system, &RECOMPUTE, duration).await,
@@ -212,7 +212,7 @@ async fn await_stored(system: &System, count: u64) -> anyhow::Result<()> {
 }
 
 async fn roll_kafka(system: &System) -> anyhow::Result<()> {
-    for broker in system.stack.servers().iter().filter(|server| server.name().starts_with("kafka")) {
+    for broker in system.stack.kafka_nodes() {
         broker.restart().await?;
         system.stack.wait_kafka_in_sync().await?;
     }
@@ -224,14 +224,4 @@ fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<
     replicas
         .find(|replica| replica.ordinal == ordinal)
         .with_context(|| format!("{kind} has no replica {ordinal}"))
-}
-
-fn server(system: &System, kind: ServerKind) -> &Server {
-    match kind {
-        ServerKind::Mosquitto => system.stack.mosquitto(),
-        ServerKind::Artemis => system.stack.server("artemis-0"),
-        ServerKind::Kafka => system.stack.kafka(),
-        ServerKind::Timescale => system.stack.timescale(),
-        ServerKind::Patroni => system.stack.server("patroni-1"),
-    }
 }

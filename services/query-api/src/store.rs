@@ -2,6 +2,7 @@
 
 mod energy;
 mod meter;
+mod page;
 mod reading;
 mod snapshot;
 
@@ -14,7 +15,8 @@ use wattline_service::postgres;
 use crate::error::{ApiError, Result};
 
 pub use meter::MeterRow;
-pub use reading::{Page, ReadingRange};
+pub use page::Page;
+pub use reading::ReadingRange;
 pub use snapshot::Snapshot;
 
 /// The database, as the role `wattline_api`: read only.

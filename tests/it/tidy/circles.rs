@@ -11,8 +11,37 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::modules::Modules;
+use super::{assert_none, files};
 
 type Ties = BTreeMap<(String, String), String>;
+
+#[test]
+fn modules_form_no_circle() {
+    let files: BTreeMap<String, String> = files().into_iter().collect();
+    let crates = files.keys().filter_map(|path| path.strip_suffix("Cargo.toml"));
+    let mut found = Vec::new();
+    for folder in crates {
+        for root in roots(folder, &files) {
+            found.extend(circles(&root, &files));
+        }
+    }
+    assert_none("modules that import each other in a circle", &found);
+}
+
+/// The files of a crate that a compiler begins with, its tests left out.
+fn roots(folder: &str, files: &BTreeMap<String, String>) -> Vec<String> {
+    let src = format!("{folder}src/");
+    let in_src = files.keys().filter_map(|path| Some((path, path.strip_prefix(&src)?)));
+    in_src
+        .filter(|(_, rest)| {
+            let in_bin = rest.strip_prefix("bin/").is_some_and(|rest| {
+                !rest.contains('/') || rest.ends_with("/main.rs") && rest.matches('/').count() == 1
+            });
+            *rest == "lib.rs" || *rest == "main.rs" || in_bin
+        })
+        .map(|(path, _)| path.clone())
+        .collect()
+}
 
 /// Each circle below a root, with what ties it.
 fn circles(root: &str, files: &BTreeMap<String, String>) -> Vec<String> {

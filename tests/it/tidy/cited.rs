@@ -36,7 +36,7 @@ fn comments_name_only_files_that_exist() {
     assert_none("comments name what doesn't exist", &missing);
 }
 
-/// Every path of the tree, and every end of one: `session/loss.rs` is enough where it is clear.
+/// Every path of the tree, and every end of one: `tidy/cited.rs` is enough.
 struct Tree(BTreeSet<String>);
 
 /// A name that leads nowhere, and where it stands.

@@ -12,7 +12,15 @@ use tokio::net::TcpStream;
 
 use crate::installation::Installation;
 use crate::mosquitto::{new_password, password_file, write_private};
+use crate::options::{ServerKind, StackOptions};
 use crate::process::Launch;
+use crate::software::{Answer, Planned, Role, Site, Software};
+
+/// Primary and backup.
+const BROKERS: [&str; 2] = ["artemis-0", "artemis-1"];
+/// Of a broker's listener for the other one, and of the proxy's for Prometheus.
+const PAIR: &str = "-pair";
+const METRICS: &str = "-metrics";
 
 /// As the chart's container adds them.
 const USERS: [&str; 3] = ["ingest", "meters", "observer"];
@@ -31,41 +39,109 @@ const IS_COPY: &str = "AMQ221024";
 
 /// One broker.
 #[derive(Debug, Clone)]
-pub(crate) struct Artemis {
+struct Artemis {
     /// 0 is the primary, 1 the backup.
-    pub(crate) ordinal: usize,
-    pub(crate) folder: PathBuf,
+    ordinal: usize,
+    folder: PathBuf,
     /// Open while it is in charge.
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
     /// For the pair itself, by ordinal.
-    pub(crate) pair: [SocketAddr; 2],
+    pair: [SocketAddr; 2],
     /// Where the passwords are: the primary's folder.
-    pub(crate) passwords: PathBuf,
+    passwords: PathBuf,
     /// The chart's files.
-    pub(crate) files: PathBuf,
-    pub(crate) log_file: PathBuf,
-    pub(crate) installation: Installation,
+    files: PathBuf,
+    log_file: PathBuf,
+    installation: Installation,
 }
 
 /// Leads to whichever broker is in charge.
 #[derive(Debug, Clone)]
-pub(crate) struct Haproxy {
-    pub(crate) folder: PathBuf,
-    pub(crate) address: SocketAddr,
+struct Haproxy {
+    folder: PathBuf,
+    address: SocketAddr,
     /// For Prometheus.
-    pub(crate) metrics: SocketAddr,
+    metrics: SocketAddr,
     /// Of the brokers' MQTT, by ordinal.
-    pub(crate) brokers: [SocketAddr; 2],
+    brokers: [SocketAddr; 2],
+    /// Where the passwords are: the primary's folder.
+    passwords: PathBuf,
     /// The chart's files.
-    pub(crate) files: PathBuf,
-    pub(crate) installation: Installation,
+    files: PathBuf,
+    installation: Installation,
+}
+
+/// The pair and its proxy.
+pub(crate) fn planned(_: &StackOptions) -> Vec<Planned> {
+    let broker = |number: u16| Planned {
+        number,
+        listeners: &["", PAIR],
+        is_for_failover: true,
+        ..Planned::new(ServerKind::Artemis, BROKERS[usize::from(number)], build)
+    };
+    let proxy = Planned::new(ServerKind::Artemis, "haproxy", build_haproxy);
+    let proxy = Planned { listeners: &["", METRICS], is_for_failover: true, ..proxy };
+    vec![broker(0), broker(1), proxy]
+}
+
+fn build(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Artemis {
+        ordinal: usize::from(site.number),
+        folder: site.folder.clone(),
+        address: site.address(""),
+        pair: BROKERS.map(|name| site.address_of(&format!("{name}{PAIR}"))),
+        passwords: site.dir.join(BROKERS[0]),
+        files: site.options.artemis_files.clone(),
+        log_file: site.log_file(),
+        installation: site.installation.clone(),
+    }))
+}
+
+fn build_haproxy(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Haproxy {
+        folder: site.folder.clone(),
+        address: site.address(""),
+        metrics: site.address(METRICS),
+        brokers: BROKERS.map(|name| site.address_of(name)),
+        passwords: site.dir.join(BROKERS[0]),
+        files: site.options.artemis_files.clone(),
+        installation: site.installation.clone(),
+    }))
 }
 
 // === impl Artemis ===
 
 impl Artemis {
+    fn localized(&self, text: &str) -> Result<String> {
+        let [first, second] = self.pair.map(|address| format!("tcp://{address}"));
+        let text = replaced(text, FOLDER_IN_CONTAINER, &self.folder.join("data").display().to_string())?;
+        let text = replaced(&text, "0.0.0.0:61616", &self.pair[self.ordinal].to_string())?;
+        let text = replaced(&text, "0.0.0.0:11883", &self.address.to_string())?;
+        let text = between(&text, "<connector name=\"node-0\">", "</connector>", &first)?;
+        between(&text, "<connector name=\"node-1\">", "</connector>", &second)
+    }
+
+    fn password(&self, user: &str) -> Result<String> {
+        read(&password_file(&self.passwords, user))
+    }
+
+    fn etc(&self) -> PathBuf {
+        self.folder.join("etc")
+    }
+}
+
+impl Software for Artemis {
+    /// Clients come by the proxy.
+    fn role(&self) -> Role {
+        Role::Inner
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The passwords, once for the pair.
-    pub(crate) fn make(&self) -> Result<()> {
+    fn make(&self) -> Result<()> {
         fs::create_dir_all(self.etc()).with_context(|| format!("cannot create {}", self.etc().display()))?;
         if self.ordinal == 0 {
             for user in USERS.into_iter().chain(["cluster"]) {
@@ -76,7 +152,7 @@ impl Artemis {
     }
 
     /// Writes the configuration for today's ports.
-    pub(crate) fn configure(&self) -> Result<()> {
+    fn configure(&self) -> Result<()> {
         let etc = self.etc();
         let mut users = String::new();
         for user in USERS {
@@ -94,27 +170,10 @@ impl Artemis {
         write_private(&etc.join("artemis-users.properties"), &users)
     }
 
-    fn localized(&self, text: &str) -> Result<String> {
-        let [first, second] = self.pair.map(|address| format!("tcp://{address}"));
-        let text = replaced(text, FOLDER_IN_CONTAINER, &self.folder.join("data").display().to_string())?;
-        let text = replaced(&text, "0.0.0.0:61616", &self.pair[self.ordinal].to_string())?;
-        let text = replaced(&text, "0.0.0.0:11883", &self.address.to_string())?;
-        let text = between(&text, "<connector name=\"node-0\">", "</connector>", &first)?;
-        between(&text, "<connector name=\"node-1\">", "</connector>", &second)
-    }
-
-    fn password(&self, user: &str) -> Result<String> {
-        read(&password_file(&self.passwords, user))
-    }
-
-    fn etc(&self) -> PathBuf {
-        self.folder.join("etc")
-    }
-
-    pub(crate) fn launch(&self) -> Result<Launch> {
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let log_settings = self.installation.artemis("log4j2.properties");
         let (folder, etc) = (self.folder.display(), self.etc());
-        let mut launch = Launch::new("java", &self.log_file)
+        let mut launch = Launch::new("java", log_file)
             .args(["-Xms384m", "-Xmx384m", "-XX:+UseSerialGC"])
             .args([
                 format!("-Dlog4j2.configurationFile={}", log_settings.display()),
@@ -132,24 +191,44 @@ impl Artemis {
 
     /// Ready = in charge and open to clients, or a full copy of the one that is. The primary comes to be in charge again
     /// whenever it runs.
-    pub(crate) async fn check_ready(&self) -> Result<()> {
-        if TcpStream::connect(self.address).await.is_ok() {
-            return Ok(());
-        }
-        ensure!(self.ordinal == 1, "the primary does not serve MQTT");
-        let log = read(&self.log_file)?;
-        if !log.rsplit(BEGINS).next().is_some_and(|newest| newest.contains(IS_COPY)) {
-            bail!("the backup is no full copy of the primary");
-        }
-        Ok(())
+    fn check_ready(&self, _: usize) -> Answer<'_> {
+        Box::pin(async {
+            if TcpStream::connect(self.address).await.is_ok() {
+                return Ok(());
+            }
+            ensure!(self.ordinal == 1, "the primary does not serve MQTT");
+            let log = read(&self.log_file)?;
+            if !log.rsplit(BEGINS).next().is_some_and(|newest| newest.contains(IS_COPY)) {
+                bail!("the backup is no full copy of the primary");
+            }
+            Ok(())
+        })
     }
 }
 
 // === impl Haproxy ===
 
 impl Haproxy {
+    fn settings(&self) -> PathBuf {
+        self.folder.join("haproxy.cfg")
+    }
+}
+
+impl Software for Haproxy {
+    fn role(&self) -> Role {
+        Role::Mqtt
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn password_folder(&self) -> Option<&Path> {
+        Some(&self.passwords)
+    }
+
     /// Writes the configuration for today's ports.
-    pub(crate) fn configure(&self) -> Result<()> {
+    fn configure(&self) -> Result<()> {
         let mut text = read(&self.files.join("haproxy.cfg"))?;
         text = replaced(&text, "bind :1883", &format!("bind {}", self.address))?;
         text = replaced(&text, "bind :8404", &format!("bind {}", self.metrics))?;
@@ -159,23 +238,17 @@ impl Haproxy {
         write_private(&self.settings(), &text)
     }
 
-    fn settings(&self) -> PathBuf {
-        self.folder.join("haproxy.cfg")
-    }
-
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
-        Launch::new(self.installation.haproxy(), log_file).args([
-            "-W".into(),
-            "-db".into(),
-            "-f".into(),
-            self.settings().into_os_string(),
-        ])
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
+        let arguments = ["-W".into(), "-db".into(), "-f".into(), self.settings().into_os_string()];
+        Ok(Launch::new(self.installation.haproxy(), log_file).args(arguments))
     }
 
     /// Ready = it takes connections; that a broker is behind it is the brokers' own to say.
-    pub(crate) async fn check_ready(&self) -> Result<()> {
-        TcpStream::connect(self.address).await.context("cannot connect")?;
-        Ok(())
+    fn check_ready(&self, _: usize) -> Answer<'_> {
+        Box::pin(async {
+            TcpStream::connect(self.address).await.context("cannot connect")?;
+            Ok(())
+        })
     }
 }
 

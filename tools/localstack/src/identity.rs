@@ -13,6 +13,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::options::kafka_name;
+
 const ID_FILE: &str = "stack-id";
 const STACK_FILE: &str = "identity.json";
 
@@ -103,7 +105,7 @@ impl StackFile {
              or begin anew, without any of the stored data: rm -rf {}",
             dir.display()
         );
-        let has_kafka = self.made.iter().any(|name| name.starts_with("kafka"));
+        let has_kafka = self.made.contains(&kafka_name(1));
         if has_kafka && self.kafka_brokers != kafka_brokers {
             bail!(
                 "the stack in {} has {} Kafka brokers, {kafka_brokers} were asked for. {cure}",

@@ -15,64 +15,77 @@ use tokio::net::TcpStream;
 
 use crate::identity::StackId;
 use crate::installation::Installation;
+use crate::options::{KafkaTuning, ServerKind, StackOptions, kafka_name};
 use crate::process::Launch;
+use crate::proxy::Proxy;
+use crate::software::{Answer, Planned, Role, Site, Software};
 
-/// What the Java virtual machine is tuned for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KafkaTuning {
-    /// Ready in about 3 s, but never compiled to the best code: for tests.
-    FastStart,
-    /// For load: both compilers and a larger heap.
-    #[default]
-    Throughput,
-}
+/// Of the listener for the brokers among themselves.
+const DIRECT: &str = "-direct";
+const CONTROLLER: &str = "-controller";
 
 /// One node of a cluster, broker and controller in one.
 #[derive(Debug, Clone)]
-pub(crate) struct Kafka {
+struct Kafka {
     /// 1, 2, 3.
-    pub(crate) node: u16,
-    pub(crate) folder: PathBuf,
-    pub(crate) tuning: KafkaTuning,
-    pub(crate) installation: Installation,
-    pub(crate) addresses: Addresses,
+    node: u16,
+    folder: PathBuf,
+    tuning: KafkaTuning,
+    installation: Installation,
+    addresses: Addresses,
     /// Controller addresses of all nodes, this one included, in the order of their numbers.
-    pub(crate) controllers: Vec<SocketAddr>,
+    controllers: Vec<SocketAddr>,
     /// Leaves the timeouts of brokers and controllers at Kafka's defaults.
-    pub(crate) default_timeouts: bool,
-    pub(crate) temporary: bool,
+    default_timeouts: bool,
+    /// Also the cluster's id.
+    id: StackId,
+    temporary: bool,
 }
 
 /// Where one node listens.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Addresses {
-    pub(crate) client: SocketAddr,
+struct Addresses {
+    client: SocketAddr,
     /// What clients are told: a proxy, or `client` itself.
-    pub(crate) advertised: SocketAddr,
+    advertised: SocketAddr,
     /// For the brokers among themselves, and for clients that must not go through the proxy.
-    pub(crate) direct: SocketAddr,
-    pub(crate) controller: SocketAddr,
+    direct: SocketAddr,
+    controller: SocketAddr,
+}
+
+/// One node, or three.
+pub(crate) fn planned(options: &StackOptions) -> Vec<Planned> {
+    let nodes = (1..=options.kafka_brokers).map(|number| Planned {
+        number,
+        listeners: &["", DIRECT, CONTROLLER],
+        ..Planned::new(ServerKind::Kafka, kafka_name(number), build)
+    });
+    nodes.collect()
+}
+
+fn build(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    let client = site.address("");
+    let proxy = site.kafka_proxies.get(usize::from(site.number) - 1);
+    let nodes = 1..=site.options.kafka_brokers;
+    Ok(Box::new(Kafka {
+        node: site.number,
+        folder: site.folder.clone(),
+        tuning: site.options.kafka_tuning,
+        installation: site.installation.clone(),
+        addresses: Addresses {
+            client,
+            advertised: proxy.map_or(client, Proxy::addr),
+            direct: site.address(DIRECT),
+            controller: site.address(CONTROLLER),
+        },
+        controllers: nodes.map(|node| site.address_of(&(kafka_name(node) + CONTROLLER))).collect(),
+        default_timeouts: site.options.kafka_default_timeouts,
+        id: site.id.clone(),
+        temporary: site.temporary,
+    }))
 }
 
 impl Kafka {
-    /// Formats the data folder, by two files rather than by a virtual machine of its own (2 s saved).
-    pub(crate) fn make(&self, id: &StackId) -> Result<()> {
-        let data = self.folder.join("data");
-        fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-        // Without it the broker starts with group and transaction features at level 0.
-        let checkpoint = self.installation.kafka("bootstrap.checkpoint");
-        fs::copy(&checkpoint, data.join("bootstrap.checkpoint"))
-            .with_context(|| format!("cannot copy {}", checkpoint.display()))?;
-        let meta = format!("version=1\ncluster.id={id}\nnode.id={}\n", self.node);
-        fs::write(data.join("meta.properties"), meta).context("cannot write meta.properties")
-    }
-
-    /// Writes the configuration for today's ports.
-    pub(crate) fn configure(&self) -> Result<()> {
-        let path = self.folder.join("server.properties");
-        fs::write(&path, self.properties()).with_context(|| format!("cannot write {}", path.display()))
-    }
-
     fn properties(&self) -> String {
         let Addresses { client, advertised, direct, controller } = self.addresses;
         let replicas = self.controllers.len();
@@ -119,8 +132,36 @@ impl Kafka {
             folder = self.folder.display(),
         )
     }
+}
 
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+impl Software for Kafka {
+    fn role(&self) -> Role {
+        Role::Kafka
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.addresses.client
+    }
+
+    /// Formats the data folder, by two files rather than by a virtual machine of its own (2 s saved).
+    fn make(&self) -> Result<()> {
+        let data = self.folder.join("data");
+        fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
+        // Without it the broker starts with group and transaction features at level 0.
+        let checkpoint = self.installation.kafka("bootstrap.checkpoint");
+        fs::copy(&checkpoint, data.join("bootstrap.checkpoint"))
+            .with_context(|| format!("cannot copy {}", checkpoint.display()))?;
+        let meta = format!("version=1\ncluster.id={}\nnode.id={}\n", self.id, self.node);
+        fs::write(data.join("meta.properties"), meta).context("cannot write meta.properties")
+    }
+
+    /// Writes the configuration for today's ports.
+    fn configure(&self) -> Result<()> {
+        let path = self.folder.join("server.properties");
+        fs::write(&path, self.properties()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let file = |name| self.installation.kafka(name).display().to_string();
         let tuning: &[&str] = match self.tuning {
             KafkaTuning::FastStart => &["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
@@ -134,16 +175,18 @@ impl Kafka {
             .args(["-cp".into(), file("libs/*"), "kafka.Kafka".into()])
             .args([self.folder.join("server.properties")]);
         launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGTERM };
-        launch
+        Ok(launch)
     }
 
     /// Ready = a metadata request answers, names `brokers` brokers, this one among them, and every partition has a leader.
-    pub(crate) async fn check_ready(&self, brokers: usize) -> Result<()> {
-        let (address, node) = (self.addresses.direct, i32::from(self.node));
-        // Spares a client of its own for as long as nobody listens.
-        let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
-        connected.context("no connection in 2 s")?.context("cannot connect")?;
-        tokio::task::spawn_blocking(move || check_metadata(address, node, brokers)).await?
+    fn check_ready(&self, brokers: usize) -> Answer<'_> {
+        Box::pin(async move {
+            let (address, node) = (self.addresses.direct, i32::from(self.node));
+            // Spares a client of its own for as long as nobody listens.
+            let connected = tokio::time::timeout(Duration::from_secs(2), TcpStream::connect(address)).await;
+            connected.context("no connection in 2 s")?.context("cannot connect")?;
+            tokio::task::spawn_blocking(move || check_metadata(address, node, brokers)).await?
+        })
     }
 }
 

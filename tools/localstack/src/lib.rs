@@ -33,6 +33,7 @@ mod installation;
 mod kafka;
 mod leftovers;
 mod mosquitto;
+mod options;
 mod patroni;
 mod placement;
 mod ports;
@@ -42,14 +43,15 @@ mod program;
 mod proxy;
 mod server;
 mod service;
+mod software;
 mod stack;
 mod timescale;
 mod watch;
 
 pub use identity::StackId;
 pub use installation::Installation;
-pub use kafka::KafkaTuning;
 pub use mosquitto::{Authority, CertificateUse};
+pub use options::{KafkaTuning, ServerKind, StackOptions};
 pub use ports::{Port, is_free};
 pub use proc::{cpu_time, descendants, rss_bytes};
 pub use process::{Launch, Process};
@@ -57,7 +59,7 @@ pub use program::Program;
 pub use proxy::Proxy;
 pub use server::Server;
 pub use service::{ServiceKind, ServiceProcess};
-pub use stack::{ServerKind, Stack, StackOptions, delete, end_leftovers, owner};
+pub use stack::{Stack, delete, end_leftovers, owner};
 pub use watch::{poll_until, wait_http};
 
 /// The signals that servers and services are sent.

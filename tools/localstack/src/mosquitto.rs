@@ -18,7 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::installation::Installation;
+use crate::options::{ServerKind, StackOptions};
 use crate::process::Launch;
+use crate::software::{Answer, Planned, Role, Site, Software};
 
 pub use authority::{Authority, CertificateUse};
 
@@ -33,52 +35,46 @@ const ANYBODY: &str = "topic write #\n\n";
 
 /// One broker in one folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Mosquitto {
-    pub(crate) folder: PathBuf,
-    pub(crate) address: SocketAddr,
-    pub(crate) executable: PathBuf,
-    pub(crate) temporary: bool,
+struct Mosquitto {
+    folder: PathBuf,
+    address: SocketAddr,
+    installation: Installation,
+    temporary: bool,
     /// Seconds from one save of all sessions and queues to the next; what came since is lost by a kill.
-    pub(crate) save_s: u32,
-    pub(crate) tls: Option<TlsAddresses>,
+    save_s: u32,
+    tls: Option<TlsAddresses>,
 }
 
 /// Two listeners with the certificate `server` of the authority in `tls/`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TlsAddresses {
+struct TlsAddresses {
     /// Clients have a user and a password.
-    pub(crate) password: SocketAddr,
+    password: SocketAddr,
     /// Clients have a certificate, whose name is the user.
-    pub(crate) certificate: SocketAddr,
+    certificate: SocketAddr,
+}
+
+/// One broker.
+pub(crate) fn planned(options: &StackOptions) -> Vec<Planned> {
+    let listeners: &[&str] = if options.mqtt_tls { &["", "-tls", "-mtls"] } else { &[""] };
+    vec![Planned { listeners, ..Planned::new(ServerKind::Mosquitto, "mosquitto", build) }]
+}
+
+fn build(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Mosquitto {
+        folder: site.folder.clone(),
+        address: site.address(""),
+        installation: site.installation.clone(),
+        temporary: site.temporary,
+        save_s: site.options.broker_save_s,
+        tls: site
+            .options
+            .mqtt_tls
+            .then(|| TlsAddresses { password: site.address("-tls"), certificate: site.address("-mtls") }),
+    }))
 }
 
 impl Mosquitto {
-    /// Makes the passwords and the access list.
-    pub(crate) fn make(&self, installation: &Installation) -> Result<()> {
-        fs::create_dir_all(self.folder.join("data"))
-            .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        let mut access = ANYBODY.to_owned();
-        let hashes = self.folder.join("passwd");
-        write_private(&hashes, "")?;
-        for (user, lines) in USERS {
-            let password = new_password();
-            write_private(&password_file(&self.folder, user), &password)?;
-            let done = Command::new(installation.mosquitto_passwd())
-                .arg("-b")
-                .arg(&hashes)
-                .args([user, password.as_str()])
-                .output()
-                .context("cannot run mosquitto_passwd")?;
-            ensure!(
-                done.status.success(),
-                "mosquitto_passwd failed: {}",
-                String::from_utf8_lossy(&done.stderr)
-            );
-            writeln!(access, "user {user}\n{}\n", lines.join("\n"))?;
-        }
-        write_private(&self.folder.join("acl"), &access)
-    }
-
     fn tls_listeners(&self) -> Result<String> {
         let Some(TlsAddresses { password, certificate }) = self.tls else {
             return Ok(String::new());
@@ -102,9 +98,49 @@ impl Mosquitto {
             authority.ca_file().display()
         ))
     }
+}
+
+impl Software for Mosquitto {
+    fn role(&self) -> Role {
+        Role::Mqtt
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn password_folder(&self) -> Option<&Path> {
+        Some(&self.folder)
+    }
+
+    /// Makes the passwords and the access list.
+    fn make(&self) -> Result<()> {
+        fs::create_dir_all(self.folder.join("data"))
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let mut access = ANYBODY.to_owned();
+        let hashes = self.folder.join("passwd");
+        write_private(&hashes, "")?;
+        for (user, lines) in USERS {
+            let password = new_password();
+            write_private(&password_file(&self.folder, user), &password)?;
+            let done = Command::new(self.installation.mosquitto_passwd())
+                .arg("-b")
+                .arg(&hashes)
+                .args([user, password.as_str()])
+                .output()
+                .context("cannot run mosquitto_passwd")?;
+            ensure!(
+                done.status.success(),
+                "mosquitto_passwd failed: {}",
+                String::from_utf8_lossy(&done.stderr)
+            );
+            writeln!(access, "user {user}\n{}\n", lines.join("\n"))?;
+        }
+        write_private(&self.folder.join("acl"), &access)
+    }
 
     /// Writes the configuration for today's port.
-    pub(crate) fn configure(&self) -> Result<()> {
+    fn configure(&self) -> Result<()> {
         let folder = self.folder.display();
         // The numbers are explicit: 0 = "no limit" is broken in 2.0.21. Memory is the limit that is meant.
         // Started as root it would become another user, who can't read these files.
@@ -133,21 +169,23 @@ impl Mosquitto {
         write_private(&self.folder.join("mosquitto.conf"), &text)
     }
 
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
-        let mut launch = Launch::new(&self.executable, log_file);
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
+        let mut launch = Launch::new(self.installation.mosquitto(), log_file);
         launch.arguments = vec!["-c".into(), self.folder.join("mosquitto.conf").into()];
         launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGTERM };
-        launch
+        Ok(launch)
     }
 
     /// Ready = a CONNACK for a user with a password.
-    pub(crate) async fn check_ready(&self) -> Result<()> {
-        let path = password_file(&self.folder, "observer");
-        let password =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        tokio::time::timeout(Duration::from_secs(2), connect(self.address, "observer", &password))
-            .await
-            .context("no CONNACK in 2 s")?
+    fn check_ready(&self, _: usize) -> Answer<'_> {
+        Box::pin(async {
+            let path = password_file(&self.folder, "observer");
+            let password =
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            tokio::time::timeout(Duration::from_secs(2), connect(self.address, "observer", &password))
+                .await
+                .context("no CONNACK in 2 s")?
+        })
     }
 }
 

@@ -11,32 +11,39 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown};
 use serde::Deserialize;
 
-use crate::installation::Installation;
+use crate::installation::{Installation, database_user};
+use crate::options::{ServerKind, StackOptions};
 use crate::process::Launch;
+use crate::software::{Answer, Planned, Role, Site, Software};
+
+const ETCD: &str = "etcd";
+/// Of Patroni's listener for questions, and of etcd's for its peers.
+const REST: &str = "-rest";
+const PEER: &str = "-peer";
 
 /// Patroni answers from its own memory.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Where the election is kept.
 #[derive(Debug, Clone)]
-pub(crate) struct Etcd {
-    pub(crate) folder: PathBuf,
-    pub(crate) client: SocketAddr,
-    pub(crate) peer: SocketAddr,
-    pub(crate) installation: Installation,
+struct Etcd {
+    folder: PathBuf,
+    client: SocketAddr,
+    peer: SocketAddr,
+    installation: Installation,
 }
 
 /// One of the two, PostgreSQL included.
 #[derive(Debug, Clone)]
-pub(crate) struct Patroni {
-    pub(crate) name: String,
-    pub(crate) folder: PathBuf,
-    pub(crate) address: SocketAddr,
-    pub(crate) rest: SocketAddr,
-    pub(crate) etcd: SocketAddr,
-    pub(crate) installation: Installation,
-    pub(crate) user: Option<(Uid, Gid)>,
-    pub(crate) durable: bool,
+struct Patroni {
+    name: String,
+    folder: PathBuf,
+    address: SocketAddr,
+    rest: SocketAddr,
+    etcd: SocketAddr,
+    installation: Installation,
+    user: Option<(Uid, Gid)>,
+    durable: bool,
 }
 
 /// The answer to `GET /cluster`, as far as it matters here.
@@ -52,46 +59,74 @@ struct Member {
     state: String,
 }
 
+/// Two databases and etcd. In this order: none of the two can stop without it.
+pub(crate) fn planned(_: &StackOptions) -> Vec<Planned> {
+    let database = |number: u16| Planned {
+        number,
+        listeners: &["", REST],
+        is_for_failover: true,
+        ..Planned::new(ServerKind::Patroni, format!("patroni-{number}"), build)
+    };
+    let etcd = Planned::new(ServerKind::Patroni, ETCD, build_etcd);
+    let etcd = Planned { listeners: &["", PEER], is_for_failover: true, ..etcd };
+    vec![database(1), database(2), etcd]
+}
+
+fn build(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Patroni {
+        name: site.name.to_owned(),
+        folder: site.folder.clone(),
+        address: site.address(""),
+        rest: site.address(REST),
+        etcd: site.address_of(ETCD),
+        installation: site.installation.clone(),
+        user: database_user()?,
+        durable: site.durable(),
+    }))
+}
+
+fn build_etcd(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Etcd {
+        folder: site.folder.clone(),
+        client: site.address(""),
+        peer: site.address(PEER),
+        installation: site.installation.clone(),
+    }))
+}
+
 // === impl Etcd ===
 
-impl Etcd {
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+impl Software for Etcd {
+    fn role(&self) -> Role {
+        Role::Inner
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.client
+    }
+
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let (client, peer) = (format!("http://{}", self.client), format!("http://{}", self.peer));
-        Launch::new(self.installation.etcd(), log_file)
+        Ok(Launch::new(self.installation.etcd(), log_file)
             .args(["--data-dir".into(), self.folder.join("data")])
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster".to_owned(), format!("default={peer}")])
-            .args(["--unsafe-no-fsync", "--log-level", "warn"])
+            .args(["--unsafe-no-fsync", "--log-level", "warn"]))
     }
 
-    pub(crate) async fn check_ready(&self) -> Result<()> {
-        let health = get(&format!("http://{}/health", self.client)).await?;
-        ensure!(health.contains("true"), "etcd says {health}");
-        Ok(())
+    fn check_ready(&self, _: usize) -> Answer<'_> {
+        Box::pin(async {
+            let health = get(&format!("http://{}/health", self.client)).await?;
+            ensure!(health.contains("true"), "etcd says {health}");
+            Ok(())
+        })
     }
 }
 
 // === impl Patroni ===
 
 impl Patroni {
-    /// The folder; Patroni itself fills it.
-    pub(crate) fn make(&self) -> Result<()> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        if let Some((uid, gid)) = self.user {
-            chown(&self.folder, Some(uid), Some(gid))
-                .with_context(|| format!("cannot hand {} to the database's user", self.folder.display()))?;
-        }
-        Ok(())
-    }
-
-    /// Writes the configuration for today's ports.
-    pub(crate) fn configure(&self) -> Result<()> {
-        let path = self.folder.join("patroni.yaml");
-        fs::write(&path, self.settings()).with_context(|| format!("cannot write {}", path.display()))
-    }
-
     fn settings(&self) -> String {
         let Self { name, address, rest, etcd, .. } = self;
         format!(
@@ -142,8 +177,59 @@ postgresql:
         )
     }
 
+    /// Who leads, as far as this one knows.
+    async fn leader(&self) -> Result<Option<String>> {
+        let leader = |member: &Member| member.role == "leader" && member.state == "running";
+        Ok(self.cluster().await?.members.into_iter().find(leader).map(|member| member.name))
+    }
+
+    async fn cluster(&self) -> Result<Cluster> {
+        let text = get(&format!("http://{}/cluster", self.rest)).await?;
+        serde_json::from_str(&text).with_context(|| format!("{} answers {text}", self.name))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+impl Software for Patroni {
+    fn role(&self) -> Role {
+        Role::Database
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// PostgreSQL has another parent, so that it survives Patroni.
+    fn adopted(&self) -> Option<PathBuf> {
+        Some(self.data())
+    }
+
+    fn leads(&self) -> Answer<'_, bool> {
+        Box::pin(async { Ok(self.leader().await?.as_deref() == Some(&*self.name)) })
+    }
+
+    /// The folder; Patroni itself fills it.
+    fn make(&self) -> Result<()> {
+        fs::create_dir_all(&self.folder)
+            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        if let Some((uid, gid)) = self.user {
+            chown(&self.folder, Some(uid), Some(gid))
+                .with_context(|| format!("cannot hand {} to the database's user", self.folder.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the configuration for today's ports.
+    fn configure(&self) -> Result<()> {
+        let path = self.folder.join("patroni.yaml");
+        fs::write(&path, self.settings()).with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// Ended by SIGTERM in any case: it takes PostgreSQL along, which is no child of its own.
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let python = self.installation.python();
         let mut launch = Launch::new(&python, log_file)
             .args([self.installation.patroni(), self.folder.join("patroni.yaml")]);
@@ -155,33 +241,20 @@ postgresql:
         ];
         launch.user = self.user;
         launch.signal_on_orphaned = Signal::SIGTERM;
-        launch
+        Ok(launch)
     }
 
     /// Ready = it leads, or follows so closely that no commit can be lost with the other.
-    pub(crate) async fn check_ready(&self) -> Result<()> {
-        let cluster = self.cluster().await?;
-        let own = cluster.members.iter().find(|member| member.name == self.name);
-        let own = own.with_context(|| format!("{} has not joined", self.name))?;
-        let ready =
-            matches!((&*own.role, &*own.state), ("leader", "running") | ("sync_standby", "streaming"));
-        ensure!(ready, "{} is {} and {}", own.name, own.role, own.state);
-        Ok(())
-    }
-
-    /// Who leads, as far as this one knows.
-    pub(crate) async fn leader(&self) -> Result<Option<String>> {
-        let leader = |member: &Member| member.role == "leader" && member.state == "running";
-        Ok(self.cluster().await?.members.into_iter().find(leader).map(|member| member.name))
-    }
-
-    async fn cluster(&self) -> Result<Cluster> {
-        let text = get(&format!("http://{}/cluster", self.rest)).await?;
-        serde_json::from_str(&text).with_context(|| format!("{} answers {text}", self.name))
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+    fn check_ready(&self, _: usize) -> Answer<'_> {
+        Box::pin(async {
+            let cluster = self.cluster().await?;
+            let own = cluster.members.iter().find(|member| member.name == self.name);
+            let own = own.with_context(|| format!("{} has not joined", self.name))?;
+            let ready =
+                matches!((&*own.role, &*own.state), ("leader", "running") | ("sync_standby", "streaming"));
+            ensure!(ready, "{} is {} and {}", own.name, own.role, own.state);
+            Ok(())
+        })
     }
 }
 

@@ -2,21 +2,18 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::time::Instant;
 
-use crate::artemis::{Artemis, Haproxy};
-use crate::kafka::Kafka;
 use crate::leftovers;
-use crate::mosquitto::Mosquitto;
-use crate::patroni::{Etcd, Patroni};
+use crate::options::ServerKind;
 use crate::program::Program;
-use crate::timescale::Timescale;
+use crate::software::{Role, Software, log_file};
 
 /// A slow machine with other stacks on it: a cold Kafka took 8 s, so this means "never".
 const READY_DEADLINE: Duration = Duration::from_secs(120);
@@ -24,41 +21,23 @@ const READY_DEADLINE: Duration = Duration::from_secs(120);
 /// One server of a stack.
 #[derive(Debug)]
 pub struct Server {
-    kind: Kind,
+    kind: ServerKind,
+    software: Box<dyn Software>,
     program: Program,
 }
 
-/// The kinds differ in how they are launched, asked and stopped.
-#[derive(Debug)]
-pub(crate) enum Kind {
-    Mosquitto(Mosquitto),
-    Kafka(Box<Kafka>),
-    Timescale(Timescale),
-    Patroni(Patroni),
-    Etcd(Etcd),
-    Artemis(Artemis),
-    Haproxy(Haproxy),
-}
-
 impl Server {
-    pub(crate) fn new(kind: Kind, name: &str, dir: &Path) -> Result<Self> {
-        let log_file: PathBuf = dir.join("logs").join(format!("{name}.log"));
-        let mut launch = match &kind {
-            Kind::Mosquitto(mosquitto) => mosquitto.launch(log_file),
-            Kind::Kafka(kafka) => kafka.launch(log_file),
-            Kind::Timescale(timescale) => timescale.launch(log_file),
-            Kind::Patroni(patroni) => patroni.launch(log_file),
-            Kind::Etcd(etcd) => etcd.launch(log_file),
-            Kind::Artemis(artemis) => artemis.launch()?,
-            Kind::Haproxy(haproxy) => haproxy.launch(log_file),
-        };
+    pub(crate) fn new(kind: ServerKind, software: Box<dyn Software>, name: &str, dir: &Path) -> Result<Self> {
+        let mut launch = software.launch(log_file(dir, name))?;
         launch.record = Some(dir.join("run").join(format!("{name}.pid")));
-        let stop_signal = match &kind {
-            // Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
-            Kind::Timescale(_) => Signal::SIGINT,
-            _ => Signal::SIGTERM,
-        };
-        Ok(Self { kind, program: Program::new(name, launch, stop_signal) })
+        let program = Program::new(name, launch, software.stop_signal());
+        Ok(Self { kind, software, program })
+    }
+
+    /// What was asked for: one kind may be several servers.
+    #[must_use]
+    pub fn kind(&self) -> ServerKind {
+        self.kind
     }
 
     /// Such as `mosquitto`, `kafka-1` or `timescale`.
@@ -70,15 +49,7 @@ impl Server {
     /// Where it listens, not through a proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        match &self.kind {
-            Kind::Mosquitto(mosquitto) => mosquitto.address,
-            Kind::Kafka(kafka) => kafka.addresses.client,
-            Kind::Timescale(timescale) => timescale.address,
-            Kind::Patroni(patroni) => patroni.address,
-            Kind::Etcd(etcd) => etcd.client,
-            Kind::Artemis(artemis) => artemis.address,
-            Kind::Haproxy(haproxy) => haproxy.address,
-        }
+        self.software.address()
     }
 
     /// Its standard output and error.
@@ -118,10 +89,8 @@ impl Server {
 
     /// `kill -9` of PostgreSQL's main process only: whoever looks after it starts it again.
     pub fn kill_postmaster(&self) -> Result<()> {
-        let data = match &self.kind {
-            Kind::Patroni(patroni) => patroni.data(),
-            _ => bail!("nobody looks after {}'s postmaster", self.name()),
-        };
+        let data = self.software.adopted();
+        let data = data.with_context(|| format!("nobody looks after {}'s postmaster", self.name()))?;
         let path = data.join("postmaster.pid");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let pid = text.lines().next().and_then(|line| line.parse().ok());
@@ -159,8 +128,8 @@ impl Server {
 
     /// Starts it unless it runs; does not wait.
     pub(crate) async fn spawn(&self) -> Result<()> {
-        if let (Kind::Timescale(timescale), None) = (&self.kind, self.pid()) {
-            timescale.clear_leftovers().await?;
+        if self.pid().is_none() {
+            self.software.clear_leftovers().await?;
         }
         self.program.start_again()
     }
@@ -169,7 +138,7 @@ impl Server {
     pub(crate) async fn wait_ready_with(&self, brokers: usize) -> Result<()> {
         let deadline = Instant::now() + READY_DEADLINE;
         loop {
-            let Err(error) = self.check_ready(brokers).await else {
+            let Err(error) = self.software.check_ready(brokers).await else {
                 return Ok(());
             };
             self.program.ensure_running().with_context(|| format!("{} failed to start", self.name()))?;
@@ -186,34 +155,25 @@ impl Server {
         }
     }
 
-    async fn check_ready(&self, brokers: usize) -> Result<()> {
-        match &self.kind {
-            Kind::Mosquitto(mosquitto) => mosquitto.check_ready().await,
-            Kind::Kafka(kafka) => kafka.check_ready(brokers).await,
-            Kind::Timescale(timescale) => timescale.check_ready().await,
-            Kind::Patroni(patroni) => patroni.check_ready().await,
-            Kind::Etcd(etcd) => etcd.check_ready().await,
-            Kind::Artemis(artemis) => artemis.check_ready().await,
-            Kind::Haproxy(haproxy) => haproxy.check_ready().await,
-        }
+    /// What clients come to it for.
+    pub(crate) fn role(&self) -> Role {
+        self.software.role()
     }
 
-    pub(crate) fn is_database(&self) -> bool {
-        matches!(self.kind, Kind::Timescale(_) | Kind::Patroni(_))
+    /// Where the passwords of its users lie.
+    pub(crate) fn password_folder(&self) -> Option<&Path> {
+        self.software.password_folder()
     }
 
     /// Whether it is a database that was elected to take writes, and says so itself.
     pub(crate) async fn leads(&self) -> bool {
-        match &self.kind {
-            Kind::Patroni(patroni) => patroni.leader().await.ok().flatten().as_deref() == Some(self.name()),
-            _ => false,
-        }
+        self.software.leads().await.unwrap_or(false)
     }
 
     /// Patroni's PostgreSQL has another parent, so that it survives Patroni: here it shares its fate.
     fn signal_adopted(&self, signal: Signal) -> Result<()> {
-        if let Kind::Patroni(patroni) = &self.kind {
-            leftovers::signal_working_in(&patroni.data(), signal)?;
+        if let Some(folder) = self.software.adopted() {
+            leftovers::signal_working_in(&folder, signal)?;
         }
         Ok(())
     }

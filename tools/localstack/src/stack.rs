@@ -1,6 +1,6 @@
 //! All servers of one stack together.
 
-mod options;
+mod folder;
 mod prepare;
 mod settings;
 
@@ -20,15 +20,15 @@ use crate::identity::{self, StackFile, StackId};
 use crate::installation::Installation;
 use crate::kafka;
 use crate::leftovers;
+use crate::options::{ServerKind, StackOptions, kafka_name};
 use crate::placement;
 use crate::ports::Port;
 use crate::process::Launch;
 use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::service::{ServiceKind, ServiceProcess};
+use crate::software::{Planned, Role};
 use crate::watch::poll_until;
-
-pub use options::{ServerKind, StackOptions};
 
 /// The database that the services use.
 const DATABASE: &str = "wattline";
@@ -49,7 +49,7 @@ pub struct Stack {
     ports: Mutex<BTreeMap<String, Port>>,
     temporary: bool,
     // Dropped last, in this order: nobody else may take the folder before it is gone.
-    _folder: options::Folder,
+    _folder: folder::Folder,
     _lock: Flock<File>,
 }
 
@@ -59,19 +59,22 @@ impl Stack {
     /// Topics and tables are the caller's to make (`wattlinectl`); the database `wattline` exists and is empty.
     pub async fn start(options: StackOptions) -> Result<Self> {
         let installation = Installation::find()?;
-        let folder = options.open_folder(&installation)?;
+        let planned = prepare::planned(&options);
+        check(&options, &planned, &installation)?;
+        let folder = folder::Folder::open(options.dir.as_deref(), &installation)?;
         let dir = folder.path().to_owned();
         let lock = lock(&dir)?;
         placement::sweep(&installation);
         for leftover in leftovers::end_recorded(&dir.join("run")).await? {
             warn!("ended {leftover}, left over from an earlier run in {}", dir.display());
         }
-        let mut file = StackFile::open(&dir, options.kafka_brokers, &options.folder_names())?;
+        let names: Vec<String> = planned.iter().map(|planned| planned.name.clone()).collect();
+        let mut file = StackFile::open(&dir, options.kafka_brokers, &names)?;
         let mut stack = Self {
             id: file.id.clone(),
             servers: Vec::new(),
             kafka_proxies: Vec::new(),
-            ports: Mutex::new(options.choose_ports(&file.ports)?),
+            ports: Mutex::new(prepare::choose_ports(&options.told_ports, &planned, &file.ports)?),
             temporary: options.dir.is_none(),
             _folder: folder,
             _lock: lock,
@@ -81,11 +84,11 @@ impl Stack {
         file.save(&stack.dir)?;
         if options.kafka_through_proxy {
             for node in 1..=options.kafka_brokers {
-                stack.kafka_proxies.push(Proxy::start(stack.port(&format!("kafka-{node}"))).await?);
+                stack.kafka_proxies.push(Proxy::start(stack.port(&kafka_name(node))).await?);
             }
         }
-        for name in options.folder_names() {
-            let server = stack.prepare(&name, &options, &installation, &mut file)?;
+        for planned in &planned {
+            let server = stack.prepare(planned, &options, &installation, &mut file)?;
             stack.servers.push(server);
         }
         stack.start_servers(options.kafka_brokers).await?;
@@ -136,7 +139,7 @@ impl Stack {
     /// Kafka's broker with that node id, from 1.
     #[must_use]
     pub fn kafka_broker(&self, node: u16) -> &Server {
-        self.server(&format!("kafka-{node}"))
+        self.server(&kafka_name(node))
     }
 
     /// The database server.
@@ -176,8 +179,27 @@ impl Stack {
 
     /// Where clients of MQTT connect: the broker, or what leads to it.
     pub(crate) fn mqtt(&self) -> &Server {
-        let proxy = self.servers.iter().find(|server| server.name() == "haproxy");
-        proxy.unwrap_or_else(|| self.mosquitto())
+        self.of_role(Role::Mqtt).next().unwrap_or_else(|| self.mosquitto())
+    }
+
+    /// Those that clients come to for this, in the order of their names.
+    pub(crate) fn of_role(&self, role: Role) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(move |server| server.role() == role)
+    }
+
+    /// The brokers of Kafka.
+    pub fn kafka_nodes(&self) -> impl Iterator<Item = &Server> {
+        self.of_role(Role::Kafka)
+    }
+
+    /// The first server of a kind: of several that are alike the first one, of a pair the one that begins in charge.
+    ///
+    /// # Panics
+    /// When the options left it out.
+    #[must_use]
+    pub fn first(&self, kind: ServerKind) -> &Server {
+        let server = self.servers.iter().find(|server| server.kind() == kind);
+        server.unwrap_or_else(|| panic!("this stack was started without {kind:?}"))
     }
 
     /// Any of its servers.
@@ -193,7 +215,7 @@ impl Stack {
     /// Which of the databases with [`ServerKind::Patroni`] takes writes; waits until one does.
     pub async fn database_leader(&self) -> Result<String> {
         poll_until("a database that leads", IN_SYNC_DEADLINE, IN_SYNC_POLL, async || {
-            for server in self.servers.iter().filter(|server| server.is_database()) {
+            for server in self.of_role(Role::Database) {
                 if server.leads().await {
                     return Ok(Some(server.name().to_owned()));
                 }
@@ -212,7 +234,7 @@ impl Stack {
         .await
     }
 
-    /// The address of a port chosen by [`StackOptions::choose_ports`].
+    /// The address of a port chosen at the start.
     fn port(&self, name: &str) -> SocketAddr {
         self.ports.lock()[name].address()
     }
@@ -224,7 +246,7 @@ impl Stack {
         for server in &self.servers {
             server.wait_ready_with(usize::from(brokers)).await?;
         }
-        if self.servers.iter().any(Server::is_database) {
+        if self.of_role(Role::Database).next().is_some() {
             database::create_if_missing(&self.database_addresses(), DATABASE).await?;
         }
         Ok(())
@@ -237,6 +259,16 @@ impl Drop for Stack {
             server.end_blocking(!self.temporary);
         }
     }
+}
+
+fn check(options: &StackOptions, planned: &[Planned], installation: &Installation) -> Result<()> {
+    let brokers = options.kafka_brokers;
+    ensure!(matches!(brokers, 1 | 3), "one or three Kafka brokers, not {brokers}");
+    if planned.iter().any(|planned| planned.is_for_failover) {
+        installation.check_failover()?;
+        ensure!(options.dir.is_none(), "pairs of servers have a temporary folder only");
+    }
+    Ok(())
 }
 
 /// One stack per folder. The kernel gives the lock back when its process ends, however that is.

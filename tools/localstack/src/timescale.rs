@@ -13,28 +13,67 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown};
 
 use crate::database;
-use crate::installation::Installation;
+use crate::installation::{Installation, database_user};
 use crate::leftovers;
+use crate::options::{ServerKind, StackOptions};
 use crate::proc::processes_in;
 use crate::process::Launch;
+use crate::software::{Answer, Planned, Role, Site, Software};
 
 /// One database server in one folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Timescale {
-    pub(crate) folder: PathBuf,
-    pub(crate) address: SocketAddr,
-    pub(crate) installation: Installation,
-    pub(crate) user: Option<(Uid, Gid)>,
+struct Timescale {
+    folder: PathBuf,
+    address: SocketAddr,
+    installation: Installation,
+    user: Option<(Uid, Gid)>,
     /// Flush to disk at commit, and a cache for real work. A killed process loses nothing either way, a power cut does.
-    pub(crate) durable: bool,
+    durable: bool,
     /// `name=value`; the last one of a name counts.
-    pub(crate) settings: Vec<String>,
-    pub(crate) temporary: bool,
+    settings: Vec<String>,
+    temporary: bool,
+}
+
+/// One server.
+pub(crate) fn planned(_: &StackOptions) -> Vec<Planned> {
+    let planned = Planned::new(ServerKind::Timescale, "timescale", build);
+    vec![Planned { is_reached_by_database_user: true, ..planned }]
+}
+
+fn build(site: &Site<'_>) -> Result<Box<dyn Software>> {
+    Ok(Box::new(Timescale {
+        folder: site.folder.clone(),
+        address: site.address(""),
+        installation: site.installation.clone(),
+        user: database_user()?,
+        durable: site.durable(),
+        settings: site.options.database_settings.clone(),
+        temporary: site.temporary,
+    }))
 }
 
 impl Timescale {
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+impl Software for Timescale {
+    fn role(&self) -> Role {
+        Role::Database
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Fast shutdown: disconnects clients, then a checkpoint. SIGTERM would wait for the clients.
+    fn stop_signal(&self) -> Signal {
+        Signal::SIGINT
+    }
+
     /// `initdb`.
-    pub(crate) fn make(&self) -> Result<()> {
+    fn make(&self) -> Result<()> {
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
         let mut command = Command::new(self.installation.postgres("initdb"));
@@ -53,17 +92,19 @@ impl Timescale {
     }
 
     /// Removes what a killed run left: its backends, and the lock file with a pid that may be another process by now.
-    pub(crate) async fn clear_leftovers(&self) -> Result<()> {
-        let data = self.data();
-        leftovers::end_working_in(&data).await?;
-        let lock = data.join("postmaster.pid");
-        if lock.exists() && processes_in(&data).is_empty() {
-            fs::remove_file(&lock).with_context(|| format!("cannot remove {}", lock.display()))?;
-        }
-        Ok(())
+    fn clear_leftovers(&self) -> Answer<'_> {
+        Box::pin(async {
+            let data = self.data();
+            leftovers::end_working_in(&data).await?;
+            let lock = data.join("postmaster.pid");
+            if lock.exists() && processes_in(&data).is_empty() {
+                fs::remove_file(&lock).with_context(|| format!("cannot remove {}", lock.display()))?;
+            }
+            Ok(())
+        })
     }
 
-    pub(crate) fn launch(&self, log_file: PathBuf) -> Launch {
+    fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let on_off = |value| if value { "on" } else { "off" };
         let mut arguments: Vec<OsString> = vec!["-D".into(), self.data().into()];
         let settings = [
@@ -89,20 +130,18 @@ impl Timescale {
         launch.user = self.user;
         // SIGINT is its fast shutdown.
         launch.signal_on_orphaned = if self.temporary { Signal::SIGKILL } else { Signal::SIGINT };
-        launch
+        Ok(launch)
     }
 
     /// Ready = a query is answered.
-    pub(crate) async fn check_ready(&self) -> Result<()> {
+    fn check_ready(&self, _: usize) -> Answer<'_> {
         let check = async {
             let session = database::connect(&database::url(&[self.address], "postgres", "postgres")).await?;
             session.client.simple_query("SELECT 1").await.context("no answer to SELECT 1")
         };
-        tokio::time::timeout(Duration::from_secs(2), check).await.context("no answer in 2 s")??;
-        Ok(())
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        Box::pin(async {
+            tokio::time::timeout(Duration::from_secs(2), check).await.context("no answer in 2 s")??;
+            Ok(())
+        })
     }
 }

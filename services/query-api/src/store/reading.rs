@@ -8,19 +8,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Reading, Timestamp, TsSource, measures};
 
-use super::{MeterRow, Store};
+use super::{MeterRow, Page, Store};
 use crate::error::Result;
-
-/// One page of something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// In ascending order, always.
-    pub rows: Vec<T>,
-    /// There is something before it.
-    pub has_previous: bool,
-    /// There is something after it.
-    pub has_next: bool,
-}
 
 /// Which readings: event times from `from` up to, not including, `to`, and strictly between the two cursors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

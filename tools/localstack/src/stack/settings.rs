@@ -11,6 +11,7 @@ use crate::ports::Port;
 use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::service::ServiceKind;
+use crate::software::Role;
 
 use super::{DATABASE, Stack};
 
@@ -44,8 +45,7 @@ impl Stack {
     /// Where the password of a broker user lies: `ingest`, `meters` or `observer`.
     #[must_use]
     pub fn mqtt_password_file(&self, user: &str) -> PathBuf {
-        let keeper = if self.mqtt().name() == "haproxy" { "artemis-0" } else { "mosquitto" };
-        mosquitto::password_file(&self.dir().join(keeper), user)
+        mosquitto::password_file(self.mqtt().password_folder().unwrap_or(self.dir()), user)
     }
 
     /// `bootstrap.servers`; the proxies, where there are any.
@@ -64,7 +64,7 @@ impl Stack {
     }
 
     fn brokers(&self, listener: &str) -> String {
-        let names = self.servers().iter().map(Server::name).filter(|name| name.starts_with("kafka"));
+        let names = self.kafka_nodes().map(Server::name);
         join(names.map(|name| self.port(&format!("{name}{listener}"))))
     }
 
@@ -99,7 +99,7 @@ impl Stack {
     }
 
     pub(super) fn database_addresses(&self) -> Vec<SocketAddr> {
-        self.servers().iter().filter(|server| server.is_database()).map(Server::address).collect()
+        self.of_role(Role::Database).map(Server::address).collect()
     }
 
     /// The environment of a service's replica, from 0: client ids, instance ids and ports are its own and stay.
