@@ -9,7 +9,7 @@ prop_compose! {
     fn reading()(
         ts in -1_000_000_000_000_000_i64..4_000_000_000_000_000,
         arrival in any::<bool>(),
-        single in (option::of(any::<f64>()), option::of(any::<f64>())),
+        single in (option::of(any::<f64>()), option::of(any::<f64>()), option::of(any::<f64>())),
         registers in (option::of(0..1_000_000_000_000_000_i64), option::of(0..1_000_000_000_000_000_i64)),
         phases in prop::collection::vec((option::of(any::<f64>()), option::of(any::<f64>())), 0..=3),
         epoch in option::of(0..2_000_000_000_000_000_i64),
@@ -20,6 +20,7 @@ prop_compose! {
                 energy_import_mwh: registers.0,
                 energy_export_mwh: registers.1,
                 frequency_hz: single.1,
+                    soc_pct: single.2,
                 phases: phases.into_iter().map(phase).collect(),
                 ..Measures::default()
             }) }
@@ -78,12 +79,13 @@ proptest! {
         prop_assert_eq!(float(&row[5]), bits(measures.energy_import_mwh.map(register::to_wh)));
         prop_assert_eq!(float(&row[6]), bits(measures.energy_export_mwh.map(register::to_wh)));
         prop_assert_eq!(float(&row[10]), bits(measures.frequency_hz));
+        prop_assert_eq!(float(&row[11]), bits(measures.soc_pct));
         let phases = |of: fn(&Phase) -> Option<f64>| {
             (!measures.phases.is_empty()).then(|| measures.phases.iter().map(|phase| bits(of(phase))).collect())
         };
-        prop_assert_eq!(array(&row[11]), phases(|phase| phase.power_w));
-        prop_assert_eq!(array(&row[12]), phases(|phase| phase.voltage_v));
-        prop_assert_eq!(array(&row[13]), phases(|phase| phase.current_a));
-        prop_assert_eq!(time(&row[14]), reading.register_epoch.map(Timestamp::micros));
+        prop_assert_eq!(array(&row[12]), phases(|phase| phase.power_w));
+        prop_assert_eq!(array(&row[13]), phases(|phase| phase.voltage_v));
+        prop_assert_eq!(array(&row[14]), phases(|phase| phase.current_a));
+        prop_assert_eq!(time(&row[15]), reading.register_epoch.map(Timestamp::micros));
     }
 }
