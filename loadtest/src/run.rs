@@ -138,6 +138,8 @@ pub async fn run(target: &Target, scenario: &Scenario, way: Way, now: Timestamp)
 
     let resent = load.progress.resent.load(Ordering::Relaxed);
     arrived.check(&plan, &expected, resent)?;
+    let sent_bytes = load.progress.payload_bytes.load(Ordering::Relaxed);
+    let payload_bytes = number(sent_bytes) / number(expected.messages);
     let verified =
         if plan.mixed { mixed::verify(&client, &plan).await? } else { verify(&client, &plan).await? };
     let (visible_us, _) = probing.await??;
@@ -152,8 +154,7 @@ pub async fn run(target: &Target, scenario: &Scenario, way: Way, now: Timestamp)
         expected,
         rates: Rates {
             count: expected.messages,
-            payload_bytes: number(load.progress.payload_bytes.load(Ordering::Relaxed))
-                / number(expected.messages),
+            payload_bytes,
             in_s,
             stored_s: arrived.stored_s,
             end: way.end(),

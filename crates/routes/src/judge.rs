@@ -4,26 +4,12 @@ use wattline_formats::draft::Stop;
 use wattline_formats::message::Message;
 use wattline_formats::{Ignored, Omission, Omitted, Topic};
 use wattline_reading::limits::{Limits, Refusal, refuse};
-use wattline_reading::{Reading, Reason, Timestamp};
+use wattline_reading::{Reading, Reason};
 
+use crate::input::Input;
 use crate::memory::Memory;
 use crate::resolve;
 use crate::route::{Route, Routes};
-
-/// One message, as a decoder sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// The topic it was published on.
-    pub topic: &'a str,
-    /// The payload as it came.
-    pub payload: &'a [u8],
-    /// The broker delivered it with the RETAIN flag: its age is unknown.
-    pub retained: bool,
-    /// The broker delivered it with the DUP flag.
-    pub redelivered: bool,
-    /// Arrival at this process.
-    pub received_at: Timestamp,
-}
 
 /// What a message is.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 pub mod answer;
 mod clocks;
 mod filter;
+mod input;
 mod judge;
 mod memory;
 mod resolve;
@@ -27,7 +28,8 @@ mod wattline_json_tests;
 
 pub use clocks::{Clock, Clocks};
 pub use filter::{check_filter, covers, matches, overlap};
-pub use judge::{Decoded, Input, Judge};
+pub use input::Input;
+pub use judge::{Decoded, Judge};
 pub use memory::Memory;
 pub use route::{Route, Routes};
 pub use settings::{RouteSettings, Sign};

@@ -5,7 +5,7 @@ use wattline_formats::draft::{Drafts, Stop};
 use wattline_reading::limits::{Limits, Refusal, refuse};
 use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reading, Reason, TsSource};
 
-use crate::judge::Input;
+use crate::input::Input;
 use crate::route::Route;
 
 /// The readings of a message, before their limits are checked.

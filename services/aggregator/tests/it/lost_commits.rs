@@ -1,8 +1,8 @@
 //! Promise: a database that comes back without its last commits gets right buckets by itself, with no restart and no
 //! further record.
 //!
-//! Seen to fail without the claim anew: the mark of the lost reading was cleared at the commit that was lost, the own offset
-//! had not moved, so nothing told the aggregator; the bucket stayed as it was.
+//! Without the claim anew nothing tells the aggregator: the mark of the lost reading was cleared at the commit that was
+//! lost, the own offset had not moved, and the bucket stays as it was.
 
 use std::time::Duration;
 

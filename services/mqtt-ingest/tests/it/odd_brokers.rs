@@ -78,8 +78,8 @@ fn begin(world: &World, broker: &OddBroker) -> Ingest {
     Ingest::begin(config)
 }
 
-/// Seen to fail with the client library's own loop: it keeps a request without an answer, and sends it first on each
-/// connection that resumes the session, the forbidden filter included, for ever.
+/// A client that keeps a request without an answer, and sends it first on each connection that resumes the session, sends
+/// the forbidden filter for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_ends_the_connection_for_a_canary_is_connected_to_without() {
     let world = quiet("odd-canary").await;

@@ -92,8 +92,8 @@ async fn canaries_that_a_wide_filter_brings_are_no_messages() {
     }
 }
 
-/// Seen to fail with the client library's own loop, in which whatever is sent puts off the question whether the broker is
-/// still there: canaries that never come back kept a frozen broker "connected" for as long as TCP allows.
+/// In a loop where whatever is sent puts off the question whether the broker is still there, canaries that never come back
+/// keep a frozen broker "connected" for as long as TCP allows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_broker_is_noticed_although_it_forbids_canaries() {
     let world = quiet("mute").await;

@@ -12,8 +12,8 @@ const METER: usize = 0;
 /// Kafka ends below what is stored, and then goes on beyond it before anybody has acted: the refusal must outlive that.
 /// The cure is the one that the error names.
 ///
-/// Seen to fail without the column `refused`: the next try found Kafka's end above the offset and went on there; the first
-/// three of the new readings were never stored.
+/// Without the column `refused` the next try finds Kafka's end above the offset and goes on there: the first three of the
+/// new readings are never stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
     let world = World::new().await;

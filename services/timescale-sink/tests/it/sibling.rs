@@ -8,7 +8,7 @@ use crate::world::{World, meter, reading};
 
 /// A writer that makes a new chunk holds a lock of the hypertable until its commit, and others wait for it.
 ///
-/// Seen to fail without the look at what is waited for: the sibling's connection was ended after a second and a half.
+/// Without the look at what is waited for, the sibling's connection is ended after the grace of a twin.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sibling_that_holds_no_offset_row_is_not_ended() {
     let world = World::new().await;
