@@ -144,8 +144,6 @@ pub async fn run(target: &Target, scenario: &Scenario, way: Way, now: Timestamp)
         if plan.mixed { mixed::verify(&client, &plan).await? } else { verify(&client, &plan).await? };
     let (visible_us, _) = probing.await??;
     let visible = Latency::of(&visible_us).filter(|_| way == Way::Whole);
-    let mut puback_us = microseconds();
-    puback_us.add(&*load.puback_us.lock())?;
     Ok(Report {
         title: way.title(scenario),
         date: date(now),
@@ -159,7 +157,7 @@ pub async fn run(target: &Target, scenario: &Scenario, way: Way, now: Timestamp)
             stored_s: arrived.stored_s,
             end: way.end(),
         },
-        puback: Latency::of(&puback_us),
+        puback: puback(&load)?,
         visible,
         usage: arrived.usage,
         door: arrived.door,
@@ -167,6 +165,12 @@ pub async fn run(target: &Target, scenario: &Scenario, way: Way, now: Timestamp)
         verified,
         plan: Arc::unwrap_or_clone(plan),
     })
+}
+
+fn puback(load: &Load) -> anyhow::Result<Option<Latency>> {
+    let mut puback_us = microseconds();
+    puback_us.add(&*load.puback_us.lock())?;
+    Ok(Latency::of(&puback_us))
 }
 
 /// The door's equation with all messages received and nothing in flight; none where the stack names no replica.
