@@ -62,6 +62,7 @@ pub const DIALECTS: &[Dialect] = &[
     parts("opendtu", values::opendtu),
     whole("homewizard", objects::homewizard),
     whole("tibber", objects::tibber),
+    whole("watts-live", objects::watts_live),
     parts("esphome", values::esphome),
     whole("emon", objects::emon),
     whole("telegraf", objects::telegraf),

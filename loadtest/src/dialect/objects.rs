@@ -128,6 +128,22 @@ pub(super) fn tibber(speaker: &mut Speaker<'_>) {
     speaker.say(format!("tibber/{}", speaker.id), payload, Some(made));
 }
 
+pub(super) fn watts_live(speaker: &mut Speaker<'_>) {
+    let (watts, power_w) = speaker.whole_power();
+    let [import_wh, export_wh] =
+        [speaker.sample.energy_import_mwh, speaker.sample.energy_export_mwh].map(|mwh| mwh / 1000);
+    let payload = format!(
+        "{{\"positive_active_energy\":{import_wh},\"negative_active_energy\":{export_wh},\
+         \"positive_active_power\":{},\"negative_active_power\":{},\"voltage_l1\":{},\"current_l1\":{}}}",
+        watts.max(0),
+        (-watts).max(0),
+        speaker.voltage(),
+        speaker.current()
+    );
+    let made = Made::power(power_w).and_import(import_wh * 1000).and_export(export_wh * 1000);
+    speaker.say(format!("watts/{}/measurement", speaker.id), payload, Some(made));
+}
+
 /// A clamp and the mains voltage.
 pub(super) fn emon(speaker: &mut Speaker<'_>) {
     let (watts, power_w) = speaker.whole_power();
