@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
@@ -27,6 +28,9 @@ use crate::work::{Answer, Work};
 use crate::write::meters::Meters;
 use crate::write::{self, bisect};
 use crate::write::{Writing, Written};
+
+/// How often a writer that has nothing to do looks whether its connection still stands.
+const CONNECTION_LOOK: Duration = Duration::from_secs(1);
 
 /// A writer and what it needs.
 pub struct Writer {
@@ -100,6 +104,8 @@ enum Step {
 impl Writer {
     /// Works until the consumer's thread has ended.
     pub async fn run(mut self, mut work: mpsc::Receiver<Work>) {
+        let mut look = tokio::time::interval(CONNECTION_LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -109,6 +115,25 @@ impl Writer {
                     Some(Work::Write(batch)) => self.write_all(batch).await,
                     None => return,
                 },
+                _ = look.tick() => self.look_after_connection().await,
+            }
+        }
+    }
+
+    /// A connection that was lost is made anew also where there is nothing to write: quiet partitions must learn that the
+    /// database may lack what was committed last.
+    async fn look_after_connection(&mut self) {
+        if self.session.as_ref().is_some_and(|session| session.client().is_closed()) {
+            self.session = None;
+            self.server = Server::Lost;
+        }
+        if self.session.is_none() && self.server == Server::Lost {
+            match self.take_session().await {
+                Ok(session) => {
+                    self.health.database(self.index, None);
+                    self.session = Some(session);
+                }
+                Err(failure) => self.transient(Stage::Claiming, &failure),
             }
         }
     }
