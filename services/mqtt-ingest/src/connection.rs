@@ -1,6 +1,6 @@
 //! The broker's side: one connection after the other, and what belongs to each.
 //!
-//! The packets are those of the client library's codec; the loop around them is our own ([`Wire`]), for three promises
+//! The packets are those of the client library's codec; the loop around them is our own (`wire`), for three promises
 //! that the library's does not keep: acknowledgements that Kafka confirmed together leave by one write, a connection
 //! that brings nothing is found whatever this side sends, and nothing that was asked on one connection is asked again on
 //! the next (`docs/decisions/0009-a-loop-of-our-own-over-the-codec.md`).
