@@ -4,6 +4,8 @@
 #   scripts/bench.sh                       all stages of this build; reports in loadtest/reports
 #   scripts/bench.sh --stage steady …      only these stages
 #   scripts/bench.sh --against DIR         this build and the programs in DIR in turns; medians and ratios
+#                                          The load generator of this build reads table sink_outcome: beside the services
+#                                          of a build without it, put this build's wattline-stack and wattlinectl into DIR.
 #
 #   --rounds N      how often each build is measured; 1, with --against 5
 #   --report DIR    for the reports; with --against the default is a folder below the temporary one, which stays
