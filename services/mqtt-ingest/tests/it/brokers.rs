@@ -5,15 +5,15 @@ use wattline_localstack::Stack;
 use wattline_mqtt_ingest::Config;
 use wattline_mqtt_ingest::config::BrokerSettings;
 
-use crate::fixture::{Ingest, another_broker, payload, quiet};
+use crate::fixture::{Ingest, World, another_broker, payload, quiet};
 
 const COUNT: u64 = 300;
 
-/// One `[[broker]]`.
-fn broker(name: &str, stack: &Stack, password_of: &str) -> BrokerSettings {
+/// One `[[broker]]`. Tests share a stack: a client id is a world's own.
+fn broker(world: &World, name: &str, stack: &Stack, password_of: &str) -> BrokerSettings {
     let serde_json::Value::Object(mqtt) = json!({
         "url": stack.mqtt_url(),
-        "client_id": format!("ingest-{name}"),
+        "client_id": format!("{}-{name}", world.name),
         "password_file": stack.mqtt_password_file(password_of),
         "connect_timeout_ms": 1000,
         "keep_alive_s": 5,
@@ -23,12 +23,16 @@ fn broker(name: &str, stack: &Stack, password_of: &str) -> BrokerSettings {
     BrokerSettings { name: name.to_owned(), families: None, routes: None, mqtt }
 }
 
-fn three(config: Config, first: &Stack, second: &Stack) -> Config {
-    let mut refusing = broker("refusing", first, "meters");
-    refusing.mqtt.insert("client_id".to_owned(), json!("ingest-refused"));
+/// Two good ones, and one whose password is another user's.
+fn three(world: &World, second: &Stack) -> Config {
+    let first = world.stack;
     Config {
-        broker: vec![broker("first", first, "ingest"), broker("second", second, "ingest"), refusing],
-        ..config
+        broker: vec![
+            broker(world, "first", first, "ingest"),
+            broker(world, "second", second, "ingest"),
+            broker(world, "refusing", first, "meters"),
+        ],
+        ..world.config()
     }
 }
 
@@ -40,13 +44,14 @@ fn settled(ingest: &Ingest, name: &str) -> u64 {
 async fn one_that_is_frozen_down_or_refuses_holds_up_no_other() {
     let world = quiet("brokers").await;
     let second = another_broker().await;
-    let ingest = Ingest::begin(three(world.config(), world.stack, &second));
+    let ingest = Ingest::begin(three(&world, &second));
     let connected = |name| ingest.sum_of("connected", "broker", name) == 1;
     ingest.until("two of them", || connected("first") && connected("second")).await;
     ingest.until("ready", || ingest.context.ready.is_ready()).await;
     let reduced = || ingest.context.ready.reduced().join("; ");
-    ingest.until("the third is named", || reduced().contains("refusing: ")).await;
-    assert!(reduced().contains("mqtt.password_file") && !reduced().contains("second"), "{}", reduced());
+    let refused = || reduced().contains("refusing: ") && reduced().contains("mqtt.password_file");
+    ingest.until("the third is named with its cause", refused).await;
+    assert!(!reduced().contains("second"), "{}", reduced());
 
     let mut at_first = world.publisher().await;
     let mut at_second = world.publisher_at(&second).await;
@@ -85,8 +90,8 @@ async fn each_has_its_own_routes() {
     let mut other = config.routes[0].clone();
     other.meter_id = Some("{2}-second-{3}".to_owned());
     config.broker = vec![
-        broker("first", world.stack, "ingest"),
-        BrokerSettings { routes: Some(vec![other]), ..broker("second", &second, "ingest") },
+        broker(&world, "first", world.stack, "ingest"),
+        BrokerSettings { routes: Some(vec![other]), ..broker(&world, "second", &second, "ingest") },
     ];
     let ingest = world.start(config).await;
     let connected = || ingest.sum("connected") == 2;

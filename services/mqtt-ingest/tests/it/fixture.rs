@@ -27,7 +27,7 @@ const STEP: Duration = Duration::from_millis(20);
 /// One test's own corner of a stack.
 pub(crate) struct World {
     pub(crate) stack: &'static Stack,
-    name: &'static str,
+    pub(crate) name: &'static str,
     _alone: Option<MutexGuard<'static, ()>>,
 }
 
