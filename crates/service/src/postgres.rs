@@ -1,6 +1,7 @@
 //! PostgreSQL: settings, connections and pools, and what its errors mean.
 
 mod class;
+mod row;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,10 @@ use crate::config::absent_if_empty;
 use crate::{secret, tls};
 
 pub use class::{Class, Trouble};
+pub use row::{FromRow, read_column, read_rows};
+/// For [`row!`](crate::row).
+#[doc(hidden)]
+pub use tokio_postgres::{Error, Row};
 
 /// Section `[database]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

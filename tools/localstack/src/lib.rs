@@ -45,6 +45,7 @@ mod server;
 mod service;
 mod software;
 mod stack;
+mod statements;
 mod timescale;
 mod watch;
 
@@ -60,6 +61,7 @@ pub use proxy::Proxy;
 pub use server::Server;
 pub use service::{ServiceKind, ServiceProcess};
 pub use stack::{Stack, delete, end_leftovers, owner};
+pub use statements::SqlFiles;
 pub use watch::{poll_until, wait_http};
 
 /// The signals that servers and services are sent.

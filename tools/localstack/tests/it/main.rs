@@ -10,5 +10,6 @@ mod placement;
 mod ports;
 mod proxy;
 mod servers;
+mod statements;
 
 mod up;

@@ -1,0 +1,3 @@
+//! What the clients of servers promise, against the real servers.
+
+mod rows;
