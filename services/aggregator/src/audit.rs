@@ -11,6 +11,8 @@ use wattline_energy::reach::REACH_US;
 use wattline_energy::{Bucket, BucketRange, QUARTER_HOUR_US, Register, Row, Rules, buckets};
 use wattline_reading::Timestamp;
 use wattline_reading::register::from_wh;
+use wattline_service::postgres::{read_column, read_rows};
+use wattline_service::row;
 
 use crate::failure::Outcome;
 use crate::load::{self, Range, micros, time};
@@ -19,6 +21,14 @@ use crate::statements::Statements;
 
 /// What is in memory at once.
 const DAY_US: i64 = 86_400_000_000;
+
+row! {
+    /// Of `audit_edges.sql`.
+    struct EdgeRow {
+        ts: DateTime<Utc>,
+        wh: f64,
+    }
+}
 
 /// A bucket that is not as a recomputation says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,18 +70,15 @@ pub async fn audit(
 /// # Errors
 /// Where the database refuses or is away.
 pub async fn is_settled(client: &Client, topic: &str) -> anyhow::Result<bool> {
-    const SETTLED: &str = "SELECT NOT EXISTS (SELECT FROM recompute) AND NOT EXISTS ( \
-         SELECT FROM stream_offset s LEFT JOIN stream_offset a \
-         ON a.consumer = 'aggregator' AND a.topic = s.topic AND a.partition = s.partition \
-         WHERE s.consumer = 'timescale-sink' AND s.topic = $1 AND coalesce(a.next_offset, 0) < s.next_offset)";
-    Ok(client.query_one(SETTLED, &[&topic]).await?.get(0))
+    let row = client.query_one(include_str!("sql/audit_settled.sql"), &[&topic]).await?;
+    Ok(read_column(&row, "settled")?)
 }
 
 /// A read-only snapshot.
 ///
 /// # Errors
 /// Where the database is away.
-pub async fn snapshot(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+pub(crate) async fn snapshot(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
     client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await
 }
 
@@ -79,14 +86,14 @@ pub async fn snapshot(client: &mut Client) -> Result<Transaction<'_>, tokio_post
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn compare(
+pub(crate) async fn compare(
     transaction: &Transaction<'_>,
     statements: &Statements,
     meter_key: i32,
     range: &BucketRange,
 ) -> Outcome<(usize, Vec<Mismatch>)> {
-    let border: DateTime<Utc> = transaction.query_one(&statements.line, &[]).await?.get(0);
-    let mut from_us = range.start_us().max(line_us(micros(border)));
+    let border = transaction.query_one(&statements.border, &[]).await?;
+    let mut from_us = range.start_us().max(line_us(micros(read_column(&border, "border")?)));
     let (mut compared, mut mismatches) = (0, Vec::new());
     while from_us < range.end_us() {
         let day = BucketRange::quarter_hours(from_us, range.end_us().min(from_us + DAY_US));
@@ -115,7 +122,7 @@ async fn recompute(
     let loaded = load::rows(transaction, statements, &[Range { meter_key, buckets: *range }]).await?;
     let mut rows: BTreeMap<i64, Row> = loaded.into_iter().flatten().map(|row| (row.ts_us, row)).collect();
     for register in Register::BOTH {
-        for (ts_us, mwh) in edges(transaction, meter_key, register, range).await? {
+        for (ts_us, mwh) in edges(transaction, statements, meter_key, register, range).await? {
             let row = rows.entry(ts_us).or_insert(Row { ts_us, ..Row::default() });
             match register {
                 Register::Import => row.import_mwh = Some(mwh),
@@ -131,24 +138,15 @@ async fn recompute(
 /// The register's last reading before the range and its first one at or after its end.
 async fn edges(
     transaction: &Transaction<'_>,
+    statements: &Statements,
     meter_key: i32,
     register: Register,
     range: &BucketRange,
 ) -> Outcome<Vec<(i64, i64)>> {
-    let column = match register {
-        Register::Import => "energy_import_wh",
-        Register::Export => "energy_export_wh",
-    };
-    let edges = format!(
-        "(SELECT ts, {column} FROM reading WHERE meter_key = $1 AND ts < $2 AND ts >= $3 AND {column} IS NOT NULL \
-         ORDER BY ts DESC LIMIT 1) UNION ALL \
-         (SELECT ts, {column} FROM reading WHERE meter_key = $1 AND ts >= $4 AND ts <= $5 AND {column} IS NOT NULL \
-         ORDER BY ts LIMIT 1)"
-    );
     let (start_us, end_us) = (range.start_us(), range.end_us());
     let rows = transaction
         .query(
-            &edges,
+            statements.edges(register),
             &[
                 &meter_key,
                 &time(start_us),
@@ -158,7 +156,8 @@ async fn edges(
             ],
         )
         .await?;
-    Ok(rows.iter().map(|row| (micros(row.get(0)), from_wh(row.get(1)))).collect())
+    let rows: Vec<EdgeRow> = read_rows(&rows)?;
+    Ok(rows.iter().map(|row| (micros(row.ts), from_wh(row.wh))).collect())
 }
 
 // === impl Mismatch ===

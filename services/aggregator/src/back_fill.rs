@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Transaction;
 use wattline_energy::reach::Changed;
 use wattline_reading::partition;
+use wattline_service::postgres::read_rows;
+use wattline_service::row;
 
 use crate::failure::Outcome;
 use crate::load::{Job, micros, time};
@@ -13,17 +15,30 @@ const CANDIDATES_MAX: i64 = 1_000;
 /// Rows worked off in one slice, at most.
 const ROWS_MAX: usize = 100;
 
+row! {
+    /// Of `recompute_choose.sql`.
+    #[derive(Clone, Copy)]
+    struct ChosenRow<'row> {
+        id: i64,
+        meter_key: i32,
+        meter_id: &'row str,
+        reason: &'row str,
+        from_ts: DateTime<Utc>,
+        to_ts: DateTime<Utc>,
+    }
+}
+
 /// One slice of the work.
 #[derive(Clone, Debug, Default)]
-pub struct Slice {
+pub(crate) struct Slice {
     /// What is recomputed.
-    pub jobs: Vec<Job>,
+    pub(crate) jobs: Vec<Job>,
     /// Rows that are done with it.
-    pub done: Vec<i64>,
+    pub(crate) done: Vec<i64>,
     /// Rows of which a later part is left, from this time on.
     rest: Vec<(i64, DateTime<Utc>)>,
     /// The last row looked at; 0 after the table's end.
-    pub cursor: i64,
+    pub(crate) cursor: i64,
 }
 
 /// Chooses a slice, behind `cursor`, of the meters in these partitions of so many. Only a partition's owner computes its
@@ -31,23 +46,21 @@ pub struct Slice {
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn choose(
+pub(crate) async fn choose(
     transaction: &Transaction<'_>,
     cursor: i64,
     owned: &[i32],
     partitions: i32,
     slice_us: i64,
 ) -> Outcome<Slice> {
-    const CHOOSE: &str = "SELECT r.id, r.meter_key, m.meter_id, r.reason, \
-         greatest(r.from_ts, '2001-09-09 01:46:40+00'), least(r.to_ts, now() + interval '1 day') \
-         FROM recompute r JOIN meter m USING (meter_key) WHERE r.id > $1 ORDER BY r.id LIMIT $2";
-    let rows = transaction.query(CHOOSE, &[&cursor, &CANDIDATES_MAX]).await?;
+    let rows =
+        transaction.query(include_str!("sql/recompute_choose.sql"), &[&cursor, &CANDIDATES_MAX]).await?;
+    let rows: Vec<ChosenRow<'_>> = read_rows(&rows)?;
     let mut slice = Slice::default();
     let mut left_us = slice_us;
     for row in &rows {
-        let (id, meter_key, meter_id, reason): (i64, i32, &str, &str) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
-        let (from_us, to_us) = (micros(row.get(4)), micros(row.get(5)));
+        let ChosenRow { id, meter_key, meter_id, reason, from_ts, to_ts } = *row;
+        let (from_us, to_us) = (micros(from_ts), micros(to_ts));
         if !owned.contains(&partition::of_key(meter_id.as_bytes(), partitions)) {
             slice.cursor = id;
             continue;
@@ -79,15 +92,13 @@ pub async fn choose(
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn note_done(transaction: &Transaction<'_>, slice: &Slice) -> Outcome<()> {
+pub(crate) async fn note_done(transaction: &Transaction<'_>, slice: &Slice) -> Outcome<()> {
     if !slice.done.is_empty() {
-        transaction.execute("DELETE FROM recompute WHERE id = ANY($1)", &[&slice.done]).await?;
+        transaction.execute(include_str!("sql/recompute_done.sql"), &[&slice.done]).await?;
     }
     if !slice.rest.is_empty() {
         let (ids, from): (Vec<i64>, Vec<DateTime<Utc>>) = slice.rest.iter().copied().unzip();
-        let rest = "UPDATE recompute r SET from_ts = u.from_ts FROM unnest($1::bigint[], $2::timestamptz[]) \
-             AS u(id, from_ts) WHERE r.id = u.id";
-        transaction.execute(rest, &[&ids, &from]).await?;
+        transaction.execute(include_str!("sql/recompute_rest.sql"), &[&ids, &from]).await?;
     }
     Ok(())
 }

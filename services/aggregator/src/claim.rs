@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tokio_postgres::Transaction;
 use tracing::info;
 use wattline_reading::partition;
+use wattline_service::postgres::read_rows;
+use wattline_service::row;
 use wattline_stream::{Blockers, Error, Offsets, Present, Taken};
 
 use crate::config::Config;
@@ -16,9 +18,17 @@ use crate::consume::Member;
 use crate::failure::{Failure, Outcome};
 use crate::transact::Session;
 
+row! {
+    /// Of `lost_meters.sql`.
+    struct MeterRow<'row> {
+        meter_key: i32,
+        meter_id: &'row str,
+    }
+}
+
 /// What became of a claim.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Claim {
+pub(crate) enum Claim {
     /// Ours, from this offset on; so many records were deleted before they were read.
     Owned {
         /// The own offset.
@@ -31,15 +41,15 @@ pub enum Claim {
 }
 
 /// What a claim needs besides its connection.
-pub struct Claimer<'a> {
+pub(crate) struct Claimer<'a> {
     /// The configuration.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// The group's member.
-    pub member: &'a Arc<Member>,
+    pub(crate) member: &'a Arc<Member>,
     /// Our rows.
-    pub offsets: &'a Offsets,
+    pub(crate) offsets: &'a Offsets,
     /// Ends a twin that holds one.
-    pub blockers: &'a mut Blockers,
+    pub(crate) blockers: &'a mut Blockers,
 }
 
 // === impl Claimer ===
@@ -49,7 +59,7 @@ impl Claimer<'_> {
     ///
     /// # Errors
     /// Where Kafka or the database doesn't answer; the claim is tried again.
-    pub async fn claim(
+    pub(crate) async fn claim(
         &mut self,
         session: &mut Session,
         claim: wattline_stream::Claim,
@@ -93,27 +103,16 @@ async fn make_up(
     let Taken { partition, next_offset, lost, .. } = *taken;
     let number = partition.number;
     let mut keys: Vec<i32> = Vec::new();
-    for row in transaction.query("SELECT meter_key, meter_id FROM meter", &[]).await? {
-        let id: &str = row.try_get("meter_id")?;
-        if partition::of_key(id.as_bytes(), partitions) == number {
-            keys.push(row.try_get("meter_key")?);
+    let meters = transaction.query(include_str!("sql/lost_meters.sql"), &[]).await?;
+    for MeterRow { meter_key, meter_id } in read_rows(&meters)? {
+        if partition::of_key(meter_id.as_bytes(), partitions) == number {
+            keys.push(meter_key);
         }
     }
-    let written = transaction
-        .execute(
-            "INSERT INTO recompute (meter_key, from_ts, to_ts, reason) \
-             SELECT m.key, a.ts, z.ts, 'records_lost' FROM unnest($1::int[]) AS m(key) \
-             CROSS JOIN LATERAL (SELECT ts FROM reading WHERE meter_key = m.key ORDER BY ts LIMIT 1) a \
-             CROSS JOIN LATERAL (SELECT ts FROM reading WHERE meter_key = m.key ORDER BY ts DESC LIMIT 1) z",
-            &[&keys],
-        )
-        .await?;
+    let written = transaction.execute(include_str!("sql/lost_recompute.sql"), &[&keys]).await?;
     let topic = offsets.topics.of(partition.stream);
     transaction
-        .execute(
-            "UPDATE stream_offset SET lost = lost + $4 WHERE consumer = $1 AND topic = $2 AND partition = $3",
-            &[&offsets.consumer, &topic, &number, &lost],
-        )
+        .execute(include_str!("sql/lost_count.sql"), &[&offsets.consumer, &topic, &number, &lost])
         .await?;
     info!(
         partition = number,

@@ -141,7 +141,7 @@ impl ServiceConfig for Config {
 impl MarkSettings {
     /// When marks are due.
     #[must_use]
-    pub fn pace(&self) -> Pace {
+    pub(crate) fn pace(&self) -> Pace {
         Pace {
             linger_ms: self.linger_ms,
             open_refresh_ms: self.open_refresh_ms,

@@ -22,23 +22,23 @@ use crate::marks::Now;
 use crate::metrics::Metrics;
 use crate::stream::{Partition, State, Stream};
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(100);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The clock is read once for so many records.
 const CLOCK_EVERY: u32 = 64;
 
 /// The group's member.
-pub type Member = BaseConsumer<Rebalances<Given>>;
+pub(crate) type Member = BaseConsumer<Rebalances<Given>>;
 
 /// Where it is noted that the group gives and takes partitions.
 #[derive(Debug)]
-pub struct Given(Arc<Stream>);
+pub(crate) struct Given(Arc<Stream>);
 
 /// Joins the group.
 ///
 /// # Errors
 /// Where the settings make no client.
-pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
+pub(crate) fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
     let input = &config.input;
     let mut client = config.kafka.client_config("wattline-aggregator")?;
     client
@@ -52,7 +52,7 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
         .set("fetch.queue.backoff.ms", "20")
         // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
         .set("fetch.min.bytes", (256 * 1024).to_string())
-        .set("fetch.wait.max.ms", "250");
+        .set("fetch.wait.max.ms", "500");
     if let Some(id) = &config.kafka.instance_id {
         client.set("group.instance.id", id);
     }
@@ -64,7 +64,7 @@ pub fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Member> {
 
 /// The topics that an aggregator reads.
 #[must_use]
-pub fn topics(config: &Config) -> Topics {
+pub(crate) fn topics(config: &Config) -> Topics {
     Topics::new([(wattline_stream::Stream::Readings, config.input.readings_topic.clone())])
 }
 
@@ -72,7 +72,7 @@ pub fn topics(config: &Config) -> Topics {
 ///
 /// # Errors
 /// [`ClientEnded`]: a new client must take its place.
-pub fn run(
+pub(crate) fn run(
     member: &Member,
     stream: &Stream,
     config: &Config,

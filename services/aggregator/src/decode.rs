@@ -11,7 +11,7 @@ const FIXED32: u64 = 5;
 
 /// The meter id and the event time in µs. None where the sink can't store the record either.
 #[must_use]
-pub fn meter_and_ts<'a>(key: Option<&'a [u8]>, value: Option<&[u8]>) -> Option<(&'a str, i64)> {
+pub(crate) fn meter_and_ts<'a>(key: Option<&'a [u8]>, value: Option<&[u8]>) -> Option<(&'a str, i64)> {
     let meter = std::str::from_utf8(key?).ok()?;
     Some((meter, ts_us(value?)?))
 }

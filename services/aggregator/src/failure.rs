@@ -6,7 +6,7 @@ use wattline_service::postgres::{self, Trouble, cure, describe};
 
 /// Why a transaction was not committed.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The database said no, or is away.
     Database(tokio_postgres::Error),
     /// These partitions' rows aren't ours any more.
@@ -19,7 +19,7 @@ pub enum Failure {
 
 /// What must be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
     /// Someone else was there at the same time: at once again, from a new snapshot.
     Again,
     /// Wait, with a new connection.
@@ -31,14 +31,14 @@ pub enum Class {
 }
 
 /// What a transaction can end with.
-pub type Outcome<T> = Result<T, Failure>;
+pub(crate) type Outcome<T> = Result<T, Failure>;
 
 // === impl Failure ===
 
 impl Failure {
     /// What must be done about it.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             Self::Database(error) => classify(error),
             Self::NotOwner(_) | Self::SinkWentBack(_) => Class::Again,
@@ -48,7 +48,7 @@ impl Failure {
 
     /// A lock was not given in time.
     #[must_use]
-    pub fn is_lock_timeout(&self) -> bool {
+    pub(crate) fn is_lock_timeout(&self) -> bool {
         matches!(self, Self::Database(error) if Trouble::of(error) == Trouble::Locked)
     }
 }

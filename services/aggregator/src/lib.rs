@@ -2,31 +2,31 @@
 //!
 //! In the order of the data:
 //!
-//! 1. [`consume`]: a thread reads the readings topic and keeps only *marks*, the (meter, time range) that changed
-//!    ([`decode`], [`marks`], [`stream`]);
-//! 2. [`claim`]: an assigned partition's row in `stream_offset` becomes ours (`wattline_stream`);
-//! 3. [`compute`]: one task, one connection: groups of marks first, then slices of the table `recompute`
-//!    ([`back_fill`]), each in one snapshot ([`transact`]);
-//! 4. [`mod@recompute`]: raw rows ([`load`]) → `wattline_energy` → what is other than stored ([`store`]);
-//! 5. [`audit`]: stored buckets against a recomputation, continuously at a low rate ([`spot_check`]) and on request.
+//! 1. `consume`: a thread reads the readings topic and keeps only *marks*, the (meter, time range) that changed
+//!    (`decode`, `marks`, `stream`);
+//! 2. `claim`: an assigned partition's row in `stream_offset` becomes ours (`wattline_stream`);
+//! 3. `compute`: one task, one connection: groups of marks first, then slices of the table `recompute`
+//!    (`back_fill`), each in one snapshot (`transact`);
+//! 4. `recompute`: raw rows (`load`) → `wattline_energy` → what is other than stored (`store`);
+//! 5. [`audit`]: stored buckets against a recomputation, continuously at a low rate (`spot_check`) and on request.
 
 pub mod audit;
-pub mod back_fill;
-pub mod claim;
-pub mod compute;
+mod back_fill;
+mod claim;
+mod compute;
 pub mod config;
-pub mod consume;
-pub mod decode;
-pub mod failure;
-pub mod load;
-pub mod marks;
-pub mod metrics;
-pub mod recompute;
-pub mod spot_check;
-pub mod statements;
-pub mod store;
-pub mod stream;
-pub mod transact;
+mod consume;
+mod decode;
+mod failure;
+mod load;
+mod marks;
+mod metrics;
+mod recompute;
+mod spot_check;
+mod statements;
+mod store;
+mod stream;
+mod transact;
 
 use std::sync::Arc;
 

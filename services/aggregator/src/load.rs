@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Row as SqlRow, Transaction};
+use tokio_postgres::Transaction;
 use wattline_energy::chain::Link;
 use wattline_energy::reach::{Changed, REACH_US};
 use wattline_energy::{Bucket, BucketRange, Energy, Flag, PowerStatistics, Register, Row, power};
 use wattline_reading::register::from_wh;
 use wattline_reading::{Timestamp, timestamp};
+use wattline_service::postgres::{FromRow as _, read_rows};
+use wattline_service::row;
 
 use crate::failure::Outcome;
 use crate::statements::Statements;
@@ -16,44 +18,88 @@ use crate::statements::Statements;
 /// Most predecessors are minutes away; only for the others the whole reach is searched. In µs.
 const NEAR_US: i64 = 6 * 3_600_000_000;
 
+type Time = DateTime<Utc>;
+
+row! {
+    /// Of `around.sql`.
+    struct AroundRow {
+        place: i32,
+        before: Option<Time>,
+        after: Option<Time>,
+        edge_before: Option<Time>,
+        edge_before_wh: Option<f64>,
+        edge_after: Option<Time>,
+        edge_after_wh: Option<f64>,
+    }
+}
+
+row! {
+    /// Of `raw_rows.sql`.
+    struct RawRow {
+        place: i32,
+        ts: Time,
+        import_wh: Option<f64>,
+        export_wh: Option<f64>,
+        power_w: Option<f64>,
+    }
+}
+
+row! {
+    /// Of `bucket_stored.sql`.
+    struct BucketRow<'row> {
+        place: i32,
+        bucket: Time,
+        import_wh: Option<f64>,
+        export_wh: Option<f64>,
+        import_coverage_ms: Vec<i32>,
+        export_coverage_ms: Vec<i32>,
+        import_quality: Vec<&'row str>,
+        export_quality: Vec<&'row str>,
+        power_min_w: Option<f64>,
+        power_avg_w: Option<f64>,
+        power_max_w: Option<f64>,
+        reading_count: i32,
+    }
+}
+
 /// One range of changed rows of one meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Job {
+pub(crate) struct Job {
     /// The meter.
-    pub meter_key: i32,
+    pub(crate) meter_key: i32,
     /// The changed rows.
-    pub changed: Changed,
+    pub(crate) changed: Changed,
     /// A register is touched even if no reading of it is among the rows: it may have been deleted.
-    pub always: bool,
+    pub(crate) always: bool,
 }
 
 /// The readings of one register around changed rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Around {
+pub(crate) struct Around {
     /// The last one before the changed rows.
-    pub before_us: Option<i64>,
+    pub(crate) before_us: Option<i64>,
     /// The first one after them.
-    pub after_us: Option<i64>,
+    pub(crate) after_us: Option<i64>,
     /// The last one before the touched buckets.
-    pub edge_before: Option<Link>,
+    pub(crate) edge_before: Option<Link>,
     /// The first one at or after their end.
-    pub edge_after: Option<Link>,
+    pub(crate) edge_after: Option<Link>,
 }
 
 /// Buckets of one meter to load.
 #[derive(Clone, Copy, Debug)]
-pub struct Range {
+pub(crate) struct Range {
     /// The meter.
-    pub meter_key: i32,
+    pub(crate) meter_key: i32,
     /// The buckets.
-    pub buckets: BucketRange,
+    pub(crate) buckets: BucketRange,
 }
 
 /// The readings around each job whose rows touch the register, by the job's place.
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn around(
+pub(crate) async fn around(
     transaction: &Transaction<'_>,
     statements: &Statements,
     register: Register,
@@ -80,8 +126,8 @@ async fn search(
     let asked: Vec<Job> = places.iter().map(|place| jobs[*place]).collect();
     let numbers: Vec<i32> = (0..).take(places.len()).collect();
     let keys: Vec<i32> = asked.iter().map(|job| job.meter_key).collect();
-    let firsts: Vec<DateTime<Utc>> = asked.iter().map(|job| time(job.changed.first_us)).collect();
-    let lasts: Vec<DateTime<Utc>> = asked.iter().map(|job| time(job.changed.last_us)).collect();
+    let firsts: Vec<Time> = asked.iter().map(|job| time(job.changed.first_us)).collect();
+    let lasts: Vec<Time> = asked.iter().map(|job| time(job.changed.last_us)).collect();
     let always: Vec<bool> = asked.iter().map(|job| job.always).collect();
     // A bound that is known when the statement starts leaves out whole chunks.
     let earliest = asked.iter().map(|job| job.changed.first_us).min().unwrap_or(0);
@@ -90,23 +136,25 @@ async fn search(
     let rows = transaction
         .query(statements.around(register), &[&numbers, &keys, &firsts, &lasts, &always, &back_s, &low])
         .await?;
-    let found = rows.iter().filter_map(|row| {
+    let mut found = BTreeMap::new();
+    for row in read_rows::<AroundRow>(&rows)? {
+        let Some(asked) = places.get(place(row.place)) else { continue };
         let around = Around {
-            before_us: row.get::<_, Option<DateTime<Utc>>>(1).map(micros),
-            after_us: row.get::<_, Option<DateTime<Utc>>>(2).map(micros),
-            edge_before: link(row, 3),
-            edge_after: link(row, 5),
+            before_us: row.before.map(micros),
+            after_us: row.after.map(micros),
+            edge_before: link(row.edge_before, row.edge_before_wh),
+            edge_after: link(row.edge_after, row.edge_after_wh),
         };
-        Some((*places.get(place(row))?, around))
-    });
-    Ok(found.collect())
+        found.insert(*asked, around);
+    }
+    Ok(found)
 }
 
 /// The raw rows of each range, in order of time.
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn rows(
+pub(crate) async fn rows(
     transaction: &Transaction<'_>,
     statements: &Statements,
     ranges: &[Range],
@@ -115,12 +163,13 @@ pub async fn rows(
     let found = transaction.query(&statements.rows, &parameters.as_sql()).await?;
     let mut rows: Vec<Vec<Row>> = vec![Vec::new(); ranges.len()];
     for row in &found {
-        let Some(rows) = rows.get_mut(place(row)) else { continue };
+        let row = RawRow::from_row(row)?;
+        let Some(rows) = rows.get_mut(place(row.place)) else { continue };
         rows.push(Row {
-            ts_us: micros(row.get(1)),
-            import_mwh: row.get::<_, Option<f64>>(2).map(from_wh),
-            export_mwh: row.get::<_, Option<f64>>(3).map(from_wh),
-            power_mw: row.get::<_, Option<f64>>(4).map(power::from_w),
+            ts_us: micros(row.ts),
+            import_mwh: row.import_wh.map(from_wh),
+            export_mwh: row.export_wh.map(from_wh),
+            power_mw: row.power_w.map(power::from_w),
         });
     }
     // The plan keeps the order, but nothing promises it.
@@ -132,7 +181,7 @@ pub async fn rows(
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn stored(
+pub(crate) async fn stored(
     transaction: &Transaction<'_>,
     statements: &Statements,
     ranges: &[Range],
@@ -140,33 +189,35 @@ pub async fn stored(
     let parameters = Parameters::of(ranges);
     let found = transaction.query(&statements.stored, &parameters.as_sql()).await?;
     let mut stored: Vec<BTreeMap<i64, Bucket>> = vec![BTreeMap::new(); ranges.len()];
-    for row in &found {
-        let bucket = bucket(row);
-        if let Some(stored) = stored.get_mut(place(row)) {
-            stored.insert(bucket.start_us, bucket);
+    for row in read_rows::<BucketRow<'_>>(&found)? {
+        if let Some(stored) = stored.get_mut(place(row.place)) {
+            stored.insert(micros(row.bucket), row.bucket());
         }
     }
     Ok(stored)
 }
 
-fn bucket(row: &SqlRow) -> Bucket {
-    let energy = |wh: usize, coverage: usize, quality: usize| {
-        let coverage: Vec<i32> = row.get(coverage);
-        let words: Vec<&str> = row.get(quality);
-        Energy {
-            mwh: row.get::<_, Option<f64>>(wh).map(from_wh),
+// === impl BucketRow ===
+
+impl BucketRow<'_> {
+    fn bucket(&self) -> Bucket {
+        let energy = |wh: Option<f64>, coverage: &[i32], quality: &[&str]| Energy {
+            mwh: wh.map(from_wh),
             coverage_ms: coverage.try_into().unwrap_or_default(),
-            quality: words.into_iter().filter_map(Flag::from_word).collect(),
+            quality: quality.iter().filter_map(|word| Flag::from_word(word)).collect(),
+        };
+        let power = self.power_min_w.zip(self.power_avg_w).zip(self.power_max_w);
+        Bucket {
+            start_us: micros(self.bucket),
+            import: energy(self.import_wh, &self.import_coverage_ms, &self.import_quality),
+            export: energy(self.export_wh, &self.export_coverage_ms, &self.export_quality),
+            power: power.map(|((min_w, avg_w), max_w)| PowerStatistics {
+                min_mw: power::from_w(min_w),
+                avg_mw: power::from_w(avg_w),
+                max_mw: power::from_w(max_w),
+            }),
+            reading_count: self.reading_count,
         }
-    };
-    let watts = |at: usize| row.get::<_, Option<f64>>(at).map(power::from_w);
-    let power = watts(8).zip(watts(9)).zip(watts(10));
-    Bucket {
-        start_us: micros(row.get(1)),
-        import: energy(2, 4, 6),
-        export: energy(3, 5, 7),
-        power: power.map(|((min_mw, avg_mw), max_mw)| PowerStatistics { min_mw, avg_mw, max_mw }),
-        reading_count: row.get(11),
     }
 }
 
@@ -174,10 +225,10 @@ fn bucket(row: &SqlRow) -> Bucket {
 struct Parameters {
     places: Vec<i32>,
     keys: Vec<i32>,
-    from: Vec<DateTime<Utc>>,
-    to: Vec<DateTime<Utc>>,
-    low: DateTime<Utc>,
-    high: DateTime<Utc>,
+    from: Vec<Time>,
+    to: Vec<Time>,
+    low: Time,
+    high: Time,
 }
 
 // === impl Parameters ===
@@ -203,21 +254,20 @@ impl Parameters {
 
 /// µs since 1970 for the database.
 #[must_use]
-pub fn time(us: i64) -> DateTime<Utc> {
+pub(crate) fn time(us: i64) -> Time {
     Timestamp::from_micros(us).to_chrono()
 }
 
 /// A time of the database as µs since 1970.
 #[must_use]
-pub fn micros(time: DateTime<Utc>) -> i64 {
+pub(crate) fn micros(time: Time) -> i64 {
     time.timestamp_micros()
 }
 
-fn place(row: &SqlRow) -> usize {
-    usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX)
+fn place(number: i32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn link(row: &SqlRow, at: usize) -> Option<Link> {
-    let (ts, wh): (Option<DateTime<Utc>>, Option<f64>) = (row.get(at), row.get(at + 1));
+fn link(ts: Option<Time>, wh: Option<f64>) -> Option<Link> {
     Some(Link { ts_us: micros(ts?), mwh: from_wh(wh?) })
 }

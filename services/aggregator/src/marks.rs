@@ -17,29 +17,29 @@ const FORGET_MS: u64 = 600_000;
 
 /// One instant on two clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Now {
+pub(crate) struct Now {
     /// ms since the process began: it never jumps.
-    pub steady_ms: u64,
+    pub(crate) steady_ms: u64,
     /// µs since 1970.
-    pub wall_us: i64,
+    pub(crate) wall_us: i64,
 }
 
 /// When marks are due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// How long a mark may grow before it is due, in ms.
-    pub linger_ms: u64,
+    pub(crate) linger_ms: u64,
     /// An open bucket of a meter is refreshed at most so often, in ms; and ended ones of a meter that catches up.
-    pub open_refresh_ms: u64,
+    pub(crate) open_refresh_ms: u64,
     /// A mark that has been due for so long is spilled, in ms.
-    pub spill_after_ms: u64,
+    pub(crate) spill_after_ms: u64,
     /// A mark over a longer time is a back-fill and spilled at once, in µs.
-    pub live_span_us: i64,
+    pub(crate) live_span_us: i64,
 }
 
 /// All marks of one partition.
 #[derive(Debug)]
-pub struct Marks {
+pub(crate) struct Marks {
     pace: Pace,
     meters: HashMap<Arc<str>, Meter>,
     count: usize,
@@ -47,11 +47,11 @@ pub struct Marks {
 
 /// What was taken of one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// The meter.
-    pub meter: Arc<str>,
+    pub(crate) meter: Arc<str>,
     /// The rows that changed.
-    pub changed: Changed,
+    pub(crate) changed: Changed,
 }
 
 #[derive(Debug, Default)]
@@ -95,24 +95,24 @@ enum State {
 impl Marks {
     /// None yet.
     #[must_use]
-    pub fn new(pace: Pace) -> Self {
+    pub(crate) fn new(pace: Pace) -> Self {
         Self { pace, meters: HashMap::new(), count: 0 }
     }
 
     /// How many there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.count
     }
 
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Notes one record. Offsets come in rising order. Allocates only for a meter or a range not seen before.
-    pub fn add(&mut self, meter: &str, ts_us: i64, offset: i64, now: Now) {
+    pub(crate) fn add(&mut self, meter: &str, ts_us: i64, offset: i64, now: Now) {
         if !self.meters.contains_key(meter) {
             self.meters.insert(Arc::from(meter), Meter::default());
         }
@@ -142,7 +142,7 @@ impl Marks {
 
     /// Seals what is due, and takes what a snapshot that holds the records below `stored_offset` can compute: at most
     /// `limit` ranges, more only to keep a meter's together.
-    pub fn take(&mut self, stored_offset: i64, limit: usize, now: Now, taken: &mut Vec<Taken>) {
+    pub(crate) fn take(&mut self, stored_offset: i64, limit: usize, now: Now, taken: &mut Vec<Taken>) {
         let live_span_us = self.pace.live_span_us;
         for (id, meter) in &mut self.meters {
             let mut due = false;
@@ -167,7 +167,13 @@ impl Marks {
 
     /// Takes what is to go to the table: marks over a long time, or due for long; with `all`, whatever the snapshot
     /// holds. At most `limit`.
-    pub fn take_to_spill(&mut self, stored_offset: i64, limit: usize, all: bool, now: Now) -> Vec<Taken> {
+    pub(crate) fn take_to_spill(
+        &mut self,
+        stored_offset: i64,
+        limit: usize,
+        all: bool,
+        now: Now,
+    ) -> Vec<Taken> {
         let pace = self.pace;
         let mut taken = Vec::new();
         for (id, meter) in &mut self.meters {
@@ -188,7 +194,7 @@ impl Marks {
     }
 
     /// What was taken is done: committed.
-    pub fn clear_taken(&mut self, now: Now) {
+    pub(crate) fn clear_taken(&mut self, now: Now) {
         let (mut count, pace) = (0, self.pace);
         self.meters.retain(|_, meter| {
             let (mut open, mut ended) = (false, false);
@@ -212,7 +218,7 @@ impl Marks {
     }
 
     /// What was taken was not done: it is due still.
-    pub fn release_taken(&mut self) {
+    pub(crate) fn release_taken(&mut self) {
         for mark in self.meters.values_mut().flat_map(|meter| &mut meter.marks) {
             if mark.state == State::Taken {
                 mark.state = State::Sealed;
@@ -222,14 +228,14 @@ impl Marks {
 
     /// The first offset that is not done when what is taken is done; none if nothing is left.
     #[must_use]
-    pub fn first_offset(&self) -> Option<i64> {
+    pub(crate) fn first_offset(&self) -> Option<i64> {
         let marks = self.meters.values().flat_map(|meter| &meter.marks);
         marks.filter(|mark| mark.state != State::Taken).map(|mark| mark.first_offset).min()
     }
 
     /// Whether a record of this meter below the offset is waiting.
     #[must_use]
-    pub fn waits(&self, meter: &str, stored_offset: i64) -> bool {
+    pub(crate) fn waits(&self, meter: &str, stored_offset: i64) -> bool {
         let marks = self.meters.get(meter).map(|meter| meter.marks.as_slice()).unwrap_or_default();
         marks.iter().any(|mark| mark.first_offset < stored_offset)
     }

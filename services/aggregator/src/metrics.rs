@@ -10,56 +10,56 @@ use prometheus_client::metrics::histogram::Histogram;
 
 /// All of them, registered once.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Records read.
-    pub consumed: Counter,
+    pub(crate) consumed: Counter,
     /// Records whose key or value says no meter and time.
-    pub undecodable: Counter,
+    pub(crate) undecodable: Counter,
     /// Transactions, by work and outcome.
-    pub transactions: Family<WorkLabels, Counter>,
+    pub(crate) transactions: Family<WorkLabels, Counter>,
     /// How long they took.
-    pub transaction_seconds: Histogram,
+    pub(crate) transaction_seconds: Histogram,
     /// Buckets written or deleted, because they were other than stored.
-    pub buckets_changed: Counter,
+    pub(crate) buckets_changed: Counter,
     /// Buckets recomputed, changed or not.
-    pub buckets_computed: Counter,
+    pub(crate) buckets_computed: Counter,
     /// Marks written to the table `recompute`.
-    pub spilled: Counter,
+    pub(crate) spilled: Counter,
     /// Ranges of the table `recompute` that are done.
-    pub back_filled: Counter,
+    pub(crate) back_filled: Counter,
     /// Changed rows below the line, where buckets are final.
-    pub late_final: Counter,
+    pub(crate) late_final: Counter,
     /// Records that Kafka deleted before they were read.
-    pub lost: Counter,
+    pub(crate) lost: Counter,
     /// Kafka clients that ended for good and were replaced.
-    pub clients_ended: Counter,
+    pub(crate) clients_ended: Counter,
     /// Marks in memory.
-    pub marks: Gauge,
+    pub(crate) marks: Gauge,
     /// Partitions owned.
-    pub partitions_owned: Gauge,
+    pub(crate) partitions_owned: Gauge,
     /// Partitions that a person must look at.
-    pub partitions_stopped: Gauge,
+    pub(crate) partitions_stopped: Gauge,
     /// Records read ahead of the sink.
-    pub ahead_records: Gauge,
+    pub(crate) ahead_records: Gauge,
     /// Records between the own offset and what was read.
-    pub behind_records: Gauge,
+    pub(crate) behind_records: Gauge,
     /// How long ago the sink had stored a record that the rollups don't have yet, in s.
-    pub behind_seconds: Gauge<f64, AtomicU64>,
+    pub(crate) behind_seconds: Gauge<f64, AtomicU64>,
     /// Rows in the table `recompute`.
-    pub recompute_rows: Gauge,
+    pub(crate) recompute_rows: Gauge,
     /// Buckets compared with a recomputation.
-    pub audited: Counter,
+    pub(crate) audited: Counter,
     /// Buckets that were not equal to their recomputation: must stay 0.
-    pub mismatches: Counter,
+    pub(crate) mismatches: Counter,
 }
 
 /// What a transaction was for, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct WorkLabels {
+pub(crate) struct WorkLabels {
     /// `live`, `back_fill`, `advance`.
-    pub work: &'static str,
+    pub(crate) work: &'static str,
     /// `committed`, `again`, `failed`.
-    pub outcome: &'static str,
+    pub(crate) outcome: &'static str,
 }
 
 // === impl Metrics ===
@@ -67,7 +67,7 @@ pub struct WorkLabels {
 impl Metrics {
     /// Registers them.
     #[must_use]
-    pub fn register(service: &wattline_service::Metrics) -> Self {
+    pub(crate) fn register(service: &wattline_service::Metrics) -> Self {
         let metrics = Self {
             consumed: Counter::default(),
             undecodable: Counter::default(),
@@ -156,7 +156,7 @@ impl Metrics {
     }
 
     /// Counts a transaction.
-    pub fn count(&self, work: &'static str, outcome: &'static str) {
+    pub(crate) fn count(&self, work: &'static str, outcome: &'static str) {
         self.transactions.get_or_create(&WorkLabels { work, outcome }).inc();
     }
 }

@@ -20,13 +20,13 @@ const BUCKETS_AT_ONCE: usize = 1_000;
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub(crate) struct Done {
     /// Buckets recomputed.
-    pub computed: usize,
+    pub(crate) computed: usize,
     /// Of these, written or deleted.
-    pub changed: usize,
+    pub(crate) changed: usize,
     /// Jobs that lie below the line altogether.
-    pub late_final: usize,
+    pub(crate) late_final: usize,
 }
 
 /// What one meter's changed rows touch.
@@ -51,7 +51,7 @@ struct Part {
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn recompute(
+pub(crate) async fn recompute(
     transaction: &Transaction<'_>,
     statements: &Statements,
     jobs: &[Job],
@@ -200,7 +200,7 @@ impl Part {
 
 /// The start of the first bucket that may still be written, for this border of the raw rows.
 #[must_use]
-pub const fn line_us(border_us: i64) -> i64 {
+pub(crate) const fn line_us(border_us: i64) -> i64 {
     let line_us = border_us + wattline_energy::reach::REACH_US;
     wattline_energy::grid::floor(line_us + QUARTER_HOUR_US - 1, QUARTER_HOUR_US)
 }

@@ -1,10 +1,10 @@
 //! The continuous audit: one day of one of our meters, now and then.
 
-use chrono::{DateTime, Utc};
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use wattline_energy::BucketRange;
 use wattline_reading::partition;
+use wattline_service::postgres::read_column;
 use wattline_stream::ask::Topic;
 use wattline_stream::consumer;
 use wattline_stream::offsets::seen;
@@ -22,11 +22,11 @@ const DAYS: i64 = 90;
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct Found {
     /// Buckets compared.
-    pub compared: usize,
+    pub(crate) compared: usize,
     /// Of these, not equal.
-    pub mismatches: Vec<Mismatch>,
+    pub(crate) mismatches: Vec<Mismatch>,
 }
 
 /// Compares a day of a random meter, if nothing of that meter is waiting: neither a mark below the sink's offset in this
@@ -34,7 +34,7 @@ pub struct Found {
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn spot_check(
+pub(crate) async fn spot_check(
     session: &mut Session,
     stream: &Stream,
     config: &Config,
@@ -50,17 +50,18 @@ pub async fn spot_check(
     let settled = stream.lock().get(&partition).is_some_and(|entry| {
         entry.state == State::Owned && entry.position >= sink && !entry.marks.waits(meter, sink)
     });
-    let waits = "SELECT EXISTS (SELECT FROM recompute WHERE meter_key = $1)";
-    if !settled || transaction.query_one(waits, &[meter_key]).await?.get(0) {
+    if !settled {
+        return Ok(Found::default());
+    }
+    let waits = transaction.query_one(include_str!("sql/recompute_waits.sql"), &[meter_key]).await?;
+    if read_column(&waits, "waits")? {
         return Ok(Found::default());
     }
     let now_us = stream.now().wall_us;
     let since = time(now_us - rand::rng().random_range(0..DAYS) * DAY_US);
-    let day = "SELECT bucket FROM energy_15m WHERE meter_key = $1 AND bucket >= $2 ORDER BY bucket LIMIT 1";
-    let Some(day) = transaction.query_opt(day, &[meter_key, &since]).await? else {
-        return Ok(Found::default());
-    };
-    let from_us = micros(day.get::<_, DateTime<Utc>>(0));
+    let day = transaction.query_opt(include_str!("sql/audit_day.sql"), &[meter_key, &since]).await?;
+    let Some(day) = day else { return Ok(Found::default()) };
+    let from_us = micros(read_column(&day, "bucket")?);
     let range = BucketRange::quarter_hours(from_us, from_us + DAY_US);
     let (compared, mismatches) = compare(&transaction, statements, *meter_key, &range).await?;
     Ok(Found { compared, mismatches })

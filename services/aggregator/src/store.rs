@@ -11,7 +11,7 @@ use crate::statements::Statements;
 
 /// What is other than stored.
 #[derive(Clone, Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     written: Vec<(i32, Bucket)>,
     deleted: Vec<(i32, i64)>,
 }
@@ -20,7 +20,11 @@ pub struct Changes {
 ///
 /// # Errors
 /// Where the database refuses or is away.
-pub async fn write(transaction: &Transaction<'_>, statements: &Statements, changes: &Changes) -> Outcome<()> {
+pub(crate) async fn write(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    changes: &Changes,
+) -> Outcome<()> {
     if !changes.written.is_empty() {
         let keys: Vec<i32> = changes.written.iter().map(|(key, _)| *key).collect();
         let columns = Columns::of(changes.written.iter().map(|(_, bucket)| bucket));
@@ -82,25 +86,19 @@ struct EnergyColumns {
 
 impl Changes {
     /// This bucket is to be stored.
-    pub fn write(&mut self, meter_key: i32, bucket: Bucket) {
+    pub(crate) fn write(&mut self, meter_key: i32, bucket: Bucket) {
         self.written.push((meter_key, bucket));
     }
 
     /// This bucket is to go.
-    pub fn delete(&mut self, meter_key: i32, start_us: i64) {
+    pub(crate) fn delete(&mut self, meter_key: i32, start_us: i64) {
         self.deleted.push((meter_key, start_us));
     }
 
     /// How many buckets.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.written.len() + self.deleted.len()
-    }
-
-    /// Whether all is as stored.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

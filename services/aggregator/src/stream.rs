@@ -14,7 +14,7 @@ use crate::marks::{Marks, Now, Pace, Taken};
 
 /// Shared by the thread that consumes and the task that computes.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     began: Instant,
     pace: Pace,
     partitions: Mutex<BTreeMap<i32, Partition>>,
@@ -24,30 +24,30 @@ pub struct Stream {
 
 /// One assigned partition.
 #[derive(Debug)]
-pub struct Partition {
+pub(crate) struct Partition {
     /// Where it stands.
-    pub state: State,
+    pub(crate) state: State,
     /// The next offset to read from Kafka.
-    pub position: i64,
+    pub(crate) position: i64,
     /// The sink has stored everything below, as far as we know.
-    pub sink_offset: i64,
+    pub(crate) sink_offset: i64,
     /// The own offset in the database.
-    pub own_offset: i64,
+    pub(crate) own_offset: i64,
     /// What changed.
-    pub marks: Marks,
+    pub(crate) marks: Marks,
     /// Kafka is to be read from `position` again.
-    pub seek: bool,
+    pub(crate) seek: bool,
     /// The client was told to deliver nothing.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// Nothing was read since the last seek.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
     /// How long what the sink has stored is not computed.
-    pub behind: LagClock,
+    pub(crate) behind: LagClock,
 }
 
 /// Where a partition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Kafka gave it to us; the row in the database isn't ours yet. Tried again at this time, in ms.
     Assigned(u64),
     /// Ours.
@@ -61,7 +61,7 @@ pub enum State {
 impl Stream {
     /// Without partitions.
     #[must_use]
-    pub fn new(pace: Pace) -> Self {
+    pub(crate) fn new(pace: Pace) -> Self {
         Self {
             began: Instant::now(),
             pace,
@@ -73,47 +73,47 @@ impl Stream {
 
     /// The present, on both clocks.
     #[must_use]
-    pub fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let steady_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Now { steady_ms, wall_us: Timestamp::now().micros() }
     }
 
     /// The partitions. Held for moments only, never over an `await`.
-    pub fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Partition>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Partition>> {
         self.partitions.lock()
     }
 
     /// Kafka gave us this one: it stays paused until the database's row is ours.
-    pub fn assign(&self, partition: i32) {
+    pub(crate) fn assign(&self, partition: i32) {
         self.assignments.take(Id::readings(partition));
         self.lock().insert(partition, Partition::assigned(self.pace));
     }
 
     /// Kafka takes it away: its marks are the next owner's, from the offset in the database on.
-    pub fn revoke(&self, partition: i32) {
+    pub(crate) fn revoke(&self, partition: i32) {
         self.assignments.release(Id::readings(partition));
         self.lock().remove(&partition);
     }
 
     /// Under which assignments the group has given the partitions.
     #[must_use]
-    pub const fn assignments(&self) -> &Arc<Assignments> {
+    pub(crate) const fn assignments(&self) -> &Arc<Assignments> {
         &self.assignments
     }
 
     /// The group has given us our share, be it nothing.
-    pub fn set_joined(&self) {
+    pub(crate) fn set_joined(&self) {
         self.joined.store(true, Ordering::Relaxed);
     }
 
     /// Whether the group has given us a share.
     #[must_use]
-    pub fn has_joined(&self) -> bool {
+    pub(crate) fn has_joined(&self) -> bool {
         self.joined.load(Ordering::Relaxed)
     }
 
     /// The row isn't ours any more: forget what we know, and claim it later if Kafka still says it's ours.
-    pub fn lose(&self, partitions: &[i32], retry_ms: u64) {
+    pub(crate) fn lose(&self, partitions: &[i32], retry_ms: u64) {
         for partition in partitions {
             if let Some(entry) = self.lock().get_mut(partition) {
                 *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
@@ -123,7 +123,7 @@ impl Stream {
     }
 
     /// A claim that failed for a passing reason is tried again at this time.
-    pub fn claim_again(&self, partition: i32, retry_ms: u64) {
+    pub(crate) fn claim_again(&self, partition: i32, retry_ms: u64) {
         if let Some(entry) = self.lock().get_mut(&partition) {
             match &mut entry.state {
                 State::Assigned(at_ms) | State::Stopped(at_ms, _) => *at_ms = retry_ms,
@@ -134,22 +134,30 @@ impl Stream {
 
     /// The owned ones.
     #[must_use]
-    pub fn owned(&self) -> Vec<i32> {
+    pub(crate) fn owned(&self) -> Vec<i32> {
         let partitions = self.lock();
         partitions.iter().filter(|(_, entry)| entry.state == State::Owned).map(|(id, _)| *id).collect()
     }
 
     /// Whether the own offsets have somewhere to go: something was read, or waits.
     #[must_use]
-    pub fn wants_advance(&self) -> bool {
+    pub(crate) fn wants_advance(&self) -> bool {
         let partitions = self.lock();
         let mut owned = partitions.values().filter(|entry| entry.state == State::Owned);
         owned.any(|entry| entry.position > entry.own_offset || !entry.marks.is_empty())
     }
 
+    /// Whether something was read that the sink has not stored, as far as we know.
+    #[must_use]
+    pub(crate) fn waits_for_sink(&self) -> bool {
+        let partitions = self.lock();
+        let mut owned = partitions.values().filter(|entry| entry.state == State::Owned);
+        owned.any(|entry| entry.position > entry.sink_offset)
+    }
+
     /// Takes over where the sink stands. What it has once stored stays so: a lower offset waits for the next snapshot,
     /// which finds out why.
-    pub fn see_sink(&self, offsets: impl Iterator<Item = (i32, i64)>) {
+    pub(crate) fn see_sink(&self, offsets: impl Iterator<Item = (i32, i64)>) {
         let mut partitions = self.lock();
         for (id, offset) in offsets {
             if let Some(entry) = partitions.get_mut(&id) {
@@ -160,7 +168,7 @@ impl Stream {
 
     /// Takes what can be computed, of all owned partitions.
     #[must_use]
-    pub fn take(&self, limit: usize, now: Now) -> Vec<(i32, Taken)> {
+    pub(crate) fn take(&self, limit: usize, now: Now) -> Vec<(i32, Taken)> {
         let mut group = Vec::new();
         let mut taken = Vec::new();
         for (id, entry) in self.lock().iter_mut().filter(|(_, entry)| entry.state == State::Owned) {
@@ -174,18 +182,18 @@ impl Stream {
     }
 
     /// What was taken is committed.
-    pub fn clear_taken(&self, now: Now) {
+    pub(crate) fn clear_taken(&self, now: Now) {
         self.lock().values_mut().for_each(|entry| entry.marks.clear_taken(now));
     }
 
     /// What was taken was rolled back.
-    pub fn release_taken(&self) {
+    pub(crate) fn release_taken(&self) {
         self.lock().values_mut().for_each(|entry| entry.marks.release_taken());
     }
 
     /// All marks in memory.
     #[must_use]
-    pub fn mark_count(&self) -> usize {
+    pub(crate) fn mark_count(&self) -> usize {
         self.lock().values().map(|entry| entry.marks.len()).sum()
     }
 }
@@ -208,7 +216,7 @@ impl Partition {
     }
 
     /// The database's row is ours: read on from its offset. Where the sink stands is read in the next snapshot.
-    pub fn own(&mut self, next_offset: i64) {
+    pub(crate) fn own(&mut self, next_offset: i64) {
         self.state = State::Owned;
         self.position = next_offset;
         self.own_offset = next_offset;
@@ -219,7 +227,7 @@ impl Partition {
 
     /// How far it was read ahead of the sink. What was below the own offset once is never ahead.
     #[must_use]
-    pub fn ahead(&self) -> i64 {
+    pub(crate) fn ahead(&self) -> i64 {
         (self.position - self.sink_offset.max(self.own_offset)).max(0)
     }
 }

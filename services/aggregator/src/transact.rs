@@ -11,8 +11,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
+use wattline_service::postgres::{read_column, read_rows};
+use wattline_service::row;
 use wattline_stream::ask::Topic;
 use wattline_stream::offsets::seen;
 use wattline_stream::{Offsets, Partition, Span, consumer};
@@ -30,24 +31,32 @@ use crate::stream::{State, Stream};
 /// Marks written to the table in one transaction.
 const SPILL_MAX: usize = 20_000;
 
+row! {
+    /// Of `meter_keys.sql`.
+    struct KeyRow<'row> {
+        meter_id: &'row str,
+        meter_key: i32,
+    }
+}
+
 /// A connection with its statements, and the meters' keys that were read through it.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The connection.
-    pub client: Client,
+    pub(crate) client: Client,
     /// The server's process behind it.
-    pub backend_pid: i32,
+    pub(crate) backend_pid: i32,
     /// What is prepared on it for offset rows.
-    pub rows: wattline_stream::Statements,
+    pub(crate) rows: wattline_stream::Statements,
     /// What else is prepared on it.
-    pub statements: Statements,
+    pub(crate) statements: Statements,
     /// Keys of meters. Only committed ones are seen; a restored database comes with a new connection.
-    pub keys: HashMap<Arc<str>, i32>,
+    pub(crate) keys: HashMap<Arc<str>, i32>,
 }
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug)]
-pub enum Work<'a> {
+pub(crate) enum Work<'a> {
     /// These marks.
     Live(&'a [(i32, Taken)]),
     /// A slice of the table `recompute`, behind this row.
@@ -58,30 +67,32 @@ pub enum Work<'a> {
 
 /// What a transaction needs besides its connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     /// The partitions and their marks.
-    pub stream: &'a Stream,
+    pub(crate) stream: &'a Stream,
     /// The configuration.
-    pub config: &'a Config,
+    pub(crate) config: &'a Config,
     /// The topic that the offsets belong to.
-    pub topic: &'a Topic,
+    pub(crate) topic: &'a Topic,
     /// Our rows.
-    pub offsets: &'a Offsets,
+    pub(crate) offsets: &'a Offsets,
     /// The metrics.
-    pub metrics: &'a Metrics,
+    pub(crate) metrics: &'a Metrics,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Own offsets that were advanced, by partition.
-    pub advanced: BTreeMap<i32, i64>,
+    pub(crate) advanced: BTreeMap<i32, i64>,
     /// Buckets recomputed.
-    pub computed: usize,
+    pub(crate) computed: usize,
     /// Buckets that were other than stored.
-    pub changed: usize,
+    pub(crate) changed: usize,
+    /// Marks written to the table `recompute`.
+    pub(crate) spilled: u64,
     /// The slice of the back-fill.
-    pub slice: Slice,
+    pub(crate) slice: Slice,
 }
 
 /// Where partitions stand in a snapshot: (own offset, sink's offset).
@@ -91,7 +102,7 @@ type Standing = BTreeMap<i32, (i64, Option<i64>)>;
 ///
 /// # Errors
 /// Where the database refuses or is away, or a partition isn't ours any more.
-pub async fn transact(
+pub(crate) async fn transact(
     session: &mut Session,
     scene: Scene<'_>,
     work: Work<'_>,
@@ -121,11 +132,10 @@ pub async fn transact(
         }
         Work::Advance => Done::default(),
     };
-    let mut spilled = 0;
     if advance {
         let taken = take_to_spill(scene, &standing);
         read_keys(&transaction, statements, keys, taken.iter()).await?;
-        spilled = spill(&transaction, statements, keys, &taken).await?;
+        report.spilled = spill(&transaction, statements, keys, &taken).await?;
         report.advanced = move_offsets(&transaction, rows, scene, &standing).await?;
     }
     transaction.commit().await?;
@@ -134,7 +144,7 @@ pub async fn transact(
     metrics.buckets_computed.inc_by(done.computed as u64);
     metrics.buckets_changed.inc_by(done.changed as u64);
     metrics.late_final.inc_by(done.late_final as u64);
-    metrics.spilled.inc_by(spilled);
+    metrics.spilled.inc_by(report.spilled);
     metrics.back_filled.inc_by(report.slice.done.len() as u64);
     Ok(report)
 }
@@ -152,13 +162,12 @@ async fn own(
     let (own, sink, border) = tokio::try_join!(
         scene.offsets.share(transaction, rows, name, owned),
         seen(transaction, rows, consumer::SINK, (name, identity), owned),
-        transaction.query_one(&statements.line, &[]),
+        transaction.query_one(&statements.border, &[]),
     )?;
     let sink: BTreeMap<i32, i64> = sink.into_iter().collect();
     let standing: Standing = own.into_iter().map(|(id, next)| (id, (next, sink.get(&id).copied()))).collect();
     check(scene.stream, owned, &standing)?;
-    let border: DateTime<Utc> = border.try_get("border")?;
-    Ok((standing, line_us(micros(border))))
+    Ok((standing, line_us(micros(read_column(&border, "border")?))))
 }
 
 /// Takes over the sink's offsets; an error if the rows are not as we left them.
@@ -201,7 +210,8 @@ async fn read_keys<'a>(
         return Ok(());
     }
     let rows = transaction.query(&statements.keys, &[&unknown]).await?;
-    keys.extend(rows.iter().map(|row| (Arc::from(row.get::<_, &str>(0)), row.get(1))));
+    let rows: Vec<KeyRow<'_>> = read_rows(&rows)?;
+    keys.extend(rows.into_iter().map(|row| (Arc::from(row.meter_id), row.meter_key)));
     Ok(())
 }
 

@@ -11,5 +11,6 @@ mod lost_commits;
 mod mismatch;
 mod rebalance;
 mod scene;
+mod statements;
 mod thrown_out;
 mod zombie;

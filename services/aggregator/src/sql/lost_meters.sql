@@ -1,0 +1,2 @@
+SELECT meter_key, meter_id
+FROM meter

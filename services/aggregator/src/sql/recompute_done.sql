@@ -1,0 +1,2 @@
+DELETE FROM recompute
+WHERE id = ANY ($1)

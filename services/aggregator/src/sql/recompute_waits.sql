@@ -1,0 +1,1 @@
+SELECT EXISTS (SELECT FROM recompute WHERE meter_key = $1) AS waits
