@@ -31,10 +31,15 @@ impl Reading {
     pub fn absorb(&mut self, other: &Self) -> Meeting {
         let meeting = self.meet(other);
         if meeting == Meeting::Merged {
-            take(&mut self.register_epoch, other.register_epoch);
-            self.measures.fill(&other.measures);
+            self.fill(other);
         }
         meeting
+    }
+
+    /// Takes what is missing, of one that [`Reading::meet`] has found to agree.
+    pub fn fill(&mut self, other: &Self) {
+        take(&mut self.register_epoch, other.register_epoch);
+        self.measures.fill(&other.measures);
     }
 
     /// What [`Reading::absorb`] would say; changes nothing.

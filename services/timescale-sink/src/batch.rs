@@ -12,18 +12,18 @@ use crate::config::BatchSettings;
 
 /// One record, decoded.
 #[derive(Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// Its offset in the partition.
-    pub offset: i64,
+    pub(crate) offset: i64,
     /// Where its value is in [`Set::payloads`].
-    pub payload: Range<usize>,
+    pub(crate) payload: Range<usize>,
     /// What it says.
-    pub content: Content,
+    pub(crate) content: Content,
 }
 
 /// What a record says.
 #[derive(Debug)]
-pub enum Content {
+pub(crate) enum Content {
     /// A reading.
     Reading(Reading),
     /// A message that could not become readings.
@@ -34,39 +34,39 @@ pub enum Content {
 
 /// Why a record can't be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The word.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// What is wrong, and where.
-    pub detail: String,
+    pub(crate) detail: String,
     /// The record's key.
-    pub key: Vec<u8>,
+    pub(crate) key: Vec<u8>,
 }
 
 /// Consecutive records of one partition.
 #[derive(Debug)]
-pub struct Set {
+pub(crate) struct Set {
     /// The partition.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// Which assignment of it they were read under.
-    pub assignment: Assignment,
+    pub(crate) assignment: Assignment,
     /// The offset of the first: what the database must still wait for.
-    pub first_offset: i64,
+    pub(crate) first_offset: i64,
     /// The records, without a hole.
-    pub records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// Their values, one behind the other.
-    pub payloads: Vec<u8>,
+    pub(crate) payloads: Vec<u8>,
 }
 
 /// Sets of several partitions that go to the database in one transaction.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     sets: BTreeMap<Partition, Set>,
     rows: usize,
     bytes: usize,
     opened: Option<Instant>,
     /// The traced messages that records of it are of.
-    pub messages: Links,
+    pub(crate) messages: Links,
 }
 
 // === impl Set ===
@@ -74,13 +74,13 @@ pub struct Batch {
 impl Set {
     /// The offset behind the last record.
     #[must_use]
-    pub fn next_offset(&self) -> i64 {
+    pub(crate) fn next_offset(&self) -> i64 {
         self.records.last().map_or(self.first_offset, |record| record.offset + 1)
     }
 
     /// Which records these are.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         let (first_offset, next_offset) = (self.first_offset, self.next_offset());
         Span { partition: self.partition, first_offset, next_offset }
     }
@@ -90,7 +90,7 @@ impl Set {
 
 impl Batch {
     /// Adds the next record of a partition. The caller has checked that it follows the one before it.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         (partition, assignment): (Partition, Assignment),
         offset: i64,
@@ -115,7 +115,7 @@ impl Batch {
     }
 
     /// Forgets the records of a partition.
-    pub fn remove(&mut self, partition: Partition) {
+    pub(crate) fn remove(&mut self, partition: Partition) {
         let Some(set) = self.sets.remove(&partition) else { return };
         self.rows -= set.records.len();
         self.bytes -= set.payloads.len();
@@ -126,32 +126,32 @@ impl Batch {
 
     /// No more may be added before it is written.
     #[must_use]
-    pub const fn is_full(&self, settings: &BatchSettings) -> bool {
+    pub(crate) const fn is_full(&self, settings: &BatchSettings) -> bool {
         self.rows >= settings.rows_max || self.bytes >= settings.bytes_max
     }
 
     /// It is full, or its first record has waited long enough.
     #[must_use]
-    pub fn is_due(&self, settings: &BatchSettings, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, settings: &BatchSettings, now: Instant) -> bool {
         self.is_full(settings) || self.wait(settings, now).is_some_and(|wait| wait.is_zero())
     }
 
     /// How long its first record may still wait; `None` when it is empty.
     #[must_use]
-    pub fn wait(&self, settings: &BatchSettings, now: Instant) -> Option<Duration> {
+    pub(crate) fn wait(&self, settings: &BatchSettings, now: Instant) -> Option<Duration> {
         let linger = Duration::from_millis(settings.linger_ms);
         self.opened.map(|opened| linger.saturating_sub(now.saturating_duration_since(opened)))
     }
 
     /// True when there is nothing to write.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.sets.is_empty()
     }
 
     /// The sets, in the order of partitions.
     #[must_use]
-    pub fn into_sets(self) -> Vec<Set> {
+    pub(crate) fn into_sets(self) -> Vec<Set> {
         self.sets.into_values().collect()
     }
 }

@@ -1,14 +1,16 @@
 //! The consumer's thread of one writer: polls Kafka, decodes from the client's own memory, fills the next batch while
 //! the writer writes the one before, and keeps each partition where the database's offset is.
 
-pub mod decode;
-pub mod events;
+pub(crate) mod decode;
+pub(crate) mod events;
+mod hand_over;
+mod place;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
@@ -31,48 +33,44 @@ use crate::work::{Answer, Work};
 use decode::decode;
 
 use events::{Event, KafkaConsumer};
+use place::{Arrival, Place, arrival};
 
 /// Longest wait for a record, so that everything else is looked after too.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(100);
 /// Records taken in a row before that.
 const POLLS_IN_A_ROW: usize = 1000;
-/// A batch that is old waits so long for its writer before it takes what has come meanwhile: without any wait the thread
-/// turned in a circle, for 7 µs of CPU a record.
-const GROWTH: Duration = Duration::from_millis(5);
-/// A writer that is busy for longer than this makes its partitions pause: then the group can still be served.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The thread's state.
-pub struct Consuming {
+pub(crate) struct Consuming {
     /// Number of the writer in the process.
-    pub writer: usize,
+    pub(crate) writer: usize,
     /// The configuration.
-    pub config: Arc<Config>,
+    pub(crate) config: Arc<Config>,
     /// The topics' names.
-    pub topics: Topics,
+    pub(crate) topics: Topics,
     /// The client.
-    pub consumer: Arc<KafkaConsumer>,
+    pub(crate) consumer: Arc<KafkaConsumer>,
     /// What the group gave.
-    pub assignments: Arc<Assignments>,
+    pub(crate) assignments: Arc<Assignments>,
     /// Where batches and claims go.
-    pub work: mpsc::Sender<Work>,
+    pub(crate) work: mpsc::Sender<Work>,
     /// What became of them.
-    pub answers: mpsc::Receiver<Answer>,
+    pub(crate) answers: mpsc::Receiver<Answer>,
     /// Metrics.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Readiness.
-    pub health: Arc<Health>,
+    pub(crate) health: Arc<Health>,
     /// Cancelled when the process shall stop.
-    pub stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     /// The runtime of the writer.
-    pub runtime: Handle,
+    pub(crate) runtime: Handle,
     /// What changes while it runs.
-    pub state: State,
+    pub(crate) state: State,
 }
 
 /// What changes while the thread runs.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     held: HashMap<Partition, Held>,
     batch: Batch,
     claims: Vec<Claim>,
@@ -85,44 +83,6 @@ struct Held {
     place: Place,
 }
 
-/// Where a partition is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// The writer takes it on.
-    Claiming,
-    /// It is claimed again at this time.
-    Waiting(Instant),
-    /// The client must be moved to this offset.
-    Seeking(i64),
-    /// Records are taken; this is the next. `first`: none was taken yet since the seek.
-    Reading { next: i64, first: bool },
-}
-
-/// Whether the writer has room for a batch.
-enum Reserve<'a> {
-    /// Here it is.
-    Room(mpsc::Permit<'a, Work>),
-    /// It is busy.
-    Busy,
-    /// It has ended.
-    Closed,
-}
-
-/// What an offset means for a partition that waits for `next`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Arrival {
-    /// It is the next.
-    Next,
-    /// It is stored already.
-    Stored,
-    /// The client jumped back, which it does of its own accord only when it finds another log.
-    Back,
-    /// Records are missing before it.
-    Gap,
-    /// Records are missing before it, and they aren't there: it was asked for the first of them.
-    Hole,
-}
-
 // === impl Consuming ===
 
 impl Consuming {
@@ -130,7 +90,7 @@ impl Consuming {
     ///
     /// # Errors
     /// Where the client can't go on, or the writer has ended.
-    pub fn run(mut self) -> anyhow::Result<()> {
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
         let topics: Vec<&str> = self.topics.iter().map(|(_, name)| name).collect();
         self.consumer
             .subscribe(&topics)
@@ -314,92 +274,6 @@ impl Consuming {
         }
     }
 
-    /// Gives claims and the batch to the writer, when they are due and it has room.
-    fn hand_over(&mut self, now: Instant) -> anyhow::Result<()> {
-        if !self.state.claims.is_empty() {
-            match self.work.try_reserve() {
-                Ok(permit) => permit.send(Work::Claim(std::mem::take(&mut self.state.claims))),
-                Err(mpsc::error::TrySendError::Full(())) => {}
-                Err(mpsc::error::TrySendError::Closed(())) => return self.writer_ended(),
-            }
-        }
-        // A revocation takes records out of a full batch. Emptied so, it would never be due, and the pause never end.
-        if !self.state.batch.is_full(&self.config.batch) {
-            self.go_on();
-        }
-        if !self.state.batch.is_due(&self.config.batch, now) {
-            return Ok(());
-        }
-        let full = self.state.batch.is_full(&self.config.batch) && !self.state.paused;
-        // A full batch must wait here, since no record can be taken; one that is only old grows meanwhile.
-        let wait = if full { PATIENCE } else { GROWTH };
-        let work = self.work.clone();
-        let room = async { tokio::time::timeout(wait, work.reserve()).await };
-        let reserved = match self.runtime.block_on(room) {
-            Ok(Ok(permit)) => Reserve::Room(permit),
-            Ok(Err(_)) => Reserve::Closed,
-            Err(_) => Reserve::Busy,
-        };
-        match reserved {
-            Reserve::Room(permit) => {
-                permit.send(Work::Write(std::mem::take(&mut self.state.batch)));
-                self.go_on();
-                Ok(())
-            }
-            Reserve::Closed => self.writer_ended(),
-            Reserve::Busy => {
-                if full {
-                    debug!("writer {} is busy: its partitions pause", self.writer);
-                    self.state.paused = true;
-                    self.pause(&self.reading());
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn go_on(&mut self) {
-        if std::mem::take(&mut self.state.paused) {
-            self.resume(&self.reading());
-        }
-    }
-
-    fn writer_ended(&self) -> anyhow::Result<()> {
-        if self.stop.is_cancelled() { Ok(()) } else { bail!("writer {} has ended", self.writer) }
-    }
-
-    /// The last batch is written if the deadline allows; what isn't is read again after the next start.
-    fn finish(mut self) -> anyhow::Result<()> {
-        let batch = std::mem::take(&mut self.state.batch);
-        let deadline = Duration::from_millis(self.config.service.stop_deadline_ms * 8 / 10);
-        let runtime = self.runtime.clone();
-        let sending = async {
-            if !batch.is_empty() {
-                // The writer has ended: then there is nothing to wait for.
-                let _ = self.work.send(Work::Write(batch)).await;
-            }
-            drop(self.work);
-            let mut written = Vec::new();
-            while let Some(answer) = self.answers.recv().await {
-                if let Answer::Written(offsets) = answer {
-                    written.extend(offsets);
-                }
-            }
-            written
-        };
-        let written =
-            runtime.block_on(async { tokio::time::timeout(deadline, sending).await }).unwrap_or_default();
-        store_offsets(&self.consumer, &self.topics, &written);
-        for (partition, _) in self.assignments.held() {
-            self.assignments.release(partition);
-        }
-        Ok(())
-    }
-
-    fn store_offsets(&self, offsets: &[(Partition, i64)]) {
-        store_offsets(&self.consumer, &self.topics, offsets);
-    }
-
     fn place(&mut self, partition: Partition, assignment: Assignment, place: Place) {
         let held = self.state.held.get_mut(&partition).filter(|held| held.assignment == assignment);
         if let Some(held) = held {
@@ -432,44 +306,5 @@ impl Consuming {
             list.add_partition(self.topics.of(partition.stream), partition.number);
         }
         list
-    }
-}
-
-/// Tells the group how far this is: a hint for the next start and for tools that show the lag.
-fn store_offsets(consumer: &KafkaConsumer, topics: &Topics, offsets: &[(Partition, i64)]) {
-    for (partition, next) in offsets {
-        // One that was taken away meanwhile is refused, rightly.
-        if let Err(error) = consumer.store_offset(topics.of(partition.stream), partition.number, next - 1) {
-            debug!(?partition, "the group's offset is not stored: {error}");
-        }
-    }
-}
-
-fn arrival(offset: i64, next: i64, first: bool) -> Arrival {
-    match offset.cmp(&next) {
-        std::cmp::Ordering::Equal => Arrival::Next,
-        std::cmp::Ordering::Less if first => Arrival::Stored,
-        std::cmp::Ordering::Less => Arrival::Back,
-        std::cmp::Ordering::Greater if first => Arrival::Hole,
-        std::cmp::Ordering::Greater => Arrival::Gap,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_offset_has_its_meaning() {
-        for (offset, next, first, expected) in [
-            (5, 5, true, Arrival::Next),
-            (5, 5, false, Arrival::Next),
-            (4, 5, true, Arrival::Stored),
-            (4, 5, false, Arrival::Back),
-            (6, 5, true, Arrival::Hole),
-            (6, 5, false, Arrival::Gap),
-        ] {
-            assert_eq!(arrival(offset, next, first), expected);
-        }
     }
 }

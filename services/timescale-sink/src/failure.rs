@@ -6,11 +6,11 @@ use std::time::Duration;
 use wattline_service::postgres::{Trouble, cure, describe};
 use wattline_stream::Partition;
 
-pub use wattline_service::postgres::Class;
+pub(crate) use wattline_service::postgres::Class;
 
 /// Why a batch was not written.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The database said no, or is away.
     Database(tokio_postgres::Error),
     /// There is no connection.
@@ -36,7 +36,7 @@ pub enum Failure {
 impl Failure {
     /// What must be done about it.
     #[must_use]
-    pub fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             Self::Database(error) => Class::of(error),
             Self::Connect(_)
@@ -51,7 +51,7 @@ impl Failure {
 
     /// COPY met a row that is there already.
     #[must_use]
-    pub fn is_unique_violation(&self) -> bool {
+    pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Database(error) if Trouble::of(error) == Trouble::Duplicate)
     }
 }

@@ -10,7 +10,7 @@ use wattline_stream::Partition;
 /// Conditions of readiness. A writer that loses the database makes the process not ready; so does a partition that
 /// stopped.
 #[derive(Debug)]
-pub struct Health(Mutex<Inner>);
+pub(crate) struct Health(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -29,7 +29,7 @@ struct Inner {
 impl Health {
     /// Nothing holds yet.
     #[must_use]
-    pub fn new(ready: &Ready, writers: usize) -> Self {
+    pub(crate) fn new(ready: &Ready, writers: usize) -> Self {
         let not_connected = |writer| (writer, "not connected yet".to_owned());
         Self(Mutex::new(Inner {
             kafka: ready.condition("kafka", "no assignment from the consumer group yet"),
@@ -43,7 +43,7 @@ impl Health {
     }
 
     /// All clients are made anew, because of this error.
-    pub fn begin_anew(&self, writers: usize, error: String) {
+    pub(crate) fn begin_anew(&self, writers: usize, error: String) {
         self.update(|inner| {
             inner.unassigned = (0..writers).collect();
             inner.stopped.clear();
@@ -52,7 +52,7 @@ impl Health {
     }
 
     /// The group has given a writer its partitions, or none.
-    pub fn assigned(&self, writer: usize) {
+    pub(crate) fn assigned(&self, writer: usize) {
         self.update(|inner| {
             inner.unassigned.remove(&writer);
             inner.kafka_error = None;
@@ -60,12 +60,12 @@ impl Health {
     }
 
     /// Whether the cluster answers.
-    pub fn kafka(&self, error: Option<String>) {
+    pub(crate) fn kafka(&self, error: Option<String>) {
         self.update(|inner| inner.kafka_error = error);
     }
 
     /// Whether a writer's last try with the database went well.
-    pub fn database(&self, writer: usize, error: Option<String>) {
+    pub(crate) fn database(&self, writer: usize, error: Option<String>) {
         self.update(|inner| {
             match error {
                 Some(error) => inner.database_errors.insert(writer, error),
@@ -75,14 +75,14 @@ impl Health {
     }
 
     /// A partition stopped.
-    pub fn stopped(&self, partition: Partition, error: String) {
+    pub(crate) fn stopped(&self, partition: Partition, error: String) {
         self.update(|inner| {
             inner.stopped.insert(partition, error);
         });
     }
 
     /// A partition goes on, or is someone else's now.
-    pub fn goes_on(&self, partition: Partition) {
+    pub(crate) fn goes_on(&self, partition: Partition) {
         self.update(|inner| {
             inner.stopped.remove(&partition);
         });
@@ -90,7 +90,7 @@ impl Health {
 
     /// How many partitions stopped.
     #[must_use]
-    pub fn stopped_count(&self) -> i64 {
+    pub(crate) fn stopped_count(&self) -> i64 {
         i64::try_from(self.0.lock().stopped.len()).unwrap_or(i64::MAX)
     }
 

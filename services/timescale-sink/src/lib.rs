@@ -1,25 +1,25 @@
 //! Kafka → TimescaleDB, each reading once.
 //!
-//! Three wings, in the order of the data. [`consume`]: a thread polls and decodes into a [`batch`]. [`writer`]: a task
-//! takes it as [`work`], takes partitions on, and decides what a [`failure`] means: wait, narrow down, stop the partition.
-//! [`write`](mod@write): rows, offsets and [`outcome`]s in one transaction; in there, `meters` are made known, `stored`
-//! says what the table has, `plan` what becomes of each record ([`wattline_reading::merge`] where two meet), `copy` sends
+//! Three wings, in the order of the data. `consume`: a thread polls and decodes into a `batch`. `writer`: a task takes it
+//! as `work`, takes partitions on, and decides what a `failure` means: wait, narrow down, stop the partition. `write`: rows,
+//! offsets and `outcome`s in one transaction; in there, `meters` are made known, `plan` says what becomes of each record,
+//! by what the table has `stored` ([`wattline_reading::merge`] where two meet) and which are second `copies`; `copy` sends
 //! the rows, `letters` puts aside what can't be one, `bisect` finds the record that the database refuses.
 //!
 //! The offset in the database is the truth: it moves in the transaction of the rows. Kafka's own group offsets are a
 //! hint. How a writer owns a partition is the crate `wattline_stream`.
 
-pub mod batch;
+mod batch;
 pub mod config;
-pub mod consume;
-pub mod failure;
-pub mod health;
-pub mod metrics;
-pub mod outcome;
-pub mod session;
-pub mod work;
-pub mod write;
-pub mod writer;
+mod consume;
+mod failure;
+mod health;
+mod metrics;
+mod outcome;
+mod session;
+mod work;
+mod write;
+mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,12 +152,12 @@ impl Shared {
                     topics: self.topics.clone(),
                     owner: Uuid::new_v4(),
                 },
+                blockers: self.blockers(&assignments),
+                meters: Meters::new(Arc::clone(&self.rules), self.metrics.clone()),
                 refused_rows_max: self.config.store.refused_rows_max,
             },
-            meters: Meters::new(Arc::clone(&self.rules)),
             session: None,
             server: Server::Unknown,
-            blockers: self.blockers(&assignments),
             messages: Links::default(),
             answers,
             metrics: self.metrics.clone(),
@@ -217,9 +217,10 @@ impl Shared {
             .set("auto.offset.reset", "earliest")
             .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
             .set("fetch.queue.backoff.ms", "20")
-            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
+            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more. At low
+            // rates this wait is what gathers a batch: `batch.linger_ms` only adds what other brokers answer meanwhile.
             .set("fetch.min.bytes", (128 * 1024).to_string())
-            .set("fetch.wait.max.ms", "50")
+            .set("fetch.wait.max.ms", "180")
             // The limit above counts payloads alone, before a fetch; these keep what a fetch brings, compressed and
             // with a few hundred bytes of the client's own for each record, from being many times that.
             .set("queued.min.messages", "10000")

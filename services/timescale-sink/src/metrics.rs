@@ -22,7 +22,7 @@ use crate::outcome::Outcome;
 
 /// All metrics of timescale-sink, prefixed `wattline_timescale_sink_`.
 #[derive(Clone, Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     records: Family<OutcomeLabels, Counter>,
     first_offset: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
     next_offset: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
@@ -30,45 +30,46 @@ pub struct Metrics {
     lag_seconds: Family<PartitionLabels, Gauge<f64, AtomicU64>>,
     lag_clocks: Arc<Mutex<HashMap<Partition, LagClock>>>,
     /// Batches, by how the rows got into the table.
-    pub batches: Family<WayLabels, Counter>,
+    pub(crate) batches: Family<WayLabels, Counter>,
     /// Tries that failed, by what was being done and the class of the error.
-    pub errors: Family<ErrorLabels, Counter>,
+    pub(crate) errors: Family<ErrorLabels, Counter>,
     /// Time of one committed transaction.
-    pub write_seconds: Histogram,
+    pub(crate) write_seconds: Histogram,
     /// Records in a batch.
-    pub batch_records: Histogram,
+    pub(crate) batch_records: Histogram,
     /// From a batch's oldest arrival to its commit.
-    pub delay_seconds: Histogram,
+    pub(crate) delay_seconds: Histogram,
     /// Records that were read again and are stored already.
-    pub skipped: Counter,
+    pub(crate) skipped: Counter,
     /// Times that a partition's offsets were read again and its consumer moved there.
-    pub seeks: Counter,
+    pub(crate) seeks: Counter,
     /// Connections ended because they held an offset row that this writer owns.
-    pub blockers_ended: Counter,
+    pub(crate) blockers_ended: Counter,
     clock_measured: Family<ClockLabels, Counter>,
     /// Meters registered by this process.
-    pub meters_registered: Counter,
+    pub(crate) meters_registered: Counter,
     /// Meters that the last writer to look knows.
-    pub meters_known: Gauge,
+    pub(crate) meters_known: Gauge,
     /// Partitions that this process holds.
-    pub partitions_assigned: Gauge,
+    pub(crate) partitions_assigned: Gauge,
     /// Partitions that wait for a person.
-    pub partitions_stopped: Gauge,
+    pub(crate) partitions_stopped: Gauge,
 }
 
 /// How rows get into the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
+pub(crate) enum Way {
     /// COPY straight into the hypertable, for rows that it can't have yet.
     Copy,
     /// A temporary table and `INSERT … ON CONFLICT`, after a look at all instants of the batch.
     Upsert,
+    /// The same for ever smaller ranges, to find the records that the database refuses.
+    Bisect,
 }
 
 /// What the sink was doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(missing_docs, reason = "the words say it")]
-pub enum Stage {
+pub(crate) enum Stage {
     Consuming,
     Claiming,
     Writing,
@@ -76,8 +77,7 @@ pub enum Stage {
 
 /// The class of an error, see `failure`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(missing_docs, reason = "the words say it")]
-pub enum ErrorClass {
+pub(crate) enum ErrorClass {
     Transient,
     Data,
     Stop,
@@ -86,17 +86,15 @@ pub enum ErrorClass {
 
 /// Labels of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-#[expect(missing_docs, reason = "the words say it")]
-pub struct ErrorLabels {
-    pub stage: Stage,
-    pub class: ErrorClass,
+pub(crate) struct ErrorLabels {
+    pub(crate) stage: Stage,
+    pub(crate) class: ErrorClass,
 }
 
 /// Labels of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-#[expect(missing_docs, reason = "the words say it")]
-pub struct WayLabels {
-    pub way: &'static str,
+pub(crate) struct WayLabels {
+    pub(crate) way: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -125,7 +123,7 @@ const OUTCOMES: [&str; 7] =
 impl Metrics {
     /// Registers them.
     #[must_use]
-    pub fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::new();
         metrics.begin_at_zero();
         let m = metrics.clone();
@@ -208,7 +206,7 @@ impl Metrics {
     }
 
     /// What a partition's outcomes are after a commit.
-    pub fn outcome(&self, row: &Outcome) {
+    pub(crate) fn outcome(&self, row: &Outcome) {
         let (stream, partition) = (name(row.partition.stream), row.partition.number);
         let counts = &row.counts;
         let values = [
@@ -232,7 +230,7 @@ impl Metrics {
     }
 
     /// Where a partition ends in Kafka.
-    pub fn high_offset(&self, partition: Partition, high: i64) {
+    pub(crate) fn high_offset(&self, partition: Partition, high: i64) {
         let labels = labels(partition);
         let next = self.next_offset.get_or_create(&labels).get();
         self.lag.get_or_create(&labels).set((high - next).max(0));
@@ -241,7 +239,7 @@ impl Metrics {
     }
 
     /// Another process reports this partition from now on.
-    pub fn forget(&self, partition: Partition) {
+    pub(crate) fn forget(&self, partition: Partition) {
         for outcome in OUTCOMES {
             self.records.remove(&OutcomeLabels {
                 stream: name(partition.stream),
@@ -257,12 +255,12 @@ impl Metrics {
     }
 
     /// One measurement of a meter's clock.
-    pub fn clock(&self, clock: &'static str) {
+    pub(crate) fn clock(&self, clock: &'static str) {
         self.clock_measured.get_or_create(&ClockLabels { clock }).inc();
     }
 
     /// One failed try.
-    pub fn error(&self, stage: Stage, class: ErrorClass) {
+    pub(crate) fn error(&self, stage: Stage, class: ErrorClass) {
         let _ = self.errors.get_or_create(&ErrorLabels { stage, class }).inc();
     }
 }
@@ -272,10 +270,10 @@ impl Metrics {
 impl Way {
     /// The label's word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Copy => "copy",
-            Self::Upsert => "upsert",
+            Self::Upsert | Self::Bisect => "upsert",
         }
     }
 }

@@ -9,40 +9,39 @@ use crate::session::Session;
 const BEGIN: &str = include_str!("sql/outcome_begin.sql");
 const ADD: &str = include_str!("sql/outcome_add.sql");
 
-/// How many records of a set had which outcome; columns of the table.
+/// How many records of a set had which outcome; columns of the table, explained there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the columns of table sink_outcome, explained there")]
-pub struct Counts {
-    pub stored: i64,
-    pub merged: i64,
-    pub duplicate: i64,
-    pub conflict: i64,
-    pub dead_lettered: i64,
-    pub possible_duplicate: i64,
+pub(crate) struct Counts {
+    pub(crate) stored: i64,
+    pub(crate) merged: i64,
+    pub(crate) duplicate: i64,
+    pub(crate) conflict: i64,
+    pub(crate) dead_lettered: i64,
+    pub(crate) possible_duplicate: i64,
 }
 
 /// A partition's row, as a transaction left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The partition.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// Where the account begins.
-    pub first_offset: i64,
+    pub(crate) first_offset: i64,
     /// The next record to be stored.
-    pub next_offset: i64,
+    pub(crate) next_offset: i64,
     /// Outcomes since the first offset.
-    pub counts: Counts,
+    pub(crate) counts: Counts,
     /// Records that Kafka no longer had.
-    pub lost: i64,
+    pub(crate) lost: i64,
     /// Records that had an outcome and that Kafka then lost itself: their offsets were given a second time.
-    pub retracted: i64,
+    pub(crate) retracted: i64,
 }
 
 /// Accounts for a partition that was taken in the open transaction, and for what was lost of it.
 ///
 /// # Errors
 /// What the server says.
-pub async fn begin(
+pub(crate) async fn begin(
     session: &mut Session,
     offsets: &Offsets,
     taken: &Taken,
@@ -57,7 +56,7 @@ pub async fn begin(
 ///
 /// # Errors
 /// What the server says: 23514 where the outcomes aren't as many as the records.
-pub async fn add(
+pub(crate) async fn add(
     session: &mut Session,
     offsets: &Offsets,
     spans: &[Span],
@@ -89,13 +88,19 @@ pub async fn add(
 
 impl Counts {
     /// Adds those of more records.
-    pub const fn add(&mut self, more: &Self) {
+    pub(crate) const fn add(&mut self, more: &Self) {
         self.stored += more.stored;
         self.merged += more.merged;
         self.duplicate += more.duplicate;
         self.conflict += more.conflict;
         self.dead_lettered += more.dead_lettered;
         self.possible_duplicate += more.possible_duplicate;
+    }
+
+    /// The sum.
+    pub(crate) fn plus(mut self, more: &Self) -> Self {
+        self.add(more);
+        self
     }
 }
 

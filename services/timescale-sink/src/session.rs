@@ -9,12 +9,12 @@ use wattline_stream::Statements;
 
 use crate::failure::Failure;
 
-/// Where rows wait for `INSERT … ON CONFLICT`.
-pub const STAGING: &str = "wattline_staging";
+const SERVER: &str = include_str!("sql/server.sql");
+const STAGING: &str = include_str!("sql/staging.sql");
 
 /// A connection and what it has prepared.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     client: Client,
     backend_pid: i32,
     server_start: DateTime<Utc>,
@@ -30,7 +30,7 @@ impl Session {
     ///
     /// # Errors
     /// Where the server is away or refuses.
-    pub async fn open(
+    pub(crate) async fn open(
         settings: &DatabaseSettings,
         application_name: &str,
         lock_timeout_ms: u64,
@@ -40,9 +40,7 @@ impl Session {
             .await
             .map_err(|error| Failure::Connect(format!("{error:#}")))?;
         client.batch_execute(&format!("SET lock_timeout = {lock_timeout_ms}")).await?;
-        let server = client
-            .query_one("SELECT pg_backend_pid() AS pid, pg_postmaster_start_time() AS started", &[])
-            .await?;
+        let server = client.query_one(SERVER, &[]).await?;
         let (backend_pid, server_start) = (server.try_get("pid")?, server.try_get("started")?);
         let rows = Statements::prepare(&client).await?;
         let statements = HashMap::new();
@@ -51,25 +49,25 @@ impl Session {
 
     /// The connection.
     #[must_use]
-    pub const fn client(&self) -> &Client {
+    pub(crate) const fn client(&self) -> &Client {
         &self.client
     }
 
     /// The server's process behind it.
     #[must_use]
-    pub const fn backend_pid(&self) -> i32 {
+    pub(crate) const fn backend_pid(&self) -> i32 {
         self.backend_pid
     }
 
     /// Since when the server runs: another time is another server, or one that was started anew.
     #[must_use]
-    pub const fn server_start(&self) -> DateTime<Utc> {
+    pub(crate) const fn server_start(&self) -> DateTime<Utc> {
         self.server_start
     }
 
     /// The statements of offset rows.
     #[must_use]
-    pub const fn rows(&self) -> &Statements {
+    pub(crate) const fn rows(&self) -> &Statements {
         &self.rows
     }
 
@@ -77,7 +75,7 @@ impl Session {
     ///
     /// # Errors
     /// What the server says of it.
-    pub async fn prepared(&mut self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
+    pub(crate) async fn prepared(&mut self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
@@ -90,17 +88,16 @@ impl Session {
     ///
     /// # Errors
     /// What the server says.
-    pub async fn ensure_staging(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn ensure_staging(&mut self) -> Result<(), Failure> {
         if !self.has_staging {
-            let sql = format!("CREATE TEMP TABLE {STAGING} (LIKE reading) ON COMMIT DELETE ROWS");
-            self.client.batch_execute(&sql).await?;
+            self.client.batch_execute(STAGING).await?;
             self.has_staging = true;
         }
         Ok(())
     }
 
     /// Leaves a failed transaction. False where the connection is of no more use.
-    pub async fn rolled_back(&self) -> bool {
+    pub(crate) async fn rolled_back(&self) -> bool {
         !self.client.is_closed() && self.client.batch_execute("ROLLBACK").await.is_ok()
     }
 }

@@ -8,7 +8,7 @@ use crate::batch::Batch;
 
 /// What the consumer's thread wants done, in this order.
 #[derive(Debug)]
-pub enum Work {
+pub(crate) enum Work {
     /// Take these partitions on.
     Claim(Vec<Claim>),
     /// Write this.
@@ -17,7 +17,7 @@ pub enum Work {
 
 /// What became of it.
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The partition is ours: read from this offset on.
     Claimed(Claim, i64),
     /// Claim it again, after so long.

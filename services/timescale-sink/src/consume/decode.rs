@@ -8,7 +8,7 @@ use wattline_stream::Stream;
 
 /// Decodes one record.
 #[must_use]
-pub fn decode(stream: Stream, key: Option<&[u8]>, value: &[u8]) -> Content {
+pub(crate) fn decode(stream: Stream, key: Option<&[u8]>, value: &[u8]) -> Content {
     match stream {
         Stream::Readings => match wire::decode_reading(key, value) {
             Ok(reading) => match storable(&reading) {

@@ -10,11 +10,11 @@ use wattline_stream::{Assignments, Listener, Partition, Rebalances};
 use crate::metrics::Metrics;
 
 /// A consumer that notes what the group gives and takes.
-pub type KafkaConsumer = BaseConsumer<Rebalances<Events>>;
+pub(crate) type KafkaConsumer = BaseConsumer<Rebalances<Events>>;
 
 /// What the group did.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// These partitions are this member's now. They are paused.
     Assigned(Vec<Partition>),
     /// These no longer are.
@@ -23,7 +23,7 @@ pub enum Event {
 
 /// Notes what the group does.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     assignments: Arc<Assignments>,
     metrics: Metrics,
     noted: Mutex<Vec<Event>>,
@@ -35,18 +35,18 @@ pub struct Events {
 impl Events {
     /// Of one member.
     #[must_use]
-    pub fn new(assignments: Arc<Assignments>, metrics: Metrics) -> Self {
+    pub(crate) fn new(assignments: Arc<Assignments>, metrics: Metrics) -> Self {
         Self { assignments, metrics, noted: Mutex::default(), has_some: AtomicBool::new(false) }
     }
 
     /// True where something waits to be taken.
     #[must_use]
-    pub fn has_some(&self) -> bool {
+    pub(crate) fn has_some(&self) -> bool {
         self.has_some.load(Ordering::Relaxed)
     }
 
     /// Takes what was noted, in its order.
-    pub fn take(&self) -> Vec<Event> {
+    pub(crate) fn take(&self) -> Vec<Event> {
         if !self.has_some() {
             return Vec::new();
         }

@@ -11,7 +11,7 @@ const NONE: i64 = i64::MAX;
 
 /// What is known of one meter's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     /// Arrival of the first reading of this window.
     since_us: i64,
     smallest_us: i64,
@@ -29,7 +29,7 @@ impl Default for Clock {
 
 impl Clock {
     /// One reading. What arrived before the present window, as a replayed dead letter, says nothing of the clock now.
-    pub fn observe(&mut self, reading: &Reading) {
+    pub(crate) fn observe(&mut self, reading: &Reading) {
         let arrival_us = reading.received_at.micros();
         if reading.ts_source != TsSource::Device || arrival_us < self.since_us {
             return;
@@ -45,7 +45,7 @@ impl Clock {
 
     /// Arrival less device time in ms, at least; `None` where the device has sent no time.
     #[must_use]
-    pub fn offset_ms(&self) -> Option<i64> {
+    pub(crate) fn offset_ms(&self) -> Option<i64> {
         let offset_us = self.smallest_us.min(self.before_us);
         (offset_us != NONE).then(|| offset_us.div_euclid(1000))
     }
@@ -53,7 +53,7 @@ impl Clock {
 
 /// How far off a clock is, in a word for metrics.
 #[must_use]
-pub const fn class(offset_ms: i64) -> &'static str {
+pub(crate) const fn class(offset_ms: i64) -> &'static str {
     match offset_ms {
         ..-60_000 => "far_ahead",
         -60_000..-2_000 => "ahead",

@@ -10,15 +10,18 @@ use futures_util::SinkExt;
 use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Phase, Reading, measures};
 
 use crate::failure::Failure;
-use crate::session::{STAGING, Session};
+use crate::session::Session;
 
 /// A row: the meter's key, and the reading.
-pub type Row<'a> = (i32, Cow<'a, Reading>);
+pub(crate) type Row<'a> = (i32, Cow<'a, Reading>);
 
-/// COPY straight into the hypertable.
-pub static INTO_READING: LazyLock<String> = LazyLock::new(|| copy_into("reading"));
-/// COPY into the staging table of this connection.
-pub static INTO_STAGING: LazyLock<String> = LazyLock::new(|| copy_into(STAGING));
+static INTO_READING: LazyLock<String> = LazyLock::new(|| copy_into("reading"));
+static INTO_STAGING: LazyLock<String> = LazyLock::new(|| copy_into("wattline_staging"));
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let of_measures: Vec<String> =
+        measures::columns().map(|name| format!("{name} = excluded.{name}")).collect();
+    include_str!("../sql/reading_upsert.sql").replace("{excluded_measures}", &of_measures.join(", "))
+});
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "some dozens")]
 const COLUMN_COUNT: i16 = (5 + MEASURES.len() + PHASE_MEASURES.len()) as i16;
@@ -31,11 +34,33 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const EPOCH_2000_US: i64 = 946_684_800_000_000;
 const FLOAT8_OID: u32 = 701;
 
-/// Sends rows, several lists of them one after the other, by `into`; gives their number.
+/// Rows that the table doesn't have.
 ///
 /// # Errors
 /// What the server says, 23505 for a row that is there already.
-pub async fn copy_in(session: &mut Session, into: &'static str, rows: &[&[Row<'_>]]) -> Result<u64, Failure> {
+pub(crate) async fn insert(session: &mut Session, rows: &[Row<'_>]) -> Result<(), Failure> {
+    if !rows.is_empty() {
+        copy_in(session, &INTO_READING, &[rows]).await?;
+    }
+    Ok(())
+}
+
+/// Rows with all their values as they shall be; those that the table has get what was missing in it.
+///
+/// # Errors
+/// What the server says.
+pub(crate) async fn upsert(session: &mut Session, rows: &[&[Row<'_>]]) -> Result<(), Failure> {
+    if rows.iter().all(|rows| rows.is_empty()) {
+        return Ok(());
+    }
+    copy_in(session, &INTO_STAGING, rows).await?;
+    let statement = session.prepared(&UPSERT).await?;
+    session.client().execute(&statement, &[]).await?;
+    Ok(())
+}
+
+/// Sends rows, several lists of them one after the other.
+async fn copy_in(session: &mut Session, into: &'static str, rows: &[&[Row<'_>]]) -> Result<(), Failure> {
     let statement = session.prepared(into).await?;
     let mut sink = pin!(session.client().copy_in::<_, Bytes>(&statement).await?);
     let mut buffer = BytesMut::with_capacity(CHUNK_BYTES + ROW_BYTES_MAX);
@@ -52,14 +77,14 @@ pub async fn copy_in(session: &mut Session, into: &'static str, rows: &[&[Row<'_
     }
     buffer.put_i16(-1);
     sink.send(buffer.freeze()).await?;
-    Ok(sink.finish().await?)
+    sink.finish().await?;
+    Ok(())
 }
 
 fn copy_into(table: &str) -> String {
-    let columns = measures::column_list();
-    format!(
-        "COPY {table} (meter_key, ts, received_at, ts_source, {columns}, register_epoch) FROM STDIN (FORMAT binary)"
-    )
+    include_str!("../sql/reading_copy.sql")
+        .replace("{table}", table)
+        .replace("{measures}", &measures::column_list())
 }
 
 fn put_header(out: &mut BytesMut) {

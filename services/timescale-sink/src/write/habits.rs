@@ -18,7 +18,7 @@ const USUAL_S: [i32; 26] = [
 
 /// What is known of one meter.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Habits {
+pub(crate) struct Habits {
     last: Option<Timestamp>,
     /// The last distances in ms, in a ring.
     distances_ms: [u32; DISTANCES],
@@ -34,11 +34,11 @@ pub struct Habits {
 
 /// What the registry has of a meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Told {
+pub(crate) struct Told {
     /// Usual distance of its readings, in s.
-    pub expected_s: Option<i32>,
+    pub(crate) expected_s: Option<i32>,
     /// Step of its registers, in mWh.
-    pub resolution_mwh: Option<i64>,
+    pub(crate) resolution_mwh: Option<i64>,
 }
 
 // === impl Habits ===
@@ -46,13 +46,13 @@ pub struct Told {
 impl Habits {
     /// Of a meter of which the registry has this.
     #[must_use]
-    pub fn new(told: Told) -> Self {
+    pub(crate) fn new(told: Told) -> Self {
         Self { told, ..Self::default() }
     }
 
     /// One reading. What is not newer than the newest before it says nothing, so a batch that is written again
     /// counts once.
-    pub fn observe(&mut self, reading: &Reading) {
+    pub(crate) fn observe(&mut self, reading: &Reading) {
         let Some(last) = self.last else {
             self.last = Some(reading.ts);
             self.observe_register(reading);
@@ -87,7 +87,7 @@ impl Habits {
     /// What the registry shall have, where that is something else than it has: a distance that is another by half, a
     /// finer step.
     #[must_use]
-    pub fn news(&self) -> Told {
+    pub(crate) fn news(&self) -> Told {
         let other = |expected_s: &i32| {
             self.told.expected_s.is_none_or(|told| 2 * expected_s >= 3 * told || 3 * expected_s <= 2 * told)
         };
@@ -99,7 +99,7 @@ impl Habits {
     }
 
     /// The registry has it now.
-    pub fn told(&mut self, news: Told) {
+    pub(crate) fn told(&mut self, news: Told) {
         self.told.expected_s = news.expected_s.or(self.told.expected_s);
         self.told.resolution_mwh = news.resolution_mwh.or(self.told.resolution_mwh);
     }

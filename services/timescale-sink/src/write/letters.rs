@@ -1,51 +1,77 @@
-//! What is put aside, in the same transaction as the rows: conflicts, refused records, and the dead letters that
-//! mqtt-ingest wrote. The place in Kafka is the key.
+//! What is put aside, in the same transaction as the rows: conflicts, and dead letters: what mqtt-ingest wrote as such,
+//! and records that can't be stored. The place in Kafka is the key.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use wattline_reading::{MEASURES, PHASE_MEASURES, Reading, Timestamp};
-use wattline_stream::Topics;
+use wattline_reading::{DeadLetter, MEASURES, PHASE_MEASURES, Reading, Timestamp};
+use wattline_service::postgres::read_rows;
+use wattline_service::row;
+use wattline_stream::{Partition, Topics};
 
+use crate::batch::{Content, Record, Set};
 use crate::failure::Failure;
 use crate::outcome::Counts;
 use crate::session::Session;
-use crate::write::plan::{Conflict, Letter, RefusedRecord, Source};
 
-const CONFLICT: &str = "INSERT INTO reading_conflict (source_topic, source_partition, source_offset, meter_key, ts, \
-        received_at, kept, refused) \
-    SELECT t, p, o, m, ts, r, kept::jsonb, refused::jsonb \
-    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::text[], \
-        $8::text[]) AS c(t, p, o, m, ts, r, kept, refused) ON CONFLICT DO NOTHING";
-const LETTER: &str = "INSERT INTO dead_letter (source_topic, source_partition, source_offset, reason, detail, \
-        mqtt_topic, route, retained, record_key, payload, received_at, mqtt_broker) \
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], \
-        $8::bool[], $9::bytea[], $10::bytea[], $11::timestamptz[], $12::text[]) ON CONFLICT DO NOTHING \
-    RETURNING source_topic, source_partition, source_offset";
+const CONFLICT: &str = include_str!("../sql/conflict.sql");
+const LETTER: &str = include_str!("../sql/letter.sql");
 
-/// The columns of table `dead_letter`.
-#[derive(Default)]
-struct Columns<'a> {
-    topics: Vec<&'a str>,
-    partitions: Vec<i32>,
-    offsets: Vec<i64>,
-    reasons: Vec<&'a str>,
-    details: Vec<String>,
-    mqtt_topics: Vec<Option<String>>,
-    routes: Vec<Option<String>>,
-    retained: Vec<bool>,
-    record_keys: Vec<Option<&'a [u8]>>,
-    payloads: Vec<&'a [u8]>,
-    received_at: Vec<DateTime<Utc>>,
-    brokers: Vec<Option<String>>,
+/// A record that contradicts the row of its instant.
+#[derive(Clone, Debug)]
+pub(crate) struct Conflict<'a> {
+    /// Where the record came from.
+    pub(crate) partition: Partition,
+    /// Its offset.
+    pub(crate) offset: i64,
+    /// The meter.
+    pub(crate) meter_key: i32,
+    /// The row that stays, as it was then.
+    pub(crate) kept: Reading,
+    /// The record.
+    pub(crate) refused: &'a Reading,
+}
+
+/// A row of table `dead_letter`. It has an `mqtt_topic` where it was a record of the dead-letter topic, else the key and
+/// the value of a record that can't be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter<'a> {
+    /// Which part of what is written it is of.
+    part: usize,
+    partition: Partition,
+    /// The record's offset.
+    pub(crate) offset: i64,
+    /// Why, in a word.
+    pub(crate) reason: &'a str,
+    /// Why, for a person.
+    detail: Cow<'a, str>,
+    /// The topic that the message was published on.
+    pub(crate) mqtt_topic: Option<&'a str>,
+    route: Option<&'a str>,
+    broker: Option<&'a str>,
+    retained: bool,
+    /// The key of a record that can't be stored.
+    pub(crate) record_key: Option<&'a [u8]>,
+    payload: &'a [u8],
+    received_at: Timestamp,
+}
+
+row! {
+    /// Of `letter.sql`.
+    struct SourceRow<'row> {
+        source_topic: &'row str,
+        source_partition: i32,
+        source_offset: i64,
+    }
 }
 
 /// Puts records aside that contradict the row of their instant, with that row.
 ///
 /// # Errors
 /// What the server says.
-pub async fn insert_conflicts(
+pub(crate) async fn insert_conflicts(
     session: &mut Session,
     topics: &Topics,
     conflicts: &[Conflict<'_>],
@@ -54,76 +80,43 @@ pub async fn insert_conflicts(
         return Ok(());
     }
     let statement = session.prepared(CONFLICT).await?;
-    let (topics, partitions, offsets) = sources(topics, conflicts.iter().map(|conflict| conflict.source));
-    let meters: Vec<i32> = conflicts.iter().map(|conflict| conflict.meter_key).collect();
-    let times: Vec<DateTime<Utc>> =
-        conflicts.iter().map(|conflict| conflict.refused.ts.to_chrono()).collect();
-    let received: Vec<DateTime<Utc>> =
-        conflicts.iter().map(|conflict| conflict.refused.received_at.to_chrono()).collect();
-    let kept: Vec<String> = conflicts.iter().map(|conflict| document(&conflict.kept).to_string()).collect();
-    let refused: Vec<String> =
-        conflicts.iter().map(|conflict| document(conflict.refused).to_string()).collect();
+    let of_topics: Vec<&str> = column(conflicts, |conflict| topics.of(conflict.partition.stream));
+    let partitions: Vec<i32> = column(conflicts, |conflict| conflict.partition.number);
+    let offsets: Vec<i64> = column(conflicts, |conflict| conflict.offset);
+    let meters: Vec<i32> = column(conflicts, |conflict| conflict.meter_key);
+    let times: Vec<DateTime<Utc>> = column(conflicts, |conflict| conflict.refused.ts.to_chrono());
+    let received: Vec<DateTime<Utc>> = column(conflicts, |conflict| conflict.refused.received_at.to_chrono());
+    let kept: Vec<String> = column(conflicts, |conflict| document(&conflict.kept).to_string());
+    let refused: Vec<String> = column(conflicts, |conflict| document(conflict.refused).to_string());
     session
         .client()
-        .execute(&statement, &[&topics, &partitions, &offsets, &meters, &times, &received, &kept, &refused])
+        .execute(
+            &statement,
+            &[&of_topics, &partitions, &offsets, &meters, &times, &received, &kept, &refused],
+        )
         .await?;
     Ok(())
 }
 
-/// Puts records of the readings topic aside that can't be stored. Their payload is the record's value, with its key.
+/// Stores dead letters, and counts them: one of the dead-letter topic that is there already is a duplicate.
 ///
 /// # Errors
 /// What the server says.
-pub async fn insert_refused(
-    session: &mut Session,
-    topics: &Topics,
-    records: &[RefusedRecord<'_>],
-) -> Result<(), Failure> {
-    let mut columns = Columns::default();
-    for record in records {
-        columns.push_source(topics, record.source);
-        columns.reasons.push(record.refused.reason.as_str());
-        columns.details.push(text(&record.refused.detail));
-        columns.mqtt_topics.push(None);
-        columns.routes.push(None);
-        columns.brokers.push(None);
-        columns.retained.push(false);
-        columns.record_keys.push(Some(&record.refused.key));
-        columns.payloads.push(record.payload);
-        columns.received_at.push(record.received_at.unwrap_or_else(Timestamp::now).to_chrono());
-    }
-    columns.insert(session).await?;
-    Ok(())
-}
-
-/// Stores dead letters; one that is there already is a duplicate.
-///
-/// # Errors
-/// What the server says.
-pub async fn insert_letters(
+pub(crate) async fn insert(
     session: &mut Session,
     topics: &Topics,
     letters: &[Letter<'_>],
     counts: &mut [Counts],
 ) -> Result<(), Failure> {
-    let mut columns = Columns::default();
-    for Letter { source, letter } in letters {
-        columns.push_source(topics, *source);
-        columns.reasons.push(&letter.reason);
-        columns.details.push(text(&letter.detail));
-        columns.mqtt_topics.push(Some(text(&letter.mqtt_topic)));
-        columns.routes.push(letter.route.as_deref().map(text));
-        columns.brokers.push(letter.broker.as_deref().map(text));
-        columns.retained.push(letter.retained);
-        columns.record_keys.push(None);
-        columns.payloads.push(&letter.payload);
-        columns.received_at.push(letter.received_at.to_chrono());
+    if letters.is_empty() {
+        return Ok(());
     }
-    let inserted = columns.insert(session).await?;
-    for Letter { source, .. } in letters {
-        let place = (source.partition.number, source.offset);
-        let count = &mut counts[source.set];
-        if inserted.contains(&place) {
+    let inserted = insert_rows(session, topics, letters).await?;
+    for letter in letters {
+        let count = &mut counts[letter.part];
+        if letter.mqtt_topic.is_none() {
+            count.dead_lettered += 1;
+        } else if inserted.contains(&(letter.partition, letter.offset)) {
             count.stored += 1;
         } else {
             count.duplicate += 1;
@@ -132,58 +125,94 @@ pub async fn insert_letters(
     Ok(())
 }
 
-// === impl Columns ===
+/// Gives the places in Kafka of those that were not there.
+async fn insert_rows(
+    session: &mut Session,
+    topics: &Topics,
+    letters: &[Letter<'_>],
+) -> Result<HashSet<(Partition, i64)>, Failure> {
+    let statement = session.prepared(LETTER).await?;
+    let rows = session
+        .client()
+        .query(
+            &statement,
+            &[
+                &column(letters, |letter| topics.of(letter.partition.stream)),
+                &column(letters, |letter| letter.partition.number),
+                &column(letters, |letter| letter.offset),
+                &column(letters, |letter| letter.reason),
+                &column(letters, |letter| text(&letter.detail)),
+                &column(letters, |letter| letter.mqtt_topic.map(text)),
+                &column(letters, |letter| letter.route.map(text)),
+                &column(letters, |letter| letter.retained),
+                &column(letters, |letter| letter.record_key),
+                &column(letters, |letter| letter.payload),
+                &column(letters, |letter| letter.received_at.to_chrono()),
+                &column(letters, |letter| letter.broker.map(text)),
+            ],
+        )
+        .await?;
+    let mut inserted = HashSet::with_capacity(rows.len());
+    for SourceRow { source_topic, source_partition, source_offset } in read_rows(&rows)? {
+        let Some(stream) = topics.stream(source_topic) else { continue };
+        inserted.insert((Partition { stream, number: source_partition }, source_offset));
+    }
+    Ok(inserted)
+}
 
-impl<'a> Columns<'a> {
-    fn push_source(&mut self, topics: &'a Topics, source: Source) {
-        self.topics.push(topics.of(source.partition.stream));
-        self.partitions.push(source.partition.number);
-        self.offsets.push(source.offset);
+// === impl Letter ===
+
+impl<'a> Letter<'a> {
+    /// One that mqtt-ingest wrote.
+    pub(crate) fn of(part: usize, set: &Set, record: &Record, letter: &'a DeadLetter) -> Self {
+        Self {
+            part,
+            partition: set.partition,
+            offset: record.offset,
+            reason: &letter.reason,
+            detail: Cow::Borrowed(&letter.detail),
+            mqtt_topic: Some(&letter.mqtt_topic),
+            route: letter.route.as_deref(),
+            broker: letter.broker.as_deref(),
+            retained: letter.retained,
+            record_key: None,
+            payload: &letter.payload,
+            received_at: letter.received_at,
+        }
     }
 
-    /// Gives the partitions and offsets of those that were not there.
-    async fn insert(self, session: &mut Session) -> Result<HashSet<(i32, i64)>, Failure> {
-        if self.topics.is_empty() {
-            return Ok(HashSet::new());
+    /// A record that can't be stored, whole.
+    pub(crate) fn refused(
+        part: usize,
+        set: &'a Set,
+        record: &'a Record,
+        reason: &'static str,
+        detail: impl Into<Cow<'a, str>>,
+    ) -> Self {
+        let (key, received_at): (&[u8], _) = match &record.content {
+            Content::Reading(reading) => (reading.meter_id.as_bytes(), Some(reading.received_at)),
+            Content::Letter(letter) => (&[], Some(letter.received_at)),
+            Content::Refused(refused) => (&refused.key, None),
+        };
+        Self {
+            part,
+            partition: set.partition,
+            offset: record.offset,
+            reason,
+            detail: detail.into(),
+            mqtt_topic: None,
+            route: None,
+            broker: None,
+            retained: false,
+            record_key: Some(key),
+            payload: &set.payloads[record.payload.clone()],
+            received_at: received_at.unwrap_or_else(Timestamp::now),
         }
-        let statement = session.prepared(LETTER).await?;
-        let rows = session
-            .client()
-            .query(
-                &statement,
-                &[
-                    &self.topics,
-                    &self.partitions,
-                    &self.offsets,
-                    &self.reasons,
-                    &self.details,
-                    &self.mqtt_topics,
-                    &self.routes,
-                    &self.retained,
-                    &self.record_keys,
-                    &self.payloads,
-                    &self.received_at,
-                    &self.brokers,
-                ],
-            )
-            .await?;
-        let mut inserted = HashSet::with_capacity(rows.len());
-        for row in &rows {
-            inserted.insert((row.try_get("source_partition")?, row.try_get("source_offset")?));
-        }
-        Ok(inserted)
     }
 }
 
-fn sources(
-    topics: &Topics,
-    sources: impl Iterator<Item = Source> + Clone,
-) -> (Vec<&str>, Vec<i32>, Vec<i64>) {
-    (
-        sources.clone().map(|source| topics.of(source.partition.stream)).collect(),
-        sources.clone().map(|source| source.partition.number).collect(),
-        sources.map(|source| source.offset).collect(),
-    )
+fn column<'r, R, T>(rows: &'r [R], of: impl Fn(&'r R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
 }
 
 /// PostgreSQL's text has no NUL.

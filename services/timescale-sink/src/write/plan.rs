@@ -1,46 +1,61 @@
-//! What becomes of each record of a batch: one pure function from the records, and what the table has at their
-//! instants, to the rows to write and the counts. One outcome per record.
+//! What becomes of each record of a batch: pure, from the records and what the table has at their instants, to what is
+//! written and the counts. One outcome a record.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use wattline_reading::{DeadLetter, Meeting, Reading, Timestamp, TsSource};
-
-use crate::batch::Refused;
-use crate::outcome::Counts;
-use crate::write::copy::Row;
+use wattline_reading::limits::Reason;
+use wattline_reading::{Meeting, Reading, Timestamp, TsSource};
 use wattline_stream::Partition;
 
-/// A row's key.
-pub type Key = (i32, Timestamp);
+use crate::batch::{Content, Record, Set};
+use crate::outcome::Counts;
+use crate::write::copy::Row;
+use crate::write::letters::{Conflict, Letter};
 
-/// A reading of the batch, with its meter's key and where it came from.
-#[derive(Clone, Copy, Debug)]
-pub struct Incoming<'a> {
-    /// The meter.
-    pub meter_key: i32,
-    /// The reading.
-    pub reading: &'a Reading,
-    /// Where it came from.
-    pub source: Source,
-    /// The broker delivered it again, under a time of arrival, and an equal one came shortly before: it is a copy.
-    pub redelivery: Redelivery,
+/// A row's key.
+pub(crate) type Key = (i32, Timestamp);
+
+/// A set, and those of its records that are written together.
+pub(crate) type Part<'a> = (&'a Set, &'a [Record]);
+
+/// What to write of some records.
+#[derive(Debug, Default)]
+pub(crate) struct Plan<'a> {
+    /// Readings that are still to be decided.
+    pub(crate) open: Vec<Candidate<'a>>,
+    /// Instants that the table doesn't have, in the order of the key.
+    pub(crate) rows: Vec<Row<'a>>,
+    /// Instants that the table has, with what was missing filled.
+    pub(crate) updates: Vec<Row<'a>>,
+    /// Contradictions.
+    pub(crate) conflicts: Vec<Conflict<'a>>,
+    /// What can't be a reading.
+    pub(crate) letters: Vec<Letter<'a>>,
+    /// Outcomes, one element a part.
+    pub(crate) counts: Vec<Counts>,
 }
 
-/// Where a record came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
-    /// Place of its set in the batch.
-    pub set: usize,
-    /// The partition.
-    pub partition: Partition,
-    /// The offset.
-    pub offset: i64,
+/// A reading that may be stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    /// The meter.
+    pub(crate) meter_key: i32,
+    /// The reading.
+    pub(crate) reading: &'a Reading,
+    /// The part that it is in.
+    part: usize,
+    partition: Partition,
+    offset: i64,
+    /// The table may have its instant.
+    may_be_known: bool,
+    /// The broker delivered it again under a time of arrival.
+    pub(crate) redelivery: Redelivery,
 }
 
 /// What is known of a reading that was stamped on arrival and that the broker delivered again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Redelivery {
+pub(crate) enum Redelivery {
     /// It isn't one.
     #[default]
     No,
@@ -50,162 +65,142 @@ pub enum Redelivery {
     Certain,
 }
 
-/// A record that contradicts the row of its instant.
-#[derive(Clone, Debug)]
-pub struct Conflict<'a> {
-    /// The meter.
-    pub meter_key: i32,
-    /// Where the record came from.
-    pub source: Source,
-    /// The row that stays, as it was then.
-    pub kept: Reading,
-    /// The record.
-    pub refused: &'a Reading,
-}
-
-/// A record of the readings topic that can't be stored.
-#[derive(Clone, Debug)]
-pub struct RefusedRecord<'a> {
-    /// Where it came from.
-    pub source: Source,
-    /// Why.
-    pub refused: Cow<'a, Refused>,
-    /// Its value.
-    pub payload: &'a [u8],
-    /// When it arrived, where that is known.
-    pub received_at: Option<Timestamp>,
-}
-
-/// A record of the dead-letter topic.
+/// What the registry says of a reading's meter.
 #[derive(Clone, Copy, Debug)]
-pub struct Letter<'a> {
-    /// Where it came from.
-    pub source: Source,
-    /// The letter.
-    pub letter: &'a DeadLetter,
+pub(crate) struct Accepted {
+    /// The meter.
+    pub(crate) meter_key: i32,
+    /// The table may have its instant.
+    pub(crate) may_be_known: bool,
 }
 
-/// What to write.
-#[derive(Debug, Default)]
-pub struct Rows<'a> {
-    /// Instants that the table doesn't have, in the order of the key.
-    pub new: Vec<Row<'a>>,
-    /// Instants that the table has, with what was missing filled.
-    pub filled: Vec<Row<'a>>,
-    /// Contradictions.
-    pub conflicts: Vec<Conflict<'a>>,
+/// Whether a reading may be a copy under another time.
+pub(crate) fn may_be_copy(reading: &Reading) -> Redelivery {
+    let may_be = reading.redelivered && reading.ts_source == TsSource::Arrival;
+    if may_be { Redelivery::Possible } else { Redelivery::No }
 }
 
-/// Decides for all readings of a batch. `stored` has the rows that the table holds at their instants; `counts` has
-/// one element a set.
-///
-/// Records of one instant meet in the order of their offsets, so the outcome does not depend on how records were
-/// cut into batches.
-pub fn plan<'a>(
-    mut incoming: Vec<Incoming<'a>>,
-    stored: &HashMap<Key, Reading>,
-    counts: &mut [Counts],
-) -> Rows<'a> {
-    incoming.sort_unstable_by_key(|i| (i.meter_key, i.reading.ts, i.source));
-    let mut rows = Rows::default();
-    rows.new.reserve(incoming.len());
-    for same in incoming.chunk_by(|a, b| (a.meter_key, a.reading.ts) == (b.meter_key, b.reading.ts)) {
-        plan_instant(same, stored, counts, &mut rows);
-    }
-    rows
-}
+// === impl Plan ===
 
-/// Whether a reading that was delivered again is a copy: `window` has the meter's readings of the time before.
-/// It is one if an equal one came, and the values changed meanwhile: of a meter that stands still, equal values
-/// prove nothing.
-#[derive(Clone, Debug)]
-pub struct Window<'a> {
-    reading: &'a Reading,
-    first: Option<Reading>,
-    equal: bool,
-    changed: bool,
-}
-
-// === impl Window ===
-
-impl<'a> Window<'a> {
-    /// An empty window before `reading`.
-    #[must_use]
-    pub const fn new(reading: &'a Reading) -> Self {
-        Self { reading, first: None, equal: false, changed: false }
-    }
-
-    /// One reading in it.
-    pub fn observe(&mut self, seen: &Reading) {
-        self.equal |= same_values(seen, self.reading);
-        match &self.first {
-            None => self.first = Some(seen.clone()),
-            Some(first) => self.changed |= !same_values(first, seen),
-        }
-    }
-
-    /// What it says.
-    #[must_use]
-    pub const fn verdict(&self) -> Redelivery {
-        if self.equal && self.changed { Redelivery::Certain } else { Redelivery::Possible }
-    }
-}
-
-/// True for readings that may be a copy under another time.
-#[must_use]
-pub fn may_be_copy(reading: &Reading) -> bool {
-    reading.redelivered && reading.ts_source == TsSource::Arrival
-}
-
-fn same_values(a: &Reading, b: &Reading) -> bool {
-    a.measures == b.measures && a.register_epoch == b.register_epoch
-}
-
-fn plan_instant<'a>(
-    same: &[Incoming<'a>],
-    stored: &HashMap<Key, Reading>,
-    counts: &mut [Counts],
-    rows: &mut Rows<'a>,
-) {
-    let meter_key = same[0].meter_key;
-    let in_table = stored.get(&(meter_key, same[0].reading.ts));
-    let mut kept: Option<Cow<'a, Reading>> = in_table.cloned().map(Cow::Owned);
-    let mut filled = false;
-    for incoming in same {
-        let count = &mut counts[incoming.source.set];
-        let Some(kept) = &mut kept else {
-            if incoming.redelivery == Redelivery::Certain {
-                count.duplicate += 1;
-                continue;
-            }
-            count.stored += 1;
-            count.possible_duplicate += i64::from(incoming.redelivery == Redelivery::Possible);
-            kept = Some(Cow::Borrowed(incoming.reading));
-            continue;
+impl<'a> Plan<'a> {
+    /// Sorts records out; `accept` says of a reading whose it is, or why it can't be stored.
+    pub(crate) fn of(
+        parts: &[Part<'a>],
+        mut accept: impl FnMut(&Reading) -> Result<Accepted, (Reason, String)>,
+    ) -> Self {
+        let records = parts.iter().map(|(_, records)| records.len()).sum();
+        let mut plan = Self {
+            open: Vec::with_capacity(records),
+            counts: vec![Counts::default(); parts.len()],
+            ..Self::default()
         };
-        match kept.meet(incoming.reading) {
-            Meeting::Conflict => {
-                count.conflict += 1;
-                rows.conflicts.push(Conflict {
-                    meter_key,
-                    source: incoming.source,
-                    kept: kept.clone().into_owned(),
-                    refused: incoming.reading,
-                });
+        for (part, (set, records)) in parts.iter().enumerate() {
+            for record in *records {
+                match &record.content {
+                    Content::Reading(reading) => match accept(reading) {
+                        Ok(Accepted { meter_key, may_be_known }) => plan.open.push(Candidate {
+                            meter_key,
+                            reading,
+                            part,
+                            partition: set.partition,
+                            offset: record.offset,
+                            may_be_known,
+                            redelivery: may_be_copy(reading),
+                        }),
+                        Err((reason, detail)) => {
+                            plan.letters.push(Letter::refused(part, set, record, reason.as_str(), detail));
+                        }
+                    },
+                    Content::Letter(letter) => plan.letters.push(Letter::of(part, set, record, letter)),
+                    Content::Refused(refused) => {
+                        let (reason, detail) = (refused.reason.as_str(), refused.detail.as_str());
+                        plan.letters.push(Letter::refused(part, set, record, reason, detail));
+                    }
+                }
             }
-            // The only case that needs a copy, and a rare one.
-            Meeting::Merged => {
-                kept.to_mut().absorb(incoming.reading);
-                count.merged += 1;
-                filled = true;
-            }
-            Meeting::Duplicate => count.duplicate += 1,
+        }
+        plan
+    }
+
+    /// The instants that the table may have.
+    pub(crate) fn instants(&self) -> Vec<Key> {
+        let known = self.open.iter().filter(|candidate| candidate.may_be_known);
+        let mut keys: Vec<Key> = known.map(Candidate::key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Decides for all readings; `stored` has the rows that the table holds at their instants.
+    ///
+    /// Readings of one instant meet in the order of their offsets, so the outcome does not depend on how records were cut
+    /// into batches.
+    pub(crate) fn decide(&mut self, stored: &HashMap<Key, Reading>) {
+        let mut open = std::mem::take(&mut self.open);
+        open.sort_unstable_by_key(|candidate| (candidate.key(), candidate.part, candidate.offset));
+        self.rows.reserve(open.len());
+        for same in open.chunk_by(|a, b| a.key() == b.key()) {
+            self.decide_instant(same, stored.get(&same[0].key()));
         }
     }
-    match (kept, in_table) {
-        (Some(row), None) => rows.new.push((meter_key, row)),
-        (Some(row), Some(_)) if filled => rows.filled.push((meter_key, row)),
-        _ => {}
+
+    fn decide_instant(&mut self, same: &[Candidate<'a>], in_table: Option<&Reading>) {
+        let meter_key = same[0].meter_key;
+        let mut kept: Option<Cow<'a, Reading>> = in_table.cloned().map(Cow::Owned);
+        let mut filled = false;
+        for candidate in same {
+            let count = &mut self.counts[candidate.part];
+            let Some(kept) = &mut kept else {
+                if candidate.redelivery == Redelivery::Certain {
+                    count.duplicate += 1;
+                    continue;
+                }
+                count.stored += 1;
+                count.possible_duplicate += i64::from(candidate.redelivery == Redelivery::Possible);
+                kept = Some(Cow::Borrowed(candidate.reading));
+                continue;
+            };
+            match kept.meet(candidate.reading) {
+                Meeting::Duplicate => count.duplicate += 1,
+                // The only case that needs a copy, and a rare one.
+                Meeting::Merged => {
+                    kept.to_mut().fill(candidate.reading);
+                    count.merged += 1;
+                    filled = true;
+                }
+                Meeting::Conflict => {
+                    count.conflict += 1;
+                    self.conflicts.push(Conflict {
+                        partition: candidate.partition,
+                        offset: candidate.offset,
+                        meter_key,
+                        kept: kept.clone().into_owned(),
+                        refused: candidate.reading,
+                    });
+                }
+            }
+        }
+        match (kept, in_table) {
+            (Some(row), None) => self.rows.push((meter_key, row)),
+            (Some(row), Some(_)) if filled => self.updates.push((meter_key, row)),
+            _ => {}
+        }
+    }
+
+    /// The meters of which something is written.
+    pub(crate) fn meter_keys(&self) -> Vec<i32> {
+        let mut keys: Vec<i32> = self.rows.iter().chain(&self.updates).map(|(key, _)| *key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate<'_> {
+    const fn key(&self) -> Key {
+        (self.meter_key, self.reading.ts)
     }
 }
 

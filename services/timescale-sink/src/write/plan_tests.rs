@@ -1,10 +1,11 @@
 use proptest::prelude::*;
-use wattline_reading::Measures;
+use wattline_reading::{DeadLetter, Measures};
+use wattline_stream::Assignments;
 
 use super::*;
-use wattline_stream::Stream;
+use crate::batch::Refused;
 
-const PARTITION: Partition = Partition { stream: Stream::Readings, number: 0 };
+const PARTITION: Partition = Partition::readings(0);
 
 fn reading(ts: i64, power_w: Option<f64>, voltage_v: Option<f64>) -> Reading {
     Reading {
@@ -40,37 +41,55 @@ fn write(
     cuts: &[usize],
 ) -> (HashMap<Key, Reading>, Counts, Vec<i64>) {
     let mut table = HashMap::new();
-    let mut counts = [Counts::default()];
+    let mut counts = Counts::default();
     let mut conflicts = Vec::new();
-    let mut rest = records;
-    let mut offset = 0;
+    let whole = set(records.iter().map(|(meter_key, reading, _)| {
+        Content::Reading(Reading { meter_id: meter_key.to_string(), ..reading.clone() })
+    }));
+    let mut rest = &whole.records[..];
     let mut cuts = cuts.iter().copied().cycle();
     while !rest.is_empty() {
         let (batch, after) = rest.split_at(cuts.next().unwrap_or(1).min(rest.len()));
-        let incoming = batch
-            .iter()
-            .zip(offset..)
-            .map(|((meter_key, reading, redelivery), offset)| Incoming {
-                meter_key: *meter_key,
-                reading,
-                source: Source { set: 0, partition: PARTITION, offset },
-                redelivery: *redelivery,
-            })
-            .collect();
-        let rows = plan(incoming, &table, &mut counts);
-        assert!(rows.new.is_sorted_by_key(|(meter_key, row)| (*meter_key, row.ts)));
-        for (meter_key, row) in &rows.new {
+        let mut plan = Plan::of(&[(&whole, batch)], accept);
+        for candidate in &mut plan.open {
+            candidate.redelivery = records[usize::try_from(candidate.offset).unwrap()].2;
+        }
+        let found =
+            plan.instants().into_iter().filter_map(|key| Some((key, table.get(&key).cloned()?))).collect();
+        plan.decide(&found);
+        assert!(plan.rows.is_sorted_by_key(|(meter_key, row)| (*meter_key, row.ts)));
+        for (meter_key, row) in &plan.rows {
             assert!(table.insert((*meter_key, row.ts), row.as_ref().clone()).is_none(), "it was there");
         }
-        for (meter_key, row) in &rows.filled {
+        for (meter_key, row) in &plan.updates {
             assert!(table.insert((*meter_key, row.ts), row.as_ref().clone()).is_some(), "it was not there");
         }
-        conflicts.extend(rows.conflicts.iter().map(|conflict| conflict.source.offset));
-        offset += i64::try_from(batch.len()).unwrap();
+        conflicts.extend(plan.conflicts.iter().map(|conflict| conflict.offset));
+        counts.add(&plan.counts[0]);
         rest = after;
     }
     conflicts.sort_unstable();
-    (table, counts[0], conflicts)
+    (table, counts, conflicts)
+}
+
+fn set(contents: impl Iterator<Item = Content>) -> Set {
+    let assignment = Assignments::default().take(PARTITION);
+    let records = (0..).zip(contents).map(|(offset, content)| Record { offset, payload: 0..0, content });
+    Set {
+        partition: PARTITION,
+        assignment,
+        first_offset: 0,
+        records: records.collect(),
+        payloads: Vec::new(),
+    }
+}
+
+/// The registry: a meter's id is its key, the table may have anything.
+fn accept(reading: &Reading) -> Result<Accepted, (Reason, String)> {
+    match reading.meter_id.parse() {
+        Ok(meter_key) => Ok(Accepted { meter_key, may_be_known: true }),
+        Err(_) => Err((Reason::MeterRefused, "not a number".to_owned())),
+    }
 }
 
 proptest! {
@@ -91,30 +110,52 @@ proptest! {
 }
 
 #[test]
-fn a_copy_under_another_time_needs_an_equal_one_and_a_change() {
-    let again = reading(100, Some(1.0), None);
-    for (seen, expected) in [
-        (vec![], Redelivery::Possible),
-        (vec![1.0], Redelivery::Possible),
-        (vec![1.0, 1.0], Redelivery::Possible),
-        (vec![2.0, 3.0], Redelivery::Possible),
-        (vec![1.0, 2.0], Redelivery::Certain),
-        (vec![2.0, 1.0], Redelivery::Certain),
-    ] {
-        let mut window = Window::new(&again);
-        for power_w in &seen {
-            window.observe(&reading(0, Some(*power_w), None));
-        }
-        assert_eq!(window.verdict(), expected, "{seen:?}");
-    }
+fn only_arrivals_that_were_delivered_again_may_be_copies() {
+    let mut reading = reading(0, Some(1.0), None);
+    assert_eq!(may_be_copy(&reading), Redelivery::No);
+    reading.redelivered = true;
+    assert_eq!(may_be_copy(&reading), Redelivery::Possible);
+    reading.ts_source = TsSource::Device;
+    assert_eq!(may_be_copy(&reading), Redelivery::No);
 }
 
 #[test]
-fn only_arrivals_that_were_delivered_again_may_be_copies() {
-    let mut reading = reading(0, Some(1.0), None);
-    assert!(!may_be_copy(&reading));
-    reading.redelivered = true;
-    assert!(may_be_copy(&reading));
-    reading.ts_source = TsSource::Device;
-    assert!(!may_be_copy(&reading));
+fn what_cannot_be_a_reading_is_a_letter_and_the_rest_goes_on() {
+    let letter = DeadLetter {
+        mqtt_topic: "a/b".to_owned(),
+        payload: vec![7],
+        reason: "malformed".to_owned(),
+        detail: "no number".to_owned(),
+        received_at: Timestamp::from_micros(5),
+        retained: true,
+        route: None,
+        broker: Some("b".to_owned()),
+    };
+    let refused =
+        Refused { reason: Reason::RecordUndecodable, detail: "cut off".to_owned(), key: b"k".to_vec() };
+    let known = Reading { meter_id: "3".to_owned(), ..reading(9, Some(1.0), None) };
+    let contents = [
+        Content::Letter(letter),
+        Content::Refused(refused),
+        Content::Reading(reading(8, Some(1.0), None)),
+        Content::Reading(known),
+    ];
+    let set = set(contents.into_iter());
+    let mut plan = Plan::of(&[(&set, &set.records)], accept);
+    assert_eq!(plan.instants(), [(3, Timestamp::from_micros(9))]);
+    plan.decide(&HashMap::new());
+    assert_eq!((plan.rows.len(), plan.rows[0].0), (1, 3));
+    let letters: Vec<_> = plan
+        .letters
+        .iter()
+        .map(|letter| (letter.offset, letter.reason, letter.mqtt_topic, letter.record_key))
+        .collect();
+    assert_eq!(
+        letters,
+        [
+            (0, "malformed", Some("a/b"), None),
+            (1, "record_undecodable", None, Some(&b"k"[..])),
+            (2, "meter_refused", None, Some(&b"m"[..])),
+        ]
+    );
 }

@@ -24,7 +24,7 @@ impl Writer {
         // While a partition was someone else's, they may have stored newer readings of its meters.
         let claimed: HashSet<Partition> = claims.iter().map(|claim| claim.partition).collect();
         let assignments = &self.assignments;
-        self.meters.retain(|partition| assignments.has(partition) && !claimed.contains(&partition));
+        self.writing.meters.retain(|partition| assignments.has(partition) && !claimed.contains(&partition));
         self.asking.ask(&self.consumer, &self.writing.offsets.topics, claims);
     }
 
@@ -97,14 +97,12 @@ impl Writer {
         claim: Claim,
         present: &Present,
     ) -> Result<Outcome, Failure> {
-        let Writing { offsets, .. } = &self.writing;
+        let Writing { offsets, blockers, .. } = &mut self.writing;
         session.client().batch_execute("BEGIN").await?;
         let taking = offsets.take(session.client(), session.rows(), &self.consumer, claim, present);
         let wanted = [(claim.partition, claim.assignment)];
-        let taken = self
-            .blockers
-            .freed(session.backend_pid(), &wanted, taking, wattline_stream::Error::database)
-            .await;
+        let taken =
+            blockers.freed(session.backend_pid(), &wanted, taking, wattline_stream::Error::database).await;
         let taken: Taken = match taken {
             Ok(taken) => taken,
             Err(error) => {

@@ -14,6 +14,7 @@ mod recreated_topic;
 mod refused_rows;
 mod registry;
 mod sibling;
+mod statements;
 mod stop;
 mod thrown_out;
 mod version_before;

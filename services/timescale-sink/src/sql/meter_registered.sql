@@ -1,0 +1,3 @@
+SELECT count(*) AS found
+FROM meter
+WHERE meter_key = ANY ($1)

@@ -1,0 +1,2 @@
+SELECT border
+FROM retention_border
