@@ -11,7 +11,7 @@ FAILOVER_ROUNDS ?= 3
 FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny
+.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny lines
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -59,3 +59,6 @@ bench: build ## Measure each stage alone, the whole path and idling, and write r
 
 deny: ## Licences, advisories, duplicates (needs cargo-deny)
 	@$(CARGO) deny --all-features check
+
+lines: ## Lines of code and of tests, and their ratio, for each library and service
+	@scripts/lines.sh

@@ -146,6 +146,7 @@ pub fn set_json(
             | Quantity::Current
             | Quantity::PowerFactor
             | Quantity::Frequency
+            | Quantity::StateOfCharge
             | Quantity::PhaseVoltage(_)
             | Quantity::PhaseCurrent(_) => omitted.push(Omission::new(name, Omitted::Unreadable)),
             _ => return Err(Stop::malformed(format!("{name} is no number"))),

@@ -98,10 +98,12 @@ fn readings(meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
     Ok(())
 }
 
-/// `{"ph-a":{"p":…,"q":…,"s":…,"v":…,"i":…,"pf":…,"f":…},"ph-b":…}`: the role's power is the sum of its phases.
+/// `{"ph-a":{"p":…,"q":…,"s":…,"v":…,"i":…,"pf":…,"f":…},"ph-b":…}`: the role's power is the sum of its phases. One
+/// without voltage is not connected, and says nothing.
 fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
     let generates = role == "production";
     let mut draft = Draft::of(role, DeviceTime::Absent);
+    let mut powers_w = Vec::new();
     for (phase, name) in (0_u8..).zip(["ph-a", "ph-b", "ph-c"]) {
         let Some(values) = meter.get(name) else { continue };
         let unused = values.get("v").and_then(Json::scalar).and_then(number) == Some(0.0);
@@ -118,10 +120,10 @@ fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(
                 set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted)?;
             }
         }
+        powers_w.push(draft.measures.phases.get(usize::from(phase)).and_then(|phase| phase.power_w));
     }
-    draft.measures.power_w = draft.measures.phases.iter().map(|phase| phase.power_w).sum::<Option<f64>>();
-    if draft.measures.phases.is_empty() {
-        draft.measures.power_w = None;
+    if !powers_w.is_empty() {
+        draft.measures.power_w = powers_w.into_iter().sum();
     }
     drafts.drafts.push(draft);
     Ok(())

@@ -87,7 +87,8 @@ fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(
     Ok(())
 }
 
-/// One value for each of several measuring points: power and registers are summed; three are phases.
+/// One value for each of several measuring points: power and registers are summed; three are phases. Tasmota writes `null`
+/// for NaN: where one doesn't say its value, the others are not the sum.
 fn several(
     draft: &mut Draft,
     quantity: Quantity,
@@ -100,13 +101,12 @@ fn several(
         omitted.push(Omission::new(name, reason));
         return Ok(());
     }
-    let mut one = Draft::default();
-    let (mut power_w, mut mwh) = (0.0, 0_i64);
+    let (mut powers_w, mut registers_mwh) = (Vec::new(), Vec::new());
     for (phase, item) in (0_u8..).zip(items) {
+        let mut one = Draft::default();
         set_json(&mut one, quantity, item, unit, name, omitted)?;
-        power_w += one.measures.power_w.unwrap_or_default();
-        let register = one.measures.energy_import_mwh.or(one.measures.energy_export_mwh);
-        mwh = mwh.saturating_add(register.unwrap_or_default());
+        powers_w.extend(one.measures.power_w);
+        registers_mwh.extend(one.measures.energy_import_mwh.or(one.measures.energy_export_mwh));
         let of_phase = match quantity {
             Power => PhasePower(phase),
             Voltage => PhaseVoltage(phase),
@@ -117,13 +117,14 @@ fn several(
             set_json(draft, of_phase, item, unit, name, omitted)?;
         }
     }
+    let whole = |values: usize| values > 0 && values == items.len();
+    let register_mwh = || registers_mwh.iter().copied().fold(0, i64::saturating_add);
     match quantity {
-        Power if one.measures.power_w.is_some() => draft.measures.power_w = Some(power_w),
-        Import if one.measures.energy_import_mwh.is_some() => {
-            draft.measures.energy_import_mwh = Some(mwh);
-        }
-        Export if one.measures.energy_export_mwh.is_some() => {
-            draft.measures.energy_export_mwh = Some(mwh);
+        Power if whole(powers_w.len()) => draft.measures.power_w = Some(powers_w.iter().sum()),
+        Import if whole(registers_mwh.len()) => draft.measures.energy_import_mwh = Some(register_mwh()),
+        Export if whole(registers_mwh.len()) => draft.measures.energy_export_mwh = Some(register_mwh()),
+        Import | Export if !registers_mwh.is_empty() => {
+            omitted.push(Omission::new(name, Omitted::PartialRegister));
         }
         _ => {}
     }
