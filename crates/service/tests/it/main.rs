@@ -1,3 +1,4 @@
 //! What the clients of servers promise, against the real servers.
 
 mod rows;
+mod troubles;
