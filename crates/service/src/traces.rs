@@ -55,9 +55,13 @@ pub struct Exporter {
 #[derive(Debug, Default)]
 pub struct InFlight(Mutex<HashMap<u64, (Span, u32)>>);
 
+/// The span of a chosen message, as a header of its records names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenMessage(SpanContext);
+
 /// The chosen messages whose records are in a batch; at most [`LINKS_MAX`] of them.
 #[derive(Clone, Debug, Default)]
-pub struct Links(Vec<SpanContext>);
+pub struct Links(Vec<ChosenMessage>);
 
 /// Links of one batch; more say nothing new.
 pub const LINKS_MAX: usize = 128;
@@ -233,19 +237,42 @@ fn headers(span: &Span) -> Option<OwnedHeaders> {
     Some(OwnedHeaders::new_with_capacity(1).insert(Header { key: HEADER, value: Some(&value) }))
 }
 
+// === impl ChosenMessage ===
+
+impl ChosenMessage {
+    /// The message that a record is of, where it was chosen and traces are on here too.
+    #[must_use]
+    pub fn of(record: &impl Message) -> Option<Self> {
+        if CHOSEN_TO.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let headers = record.headers()?;
+        let value = headers.iter().find(|header| header.key == HEADER)?.value?;
+        message_of(value).map(Self)
+    }
+
+    /// Gives it to the span of what is made of its record, which must not have been entered yet.
+    pub fn attach(&self, span: &Span) {
+        span.add_link(self.0.clone());
+    }
+}
+
 // === impl Links ===
 
 impl Links {
     /// Notes the message that a record is of, where it was chosen and traces are on here too.
     pub fn note(&mut self, record: &impl Message) {
-        if CHOSEN_TO.load(Ordering::Relaxed) == 0 || self.0.len() >= LINKS_MAX {
-            return;
+        if self.0.len() < LINKS_MAX
+            && let Some(message) = ChosenMessage::of(record)
+        {
+            self.add(message);
         }
-        let Some(headers) = record.headers() else { return };
-        let value = headers.iter().find(|header| header.key == HEADER).and_then(|header| header.value);
-        let Some(message) = value.and_then(message_of) else { return };
+    }
+
+    /// One more of them.
+    pub fn add(&mut self, message: ChosenMessage) {
         // The records of one message follow each other.
-        if self.0.last() != Some(&message) {
+        if self.0.len() < LINKS_MAX && self.0.last() != Some(&message) {
             self.0.push(message);
         }
     }
@@ -253,7 +280,7 @@ impl Links {
     /// Gives them to the span of the batch, or of one more try of it, which must not have been entered yet.
     pub fn attach(&self, span: &Span) {
         for message in &self.0 {
-            span.add_link(message.clone());
+            message.attach(span);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Blockers {
     application_name: String,
     assignments: Arc<Assignments>,
     /// Called for each connection that was ended.
-    ended: Box<dyn Fn() + Send + Sync>,
+    ended: Arc<dyn Fn() + Send + Sync>,
     /// The last try to take rows ended at someone else's lock.
     held: bool,
 }
@@ -43,7 +43,7 @@ impl Blockers {
         assignments: Arc<Assignments>,
         ended: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        Self { settings, application_name, assignments, ended: Box::new(ended), held: false }
+        Self { settings, application_name, assignments, ended: Arc::new(ended), held: false }
     }
 
     /// True where the last try to take rows ended at someone else's lock: the next one ends it.
@@ -102,30 +102,43 @@ impl Blockers {
                     }
                 },
             };
-            match self.end_once(&client, blocked_pid).await {
-                Ok(()) => connection = Some(client),
-                Err(error) => {
+            // A task of its own: whoever waits for the row goes on as soon as it is free, and what was ended is told all the
+            // same.
+            let ended = Arc::clone(&self.ended);
+            let look = tokio::spawn(async move {
+                let looked = end_once(&client, blocked_pid, &*ended).await;
+                looked.map(|()| client)
+            });
+            match look.await {
+                Ok(Ok(client)) => connection = Some(client),
+                Ok(Err(error)) => {
                     warn!("cannot end the connection that holds the offset row: {}", describe(&error));
+                    backoff.wait().await;
+                }
+                Err(error) => {
+                    warn!("the look for who holds the offset row was interrupted: {error}");
                     backoff.wait().await;
                 }
             }
         }
     }
+}
 
-    async fn end_once(&self, client: &Client, blocked_pid: i32) -> Result<(), tokio_postgres::Error> {
-        for row in client.query(END_BLOCKERS, &[&blocked_pid]).await? {
-            let pid: i32 = row.try_get("pid")?;
-            let name: &str = row.try_get("application_name")?;
-            if row.try_get("ended")? {
-                (self.ended)();
-                info!(
-                    pid,
-                    "ended connection {pid} ({name}): it held an offset row that this process owns now"
-                );
-            }
+/// Ends whoever keeps the server process `blocked_pid` from a row.
+async fn end_once(
+    client: &Client,
+    blocked_pid: i32,
+    ended: &(dyn Fn() + Send + Sync),
+) -> Result<(), tokio_postgres::Error> {
+    for row in client.query(END_BLOCKERS, &[&blocked_pid]).await? {
+        let pid: i32 = row.try_get("pid")?;
+        let name: &str = row.try_get("application_name")?;
+        if row.try_get("ended")? {
+            ended();
+            info!(pid, "ended connection {pid} ({name}): it held an offset row that this process owns now");
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl fmt::Debug for Blockers {

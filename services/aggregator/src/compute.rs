@@ -269,6 +269,9 @@ impl Computer {
         let began = Instant::now();
         let span =
             info_span!("group", work = name, ranges, computed = Empty, changed = Empty, duration_ms = Empty);
+        if let Work::Live(group) = work {
+            self.stream.messages_in(group).attach(&span);
+        }
         let outcome = transact(session, scene, work, advance).instrument(span.clone()).await;
         span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
         self.metrics.transaction_seconds.observe(began.elapsed().as_secs_f64());

@@ -14,6 +14,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wattline_service::kafka::ClientEnded;
+use wattline_service::traces::ChosenMessage;
 use wattline_stream::{Listener, Rebalances, Topics};
 
 use crate::config::Config;
@@ -119,7 +120,12 @@ fn note(member: &Member, stream: &Stream, record: &BorrowedMessage<'_>, now: Now
     partition.fresh = false;
     partition.position = offset + 1;
     match decode::meter_and_ts(record.key(), record.payload()) {
-        Some((meter, ts_us)) => partition.marks.add(meter, ts_us, offset, now),
+        Some((meter, ts_us)) => {
+            partition.marks.add(meter, ts_us, offset, now);
+            if let Some(message) = ChosenMessage::of(record) {
+                partition.traced.add(meter, ts_us, message);
+            }
+        }
         // The sink makes a dead letter of it: nothing is stored, so nothing changes.
         None => {
             metrics.undecodable.inc();

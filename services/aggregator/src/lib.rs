@@ -26,6 +26,7 @@ mod spot_check;
 mod statements;
 mod store;
 mod stream;
+mod traced;
 mod transact;
 
 use std::sync::Arc;

@@ -204,3 +204,7 @@ pub(crate) const fn line_us(border_us: i64) -> i64 {
     let line_us = border_us + wattline_energy::reach::REACH_US;
     wattline_energy::grid::floor(line_us + QUARTER_HOUR_US - 1, QUARTER_HOUR_US)
 }
+
+#[cfg(test)]
+#[path = "recompute_tests.rs"]
+mod tests;

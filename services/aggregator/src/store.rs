@@ -12,8 +12,8 @@ use crate::statements::Statements;
 /// What is other than stored.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    written: Vec<(i32, Bucket)>,
-    deleted: Vec<(i32, i64)>,
+    pub(crate) written: Vec<(i32, Bucket)>,
+    pub(crate) deleted: Vec<(i32, i64)>,
 }
 
 /// Writes and deletes.

@@ -8,9 +8,11 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 use wattline_reading::Timestamp;
 use wattline_service::LagClock;
+use wattline_service::traces::Links;
 use wattline_stream::{Assignments, Partition as Id};
 
 use crate::marks::{Marks, Now, Pace, Taken};
+use crate::traced::Traced;
 
 /// Shared by the thread that consumes and the task that computes.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Partition {
     pub(crate) own_offset: i64,
     /// What changed.
     pub(crate) marks: Marks,
+    /// By which chosen messages.
+    pub(crate) traced: Traced,
     /// Kafka is to be read from `position` again.
     pub(crate) seek: bool,
     /// The client was told to deliver nothing.
@@ -181,6 +185,15 @@ impl Stream {
         group
     }
 
+    /// The chosen messages that changed what was taken; they are not told again.
+    pub(crate) fn messages_in(&self, group: &[(i32, Taken)]) -> Links {
+        let mut links = Links::default();
+        for (id, entry) in self.lock().iter_mut().filter(|(_, entry)| !entry.traced.is_empty()) {
+            entry.traced.take(*id, group, &mut links);
+        }
+        links
+    }
+
     /// What was taken is committed.
     pub(crate) fn clear_taken(&self, now: Now) {
         self.lock().values_mut().for_each(|entry| entry.marks.clear_taken(now));
@@ -208,6 +221,7 @@ impl Partition {
             sink_offset: 0,
             own_offset: 0,
             marks: Marks::new(pace),
+            traced: Traced::default(),
             seek: false,
             paused: true,
             fresh: true,
@@ -231,3 +245,7 @@ impl Partition {
         (self.position - self.sink_offset.max(self.own_offset)).max(0)
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

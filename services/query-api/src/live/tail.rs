@@ -12,8 +12,9 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::util::Timeout;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{info, info_span, warn};
 use wattline_reading::{Timestamp, partition, topics, wire};
+use wattline_service::traces::ChosenMessage;
 use wattline_service::{Backoff, Condition, KafkaSettings, kafka};
 
 use super::{Live, cursor};
@@ -123,7 +124,16 @@ impl Tail {
         }
     }
 
+    /// A record of a chosen message has a span of its own: from here it goes to all streams at once.
     fn take(&self, message: &BorrowedMessage<'_>) {
+        let Some(chosen) = ChosenMessage::of(message) else { return self.push(message) };
+        let (partition, offset) = (message.partition(), message.offset());
+        let span = info_span!(parent: None, "tail", partition, offset);
+        chosen.attach(&span);
+        span.in_scope(|| self.push(message));
+    }
+
+    fn push(&self, message: &BorrowedMessage<'_>) {
         let metrics = &self.live.metrics;
         metrics.tail_records.inc();
         let decoded = message.payload().and_then(|value| wire::decode_reading(message.key(), value).ok());
