@@ -6,15 +6,18 @@
 #   scripts/bench.sh --against DIR         this build and the programs in DIR in turns; medians and ratios
 #                                          The load generator of this build reads table sink_outcome: beside the services
 #                                          of a build without it, put this build's wattline-stack and wattlinectl into DIR.
+#   scripts/bench.sh --traces RATIO …      this build without traces and with, in turns; medians and ratios: what it costs
+#                                          to send the spans of so large a share of the messages to a collector
 #
-#   --rounds N      how often each build is measured; 1, with --against 5
-#   --report DIR    for the reports; with --against the default is a folder below the temporary one, which stays
+#   --rounds N      how often each build is measured; 1, with --against and --traces 5
+#   --report DIR    for the reports; with --against and --traces the default is a folder below the temporary one, which
+#                   stays
 #   --dir DIR       for the stacks' data; a temporary folder without it
 #   --broker-save-s N   seconds from one save of the broker's queues to the next; 3600. The stage `saving` has 1.
 #   --payload-bytes N   messages are filled up to so many bytes
 #   --seconds N     for the stages idle and ask; 30 and 15
 #
-# Stages, in this order; with --against the default is door, sink, whole, steady and idle:
+# Stages, in this order; with --against and --traces the default is door, sink, whole, steady and idle:
 #   door      MQTT to Kafka, as fast as it goes; sink, aggregator and query-api stand still
 #   sink      Kafka to the store from a filled topic; the others stand still
 #   whole     the whole path as fast as it goes
@@ -31,12 +34,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=${CARGO_TARGET_DIR:-target}/release
-against="" rounds="" report="" dir="" save_s=3600 seconds=""
+against="" traces="" rounds="" report="" dir="" save_s=3600 seconds=""
+collector_address=127.0.0.1:4318
 stages=() load=()
 while [ $# -gt 0 ]; do
     case $1 in
         --stage) stages+=("$2") ;;
         --against) against=$2 ;;
+        --traces) traces=$2 ;;
         --rounds) rounds=$2 ;;
         --report) report=$2 ;;
         --dir) dir=$2 ;;
@@ -52,19 +57,30 @@ for stage in "${stages[@]}"; do
     [[ " $known " == *" $stage "* ]] || { echo "there is no stage $stage: $known" >&2; exit 2; }
 done
 if [ ${#stages[@]} -eq 0 ]; then
-    if [ -n "$against" ]; then stages=(door sink whole steady idle); else read -ra stages <<<"$known"; fi
+    if [ -n "$against$traces" ]; then stages=(door sink whole steady idle); else read -ra stages <<<"$known"; fi
 fi
 if [ -n "$against" ] && [ ! -x "$against/wattline-stack" ]; then
     echo "$against holds no wattline-stack: name the folder of the other build's programs" >&2
     exit 2
 fi
-rounds=${rounds:-$([ -n "$against" ] && echo 5 || echo 1)}
+if [ -n "$against" ] && [ -n "$traces" ]; then
+    echo "--against compares two builds, --traces one with itself: give one of them" >&2
+    exit 2
+fi
+rounds=${rounds:-$([ -n "$against$traces" ] && echo 5 || echo 1)}
 if [ -z "$dir" ]; then
     dir=$(mktemp -d) temporary=yes
 fi
 mkdir -p "$dir"
-report=${report:-$([ -n "$against" ] && mktemp -d || echo loadtest/reports)}
+report=${report:-$([ -n "$against$traces" ] && mktemp -d || echo loadtest/reports)}
 json=$dir/stack.json
+
+# What traces are measured against; it throws spans away.
+collector=""
+if [ -n "$traces" ]; then
+    "$bin/wattline-loadtest" collector --listen "$collector_address" &
+    collector=$!
+fi
 
 stack=""
 down() {
@@ -76,6 +92,7 @@ down() {
 }
 cleanup() {
     down
+    [ -z "$collector" ] || { kill -TERM "$collector" 2>/dev/null && wait "$collector"; } || true
     [ -z "${temporary:-}" ] || rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -155,8 +172,17 @@ decode() {
 begun=$SECONDS
 for round in $(seq "$rounds"); do
     suffix=$([ "$rounds" -gt 1 ] && echo "-$round" || true)
-    for side in ${against:+old} new; do
+    for side in ${against:+old} ${traces:+without} new; do
         side_bin=$bin out=$report
+        unset WATTLINE__TRACES__ENDPOINT WATTLINE__TRACES__SAMPLE_RATIO
+        if [ -n "$traces" ]; then
+            out=$report/$side
+            if [ "$side" = new ]; then
+                out=$report/with
+                export WATTLINE__TRACES__ENDPOINT=http://$collector_address WATTLINE__TRACES__SAMPLE_RATIO=$traces
+            fi
+            echo "round $round of $rounds, ${out##*/} traces"
+        fi
         if [ -n "$against" ]; then
             out=$report/$side
             [ "$side" = new ] || side_bin=$against
@@ -171,6 +197,11 @@ for round in $(seq "$rounds"); do
 done
 if [ -n "$against" ]; then
     "$bin/wattline-loadtest" compare "$report/old" "$report/new" | tee "$report/compare.md"
+    echo "reports of each round: $report"
+fi
+if [ -n "$traces" ]; then
+    echo "traces of a share of $traces: old is without, new with"
+    "$bin/wattline-loadtest" compare "$report/without" "$report/with" | tee "$report/compare.md"
     echo "reports of each round: $report"
 fi
 echo "measured in $(((SECONDS - begun) / 60)) min $(((SECONDS - begun) % 60)) s"

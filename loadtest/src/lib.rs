@@ -7,6 +7,7 @@
 
 pub mod ask;
 pub mod books;
+pub mod collector;
 pub mod compare;
 pub mod conditions;
 pub mod costs;

@@ -1,6 +1,7 @@
 //! `wattline-loadtest`: simulated meters, the load test of a running stack, and its reports.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wattline_loadtest::ask::{self, AskOptions};
+use wattline_loadtest::collector;
 use wattline_loadtest::compare::{self, Figures};
 use wattline_loadtest::publish::Broker;
 use wattline_loadtest::report::{self, Report};
@@ -41,6 +43,8 @@ enum Command {
     Idle(WatchArguments),
     /// Ask query-api for the meters of the last scenarios.
     Ask(AskArguments),
+    /// Take spans by OTLP and throw them away, until it is stopped: for measuring what traces cost.
+    Collector(CollectorArguments),
     /// Medians of the reports in two folders, and their ratios.
     Compare(CompareArguments),
 }
@@ -93,6 +97,13 @@ struct AskArguments {
     /// How many ask at once.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     at_once: u32,
+}
+
+#[derive(Args)]
+struct CollectorArguments {
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:4318")]
+    listen: SocketAddr,
 }
 
 #[derive(Args)]
@@ -200,6 +211,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
             let report = stoppable(ask::run(&target, options, Timestamp::now())).await?;
             watch.finish(&report, &report.date, &report.markdown(), "ask")
         }
+        Command::Collector(CollectorArguments { listen }) => collector::run(listen, stop_on_signal()?).await,
         Command::Compare(CompareArguments { old, new }) => {
             let text = compare::markdown(&Figures::read(&old)?, &Figures::read(&new)?);
             write!(std::io::stdout().lock(), "{text}").context("printing the comparison")
