@@ -22,6 +22,9 @@ pub enum Decoded {
     Reject(Refusal),
 }
 
+/// [`Judge::payload_bytes_max`] where the configuration doesn't say another.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
+
 /// What is judged by: routes, plausible limits, and the largest payload.
 #[derive(Debug)]
 pub struct Judge {

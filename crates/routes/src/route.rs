@@ -16,6 +16,9 @@ use crate::template::Template;
 use crate::timing::Timing;
 use crate::trie::Trie;
 
+/// Stands for every family whose default routes are on.
+pub const ALL_FAMILIES: &str = "all";
+
 /// All routes. Those of the configuration come before the defaults of the families.
 #[derive(Clone, Debug)]
 pub struct Routes {
@@ -80,8 +83,8 @@ impl Routes {
 
     /// The default routes, without those of which a route of the configuration leaves nothing.
     fn add_defaults(&mut self, families: &[String]) -> anyhow::Result<()> {
-        let all = families.iter().any(|name| name == "all");
-        for name in families.iter().filter(|name| *name != "all") {
+        let all = families.iter().any(|name| name == ALL_FAMILIES);
+        for name in families.iter().filter(|name| *name != ALL_FAMILIES) {
             Family::named(name).with_context(|| format!("families: {name:?} is no family"))?;
         }
         let own = self.routes.len();

@@ -1,5 +1,6 @@
-//! Kafka: the settings that all clients share, and a topic's identity.
+//! Kafka: the settings that all clients share, a topic's identity, and what errors mean.
 
+mod delivery;
 mod ended;
 mod identity;
 mod revive;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::config::absent_if_empty;
 use crate::secret;
 
+pub use delivery::DeliveryError;
 pub use ended::{ClientEnded, Clients};
 pub use identity::{IdentityError, TopicIdentity, topic_identity};
 pub use revive::revive;

@@ -10,6 +10,7 @@ pub mod kafka;
 pub mod lag;
 pub mod logs;
 pub mod metrics;
+pub mod mqtt;
 pub mod postgres;
 pub mod process;
 pub mod ready;

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use wattline_reading::limits::refuse;
 use wattline_reading::{Reason, Timestamp, limits::Refusal};
+use wattline_service::kafka::DeliveryError;
 
 use crate::connection::{Outbox, Unsent};
 use crate::letters::Letters;
 use crate::metrics::BrokerMetrics;
-use crate::produce::{Deliveries, Delivery, DeliveryError, Producer};
+use crate::produce::{Deliveries, Delivery, Producer};
 use crate::readiness::Part;
 use crate::received::Received;
 use crate::window::{Settled, Window};

@@ -82,10 +82,8 @@ async fn trial(broker: &Broker) -> anyhow::Result<String> {
             Event::Opened { .. } | Event::Message(_) | Event::Canary(_) | Event::FarewellAnswered => {}
         }
     };
-    let user = match &*settings.username {
-        "" => "without a user".to_owned(),
-        user => format!("as {user:?}"),
-    };
+    let user = settings.username.as_ref();
+    let user = user.map_or_else(|| "without a user".to_owned(), |user| format!("as {user:?}"));
     let mut words = format!("connected {user}, may subscribe to all {filters} filters");
     if settings.watchdog_ms > 0 {
         let returned = canary_allowed && {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use std::sync::atomic::AtomicU64;
 use tracing::{info, warn};
 use wattline_reading::{Timestamp, timestamp};
+use wattline_service::config::absent_if_empty;
 use wattline_service::metrics::SECONDS;
 
 use kernel::Synchronisation;
@@ -32,7 +33,8 @@ const JUMP_US: i64 = 250_000;
 #[serde(default, deny_unknown_fields)]
 pub struct ClockSettings {
     /// An NTP server that this host's clock is compared with, `host` or `host:port`. Empty: none is asked.
-    pub ntp_server: String,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub ntp_server: Option<String>,
     /// A larger difference to it is said, in ms.
     pub offset_ms_max: u32,
 }
@@ -68,7 +70,7 @@ struct Both {
 
 impl Default for ClockSettings {
     fn default() -> Self {
-        Self { ntp_server: String::new(), offset_ms_max: 1000 }
+        Self { ntp_server: None, offset_ms_max: 1000 }
     }
 }
 
@@ -96,7 +98,7 @@ impl Clock {
                 "Steps of this host's clock, in either direction",
                 metrics.jumps.clone(),
             );
-            if !settings.ntp_server.is_empty() {
+            if settings.ntp_server.is_some() {
                 registry.register_with_unit(
                     "clock_offset",
                     "What the NTP server's clock is ahead of this host's",
@@ -112,14 +114,13 @@ impl Clock {
     pub(crate) async fn watch(mut self) {
         let mut looks = tokio::time::interval(POLL);
         let mut asks = tokio::time::interval(ASK);
-        let asked = !self.settings.ntp_server.is_empty();
         loop {
             tokio::select! {
                 _ = looks.tick() => {
                     self.look_for_jump(Both::now());
                     self.look_at_kernel(kernel::synchronisation());
                 }
-                _ = asks.tick(), if asked => self.compare().await,
+                _ = asks.tick(), if self.settings.ntp_server.is_some() => self.compare().await,
             }
         }
     }
@@ -168,16 +169,15 @@ impl Clock {
     }
 
     async fn compare(&mut self) {
-        let server = &self.settings.ntp_server;
-        match reference::offset_us(server).await {
-            Ok(offset_us) => self.judge_offset(offset_us),
+        let Some(server) = self.settings.ntp_server.clone() else { return };
+        match reference::offset_us(&server).await {
+            Ok(offset_us) => self.judge_offset(&server, offset_us),
             Err(error) => warn!("the NTP server {server} (clock.ntp_server) gives no time: {error:#}"),
         }
     }
 
-    fn judge_offset(&mut self, offset_us: i64) {
+    fn judge_offset(&mut self, server: &str, offset_us: i64) {
         self.metrics.offset.set(timestamp::seconds(offset_us));
-        let server = &self.settings.ntp_server;
         let off = offset_us.abs() > i64::from(self.settings.offset_ms_max) * 1000;
         match (std::mem::replace(&mut self.off, off), off) {
             (false, true) => warn!(
@@ -214,7 +214,7 @@ mod tests {
 
     fn clock() -> (Clock, wattline_service::Metrics) {
         let registry = wattline_service::Metrics::new("mqtt-ingest");
-        let settings = ClockSettings { ntp_server: "x".to_owned(), ..ClockSettings::default() };
+        let settings = ClockSettings { ntp_server: Some("x".to_owned()), ..ClockSettings::default() };
         (Clock::new(&settings, &registry), registry)
     }
 
@@ -243,7 +243,7 @@ mod tests {
     fn what_the_kernel_and_the_server_say_is_measured() {
         let (mut clock, registry) = clock();
         clock.look_at_kernel(Synchronisation::No { error_s: 16.0 });
-        clock.judge_offset(-2_500_000);
+        clock.judge_offset("x", -2_500_000);
         assert!(clock.off);
         let text = registry.encode().unwrap();
         for line in [
@@ -255,7 +255,7 @@ mod tests {
             let line = format!("wattline_mqtt_ingest_{line}");
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        clock.judge_offset(900_000);
+        clock.judge_offset("x", 900_000);
         assert!(!clock.off);
     }
 }

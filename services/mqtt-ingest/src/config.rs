@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::{Limits, READINGS_PER_MESSAGE_MAX};
-use wattline_routes::{RouteSettings, Routes, overlap};
+use wattline_routes::{ALL_FAMILIES, RouteSettings, Routes, overlap};
 use wattline_service::config::list;
 use wattline_service::{KafkaSettings, ServiceSettings, TraceSettings};
 
@@ -15,8 +15,8 @@ use crate::clock::ClockSettings;
 use crate::window::WindowSettings;
 
 pub use broker::{Broker, BrokerSettings};
+pub(crate) use mqtt::unshared;
 pub use mqtt::{MemoryRoutes, MqttSettings};
-pub(crate) use mqtt::{given, unshared};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -75,7 +75,7 @@ impl Default for Config {
             produce: ProduceSettings::default(),
             window: WindowSettings::default(),
             limits: Limits::default(),
-            families: vec!["all".to_owned()],
+            families: vec![ALL_FAMILIES.to_owned()],
             routes: Vec::new(),
         }
     }

@@ -17,7 +17,6 @@ mod watchdog;
 mod wire;
 
 pub use loss::{Cause, Loss};
-pub use options::tls_configuration;
 pub use outbox::{Outbox, Unsent};
 pub use session::{Event, Session};
 pub use subscriptions::Subscriptions;

@@ -46,15 +46,6 @@ pub struct Delivery {
     pub error: Option<RDKafkaErrorCode>,
 }
 
-/// A delivery error that librdkafka does not retry by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryError {
-    /// Kafka will never take this record: its message is a dead letter.
-    Record,
-    /// Kafka takes no record until somebody changes something, or this producer is broken.
-    Configuration,
-}
-
 /// From the polling thread to the acknowledger.
 #[derive(Debug, Default)]
 pub struct Deliveries {
@@ -238,24 +229,6 @@ impl Deliveries {
     }
 }
 
-// === impl DeliveryError ===
-
-impl DeliveryError {
-    /// The kind of an error that librdkafka reports; what it retries by itself never comes here.
-    ///
-    /// "Too large" is the topic's setting: Kafka says it of whole batches, and a reading has some hundred bytes.
-    /// Taken for the record's fault, a lowered `max.message.bytes` would fill the dead letters with good messages.
-    #[must_use]
-    pub const fn classify(error: RDKafkaErrorCode) -> Self {
-        match error {
-            RDKafkaErrorCode::InvalidTimestamp
-            | RDKafkaErrorCode::InvalidRecord
-            | RDKafkaErrorCode::InvalidDifferentRecord => Self::Record,
-            _ => Self::Configuration,
-        }
-    }
-}
-
 // === impl DeliveryContext ===
 
 impl ClientContext for DeliveryContext {
@@ -332,26 +305,5 @@ mod tests {
         taken.clear();
         deliveries.take(&mut taken);
         assert!(taken.is_empty());
-    }
-
-    #[test]
-    fn only_what_is_in_the_record_makes_a_dead_letter() {
-        use RDKafkaErrorCode as Code;
-        for code in [Code::InvalidRecord, Code::InvalidDifferentRecord, Code::InvalidTimestamp] {
-            assert_eq!(DeliveryError::classify(code), DeliveryError::Record, "{code:?}");
-        }
-        for code in [
-            Code::TopicAuthorizationFailed,
-            Code::ClusterAuthorizationFailed,
-            Code::UnknownTopic,
-            Code::UnknownTopicOrPartition,
-            Code::Fatal,
-            Code::QueueFull,
-            Code::MessageSizeTooLarge,
-            Code::MessageTimedOut,
-            Code::PurgeInflight,
-        ] {
-            assert_eq!(DeliveryError::classify(code), DeliveryError::Configuration, "{code:?}");
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! What ingest would make of a message, without any server: `wattlinectl decode`.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
@@ -8,12 +10,12 @@ use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
-use wattline_mqtt_ingest::Config;
-use wattline_mqtt_ingest::config::MqttSettings;
 use wattline_reading::Timestamp;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_routes::answer::{Answer, answer};
-use wattline_routes::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
+use wattline_routes::{Decoded, Input, Judge, Memory};
+
+use settings::Settings;
 
 /// Decodes messages as ingest does with a configuration; remembers what it has decoded, as ingest does.
 #[derive(Debug)]
@@ -67,22 +69,17 @@ impl Decoder {
     /// # Errors
     /// What is wrong with the file.
     pub fn new(routes: Option<&Path>) -> anyhow::Result<Self> {
-        let config: Config = match routes {
+        let settings: Settings = match routes {
             Some(file) => wattline_service::config::load_from(Some(file), [].into())?,
-            None => Config::default(),
+            None => Settings::default(),
         };
-        let judging = |routes: &[RouteSettings], families: &[String], mqtt: &MqttSettings| {
-            let (limits, payload_bytes_max) = (config.limits.clone(), mqtt.payload_bytes_max);
-            let judge = Judge { routes: Routes::new(routes, families)?, limits, payload_bytes_max };
-            anyhow::Ok(OfBroker { judge, memory: Memory::default() })
-        };
+        let of = |judge| OfBroker { judge, memory: Memory::default() };
         let mut brokers = BTreeMap::new();
-        if !config.broker.is_empty() {
-            for broker in config.brokers()? {
-                brokers.insert(broker.name, judging(&broker.routes, &broker.families, &broker.mqtt)?);
-            }
+        for broker in &settings.broker {
+            let judge = settings.judge(Some(broker)).with_context(|| format!("broker {:?}", broker.name))?;
+            brokers.insert(broker.name.clone(), of(judge));
         }
-        Ok(Self { common: judging(&config.routes, &config.families, &config.mqtt)?, brokers })
+        Ok(Self { common: of(settings.judge(None)?), brokers })
     }
 
     /// What ingest would make of a message, to be printed.

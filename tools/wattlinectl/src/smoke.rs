@@ -11,9 +11,8 @@ use rumqttc::{
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
-use wattline_mqtt_ingest::config::MqttSettings;
-use wattline_mqtt_ingest::connection::tls_configuration;
 use wattline_reading::Timestamp;
+use wattline_service::mqtt::{BrokerAddress, tls_configuration};
 use wattline_service::secret;
 
 const METER: &str = "wattline-smoke-test";
@@ -94,12 +93,7 @@ async fn publish_until(arguments: &Arguments, payload: &str, deadline: Instant) 
 }
 
 async fn publish(arguments: &Arguments, payload: &str) -> anyhow::Result<()> {
-    let settings = MqttSettings {
-        url: arguments.mqtt_url.clone(),
-        ca_file: arguments.mqtt_ca_file.clone().unwrap_or_default(),
-        ..MqttSettings::default()
-    };
-    let (host, port, tls) = settings.address()?;
+    let BrokerAddress { host, port, tls } = BrokerAddress::parse(&arguments.mqtt_url)?;
     // A client id of its own: two runs at once must not throw each other out.
     let client_id = format!("{METER}-{}", std::process::id());
     let mut options = MqttOptions::new(client_id, Broker::tcp(host, port));
@@ -108,7 +102,7 @@ async fn publish(arguments: &Arguments, payload: &str) -> anyhow::Result<()> {
         options.set_credentials(arguments.mqtt_username.clone(), password);
     }
     if tls {
-        let tls = TlsConfiguration::Rustls(tls_configuration(&settings)?);
+        let tls = TlsConfiguration::Rustls(tls_configuration(arguments.mqtt_ca_file.as_deref(), None)?);
         options.set_transport(Transport::tls_with_config(tls));
     }
     let (client, mut events) = AsyncClient::builder(options).capacity(16).build();

@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wattline_routes::RouteSettings;
+use wattline_service::mqtt::BrokerAddress;
 
 use super::{Config, MqttSettings};
 
@@ -63,7 +64,8 @@ impl Config {
                 "broker: the name {name:?} must be another one for each, of a-z, 0-9, - and _, 40 at most"
             );
             let mqtt = settings.over(&self.mqtt).with_context(|| format!("broker {name:?}"))?;
-            let (host, port, _) = mqtt.address().with_context(|| format!("broker {name:?}"))?;
+            let BrokerAddress { host, port, .. } =
+                mqtt.address().with_context(|| format!("broker {name:?}"))?;
             ensure!(
                 sessions.insert((host, port, mqtt.client_id.clone())),
                 "broker {name:?} has the address and the mqtt.client_id of another: they would throw each other out"
@@ -134,7 +136,7 @@ mod tests {
         let brokers = config.brokers().unwrap();
         let shown: Vec<_> = brokers.iter().map(|broker| (&*broker.name, &*broker.mqtt.url)).collect();
         assert_eq!(shown, [("street", "mqtt://a"), ("village", "mqtts://b")]);
-        assert!(brokers.iter().all(|broker| broker.mqtt.username == "ingest"));
+        assert!(brokers.iter().all(|broker| broker.mqtt.username.as_deref() == Some("ingest")));
         assert!(brokers.iter().all(|broker| broker.mqtt.client_id == "ingest-1"), "by the environment");
         assert_eq!(brokers.iter().map(|broker| broker.mqtt.keep_alive_s).collect::<Vec<_>>(), [60, 20]);
         assert_eq!(brokers[0].families, ["tasmota"]);

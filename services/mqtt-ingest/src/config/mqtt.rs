@@ -1,13 +1,13 @@
 //! One broker: how to reach it, and what to take from it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
-use url::Url;
 use wattline_reading::topics::PACKET_BYTES_MAX;
-use wattline_routes::check_filter;
-use wattline_service::config::list;
+use wattline_routes::{PAYLOAD_BYTES_MAX, check_filter};
+use wattline_service::config::{absent_if_empty, list};
+use wattline_service::mqtt::BrokerAddress;
 
 /// Section `[mqtt]`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -18,17 +18,23 @@ pub struct MqttSettings {
     /// Stable over restarts and never shared by two processes: the broker keeps the session under it.
     pub client_id: String,
     /// User; empty: none.
-    pub username: String,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub username: Option<String>,
     /// File that holds the password; empty: none.
-    pub password_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub password_file: Option<PathBuf>,
     /// Authorities that sign the broker's certificate (PEM), for `mqtts`. Empty: the system's.
-    pub ca_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub ca_file: Option<PathBuf>,
     /// Client certificate with its chain (PEM), for `mqtts`.
-    pub cert_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub cert_file: Option<PathBuf>,
     /// Its key (PEM).
-    pub key_file: PathBuf,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub key_file: Option<PathBuf>,
     /// Group of the shared subscription: `$share/<group>/<filter>`. Empty: an ordinary one, for a single replica.
-    pub group: String,
+    #[serde(deserialize_with = "absent_if_empty")]
+    pub group: Option<String>,
     /// Filters to subscribe to. Empty: those of the routes.
     #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
@@ -78,12 +84,12 @@ impl Default for MqttSettings {
         Self {
             url: "mqtt://127.0.0.1:1883".to_owned(),
             client_id: "wattline-ingest-0".to_owned(),
-            username: String::new(),
-            password_file: PathBuf::new(),
-            ca_file: PathBuf::new(),
-            cert_file: PathBuf::new(),
-            key_file: PathBuf::new(),
-            group: "wattline".to_owned(),
+            username: None,
+            password_file: None,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            group: Some("wattline".to_owned()),
             filters: Vec::new(),
             memory_routes: MemoryRoutes::default(),
             unsubscribe: Vec::new(),
@@ -95,35 +101,18 @@ impl Default for MqttSettings {
             watchdog_ms: 30_000,
             canary_topic: "wattline-canary".to_owned(),
             sparkplug_rebirth: false,
-            payload_bytes_max: 64 * 1024,
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
         }
     }
 }
 
 impl MqttSettings {
-    /// The broker's host, port, and whether by TLS.
+    /// Where the broker is.
     ///
     /// # Errors
     /// Names what is wrong with `mqtt.url`.
-    pub fn address(&self) -> anyhow::Result<(String, u16, bool)> {
-        let example = "write mqtt://host:1883 or mqtts://host:8883";
-        let url =
-            Url::parse(&self.url).with_context(|| format!("mqtt.url {:?} is no URL: {example}", self.url))?;
-        let (tls, port) = match url.scheme() {
-            "mqtt" => (false, 1883),
-            "mqtts" => (true, 8883),
-            other => bail!("mqtt.url has the scheme {other:?}: {example}"),
-        };
-        ensure!(
-            url.username().is_empty() && url.password().is_none(),
-            "mqtt.url must not hold a password: use mqtt.username and mqtt.password_file"
-        );
-        let host = url
-            .host_str()
-            .filter(|host| !host.is_empty())
-            .with_context(|| format!("mqtt.url {:?} has no host: {example}", self.url))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok((host, url.port().unwrap_or(port), tls))
+    pub fn address(&self) -> anyhow::Result<BrokerAddress> {
+        BrokerAddress::parse(&self.url)
     }
 
     /// Whether this replica subscribes to the routes of families with memory.
@@ -146,10 +135,10 @@ impl MqttSettings {
             !self.client_id.is_empty() && self.client_id.len() <= 256,
             "mqtt.client_id must have 1 to 256 bytes: the broker keeps the session under it"
         );
+        let group = self.group.as_deref().unwrap_or_default();
         ensure!(
-            !self.group.contains(['/', '+', '#', '\0']),
-            "mqtt.group is {:?}, must be a name without /, + and #, or empty",
-            self.group
+            !group.contains(['/', '+', '#', '\0']),
+            "mqtt.group is {group:?}, must be a name without /, + and #, or empty"
         );
         for filter in &self.filters {
             check_filter(filter).context("mqtt.filters")?;
@@ -193,20 +182,15 @@ impl MqttSettings {
 
     fn validate_identity(&self) -> anyhow::Result<()> {
         ensure!(
-            !self.username.is_empty() || !given(&self.password_file),
+            self.username.is_some() || self.password_file.is_none(),
             "mqtt.password_file is set without mqtt.username"
         );
         ensure!(
-            given(&self.cert_file) == given(&self.key_file),
+            self.cert_file.is_some() == self.key_file.is_some(),
             "mqtt.cert_file and mqtt.key_file need each other"
         );
         Ok(())
     }
-}
-
-/// Whether a file is configured.
-pub(crate) fn given(file: &Path) -> bool {
-    !file.as_os_str().is_empty()
 }
 
 /// A subscription's filter without `$share/<group>/`.
@@ -218,17 +202,6 @@ pub(crate) fn unshared(subscription: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_have_their_default_ports() {
-        let address = |url: &str| {
-            let settings = MqttSettings { url: url.to_owned(), ..MqttSettings::default() };
-            settings.address().unwrap()
-        };
-        assert_eq!(address("mqtt://broker"), ("broker".to_owned(), 1883, false));
-        assert_eq!(address("mqtts://broker"), ("broker".to_owned(), 8883, true));
-        assert_eq!(address("mqtt://[::1]:99"), ("::1".to_owned(), 99, false));
-    }
 
     #[test]
     fn one_replica_takes_the_routes_with_memory() {

@@ -9,7 +9,7 @@ use rustls::{AlertDescription, CertificateError};
 use strum::IntoStaticStr;
 
 use super::wire::Broken;
-use crate::config::{MqttSettings, given};
+use crate::config::MqttSettings;
 
 /// Why a connection was lost, or could not be made. Its word in snake case is what metrics and logs carry.
 #[derive(Clone, Copy, Debug, Eq, Hash, IntoStaticStr, PartialEq)]
@@ -79,7 +79,7 @@ impl Loss {
         let detail = format!(
             "the broker refuses the subscription to {filter}: {code:?}. May the user {:?} read it, and does the \
              broker have shared subscriptions?",
-            settings.username
+            settings.username.as_deref().unwrap_or_default()
         );
         Self::new(Cause::Subscription, detail)
     }
@@ -188,7 +188,9 @@ fn by_disconnect(ended: &Disconnect, settings: &MqttSettings) -> Loss {
             format!(
                 "the broker at {} ends the connection because the user {:?} may not do what it did {words}: it must be \
                  allowed to read the subscribed topics, and to read and write {}/#",
-                settings.url, settings.username, settings.canary_topic
+                settings.url,
+                settings.username.as_deref().unwrap_or_default(),
+                settings.canary_topic
             ),
         ),
         code => Loss::new(
@@ -199,20 +201,17 @@ fn by_disconnect(ended: &Disconnect, settings: &MqttSettings) -> Loss {
 }
 
 fn refused(code: ConnectReturnCode, settings: &MqttSettings) -> Loss {
-    let MqttSettings { url, username, client_id, .. } = settings;
+    let MqttSettings { url, client_id, .. } = settings;
+    let username = settings.username.as_deref();
     let detail = match code {
         ConnectReturnCode::BadUserNamePassword => format!(
-            "the broker at {url} refuses the password of {username:?} ({code:?}): check mqtt.username and \
-             mqtt.password_file"
+            "the broker at {url} refuses the password of {:?} ({code:?}): check mqtt.username and mqtt.password_file",
+            username.unwrap_or_default()
         ),
         ConnectReturnCode::NotAuthorized => format!(
             "the broker at {url} does not let {} in ({code:?}): check mqtt.username and mqtt.password_file, and what \
              the broker allows this client",
-            if username.is_empty() {
-                "a client without mqtt.username".to_owned()
-            } else {
-                format!("{username:?}")
-            }
+            username.map_or_else(|| "a client without mqtt.username".to_owned(), |name| format!("{name:?}"))
         ),
         ConnectReturnCode::ClientIdentifierNotValid | ConnectReturnCode::BadClientId => {
             format!(
@@ -229,7 +228,7 @@ fn refused(code: ConnectReturnCode, settings: &MqttSettings) -> Loss {
 
 fn by_tls(error: &rustls::Error, settings: &MqttSettings) -> Loss {
     let words = error.to_string();
-    let own = given(&settings.cert_file);
+    let own = settings.cert_file.is_some();
     let cure = match error {
         rustls::Error::InvalidCertificate(invalid) => by_certificate(invalid, settings),
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
@@ -253,7 +252,7 @@ fn by_tls(error: &rustls::Error, settings: &MqttSettings) -> Loss {
 fn by_certificate(invalid: &CertificateError, settings: &MqttSettings) -> &'static str {
     match invalid {
         // The second: another authority with the same name.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature if given(&settings.ca_file) => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature if settings.ca_file.is_some() => {
             "the broker's certificate is not signed by an authority of mqtt.ca_file: is it the right file?"
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {

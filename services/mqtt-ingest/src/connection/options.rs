@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
 use rumqttc::{Connect, ConnectAuth, ConnectProperties};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use wattline_reading::topics::PACKET_BYTES_MAX;
-use wattline_service::{secret, tls};
+use wattline_service::mqtt::{BrokerAddress, tls_configuration};
+use wattline_service::secret;
 
-use crate::config::{MqttSettings, given};
+use crate::config::MqttSettings;
 
 /// See the module. It holds the password: never shown.
 pub(super) struct Options {
@@ -35,7 +33,7 @@ impl Options {
     /// # Errors
     /// Where a file can't be read, or the settings contradict each other.
     pub(super) fn new(settings: &MqttSettings) -> anyhow::Result<Self> {
-        let (host, port, _) = settings.address()?;
+        let BrokerAddress { host, port, .. } = settings.address()?;
         let packet_bytes_max = u32::try_from(PACKET_BYTES_MAX).unwrap_or(u32::MAX);
         let properties = ConnectProperties {
             session_expiry_interval: Some(settings.session_expiry_s),
@@ -82,52 +80,19 @@ impl Options {
     /// # Errors
     /// Where a file can't be read; then the identity stays as it was.
     pub(super) fn identify(&mut self, settings: &MqttSettings) -> anyhow::Result<()> {
-        let username = settings.username.clone();
-        let auth = if username.is_empty() {
-            ConnectAuth::None
-        } else if given(&settings.password_file) {
-            let password = secret::read(&settings.password_file, "mqtt.password_file")?.into();
-            ConnectAuth::UsernamePassword { username, password }
-        } else {
-            ConnectAuth::Username { username }
+        let MqttSettings { username, password_file, ca_file, cert_file, key_file, .. } = settings;
+        let auth = match (username.clone(), password_file) {
+            (None, _) => ConnectAuth::None,
+            (Some(username), None) => ConnectAuth::Username { username },
+            (Some(username), Some(file)) => {
+                let password = secret::read(file, "mqtt.password_file")?.into();
+                ConnectAuth::UsernamePassword { username, password }
+            }
         };
-        let by_tls = settings.address()?.2;
-        self.tls = if by_tls { Some(tls_configuration(settings)?) } else { None };
+        let client = cert_file.as_deref().zip(key_file.as_deref());
+        let by_tls = settings.address()?.tls;
+        self.tls = if by_tls { Some(tls_configuration(ca_file.as_deref(), client)?) } else { None };
         self.auth = auth;
         Ok(())
     }
-}
-
-/// How `settings` secure a connection by TLS.
-///
-/// # Errors
-/// Where a file can't be read, or holds something else.
-pub fn tls_configuration(settings: &MqttSettings) -> anyhow::Result<Arc<ClientConfig>> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .context("cannot set up TLS")?
-        .with_root_certificates(authorities(settings)?);
-    let config = if given(&settings.cert_file) {
-        let (cert_file, key_file) = (&settings.cert_file, &settings.key_file);
-        let name = || format!("mqtt.cert_file {}", cert_file.display());
-        let chain: Vec<_> = CertificateDer::pem_file_iter(cert_file)
-            .and_then(Iterator::collect)
-            .with_context(|| format!("cannot read {}", name()))?;
-        ensure!(!chain.is_empty(), "{} holds no certificate", name());
-        let key = PrivateKeyDer::from_pem_file(key_file)
-            .with_context(|| format!("cannot read mqtt.key_file {}", key_file.display()))?;
-        builder
-            .with_client_auth_cert(chain, key)
-            .with_context(|| format!("{} and mqtt.key_file {} don't fit", name(), key_file.display()))?
-    } else {
-        builder.with_no_client_auth()
-    };
-    Ok(Arc::new(config))
-}
-
-fn authorities(settings: &MqttSettings) -> anyhow::Result<RootCertStore> {
-    let file = given(&settings.ca_file).then_some(settings.ca_file.as_path());
-    let roots = tls::authorities(file, "mqtt.ca_file")?;
-    ensure!(!roots.is_empty(), "the system has no authorities: install ca-certificates, or set mqtt.ca_file");
-    Ok(roots)
 }

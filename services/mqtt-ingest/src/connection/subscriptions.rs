@@ -60,7 +60,7 @@ impl Subscriptions {
     pub fn new(settings: &MqttSettings, routes: &Routes) -> Self {
         let grouped = if settings.filters.is_empty() { routes.filters() } else { settings.filters.clone() };
         let mut wanted: Vec<String> =
-            grouped.iter().map(|filter| subscription(&settings.group, filter)).collect();
+            grouped.iter().map(|filter| subscription(settings.group.as_deref(), filter)).collect();
         if settings.takes_memory_routes() {
             wanted.extend(routes.plain_filters());
         }
@@ -71,8 +71,7 @@ impl Subscriptions {
     /// of another group, alone in it, gets copies.
     #[must_use]
     pub fn trial(settings: &MqttSettings, routes: &Routes) -> Self {
-        let group =
-            if settings.group.is_empty() { String::new() } else { format!("{}-check", settings.group) };
+        let group = settings.group.as_ref().map(|group| format!("{group}-check"));
         let settings = MqttSettings { group, unsubscribe: Vec::new(), ..settings.clone() };
         Self { trial: true, ..Self::new(&settings, routes) }
     }
@@ -261,9 +260,9 @@ impl Subscriptions {
     }
 }
 
-fn subscription(group: &str, filter: &str) -> String {
+fn subscription(group: Option<&str>, filter: &str) -> String {
     match group {
-        "" => filter.to_owned(),
-        group => format!("$share/{group}/{filter}"),
+        None => filter.to_owned(),
+        Some(group) => format!("$share/{group}/{filter}"),
     }
 }

@@ -6,7 +6,7 @@ use crate::fixture::{Ingest, quiet};
 async fn a_wrong_password_is_named() {
     let world = quiet("password").await;
     let mut config = world.config();
-    config.mqtt.password_file = world.stack.mqtt_password_file("meters");
+    config.mqtt.password_file = Some(world.stack.mqtt_password_file("meters"));
     let ingest = Ingest::begin(config);
     ingest.until("the setting is named", || ingest.missing().contains("mqtt.password_file")).await;
     assert!(ingest.missing().contains("\"ingest\""), "{}", ingest.missing());

@@ -14,9 +14,9 @@ async fn check(config: &Config, more: &[(&str, &str)], how: &str) -> Output {
         ("KAFKA__BROKERS", config.kafka.brokers.as_str()),
         ("MQTT__URL", config.mqtt.url.as_str()),
         ("MQTT__CLIENT_ID", config.mqtt.client_id.as_str()),
-        ("MQTT__USERNAME", config.mqtt.username.as_str()),
-        ("MQTT__PASSWORD_FILE", &config.mqtt.password_file.display().to_string()),
-        ("MQTT__GROUP", config.mqtt.group.as_str()),
+        ("MQTT__USERNAME", config.mqtt.username.as_deref().unwrap()),
+        ("MQTT__PASSWORD_FILE", &config.mqtt.password_file.as_ref().unwrap().display().to_string()),
+        ("MQTT__GROUP", config.mqtt.group.as_deref().unwrap()),
     ]
     .iter()
     .chain(more)

@@ -79,9 +79,9 @@ impl World {
         config.kafka.brokers = self.stack.kafka_brokers();
         config.mqtt.url = self.stack.mqtt_url();
         config.mqtt.client_id = format!("ingest-{}", self.name);
-        config.mqtt.username = "ingest".to_owned();
-        config.mqtt.password_file = self.stack.mqtt_password_file("ingest");
-        config.mqtt.group = self.name.to_owned();
+        config.mqtt.username = Some("ingest".to_owned());
+        config.mqtt.password_file = Some(self.stack.mqtt_password_file("ingest"));
+        config.mqtt.group = Some(self.name.to_owned());
         config.mqtt.session_expiry_s = 3600;
         config.families = Vec::new();
         let filter = format!("wattline/{}/+/reading", self.name);

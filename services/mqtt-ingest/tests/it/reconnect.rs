@@ -32,7 +32,7 @@ async fn without_a_group_a_restart_of_the_broker_has_no_gap() {
     const COUNT: u64 = 500;
     let world = faulty("no-group").await;
     let mut config = world.config();
-    config.mqtt.group = String::new();
+    config.mqtt.group = None;
     world.start(config.clone()).await.stop().await.unwrap();
     world.stack.mosquitto().restart().await.unwrap();
     let mut publisher = world.publisher().await;

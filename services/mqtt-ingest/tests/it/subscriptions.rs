@@ -35,7 +35,7 @@ async fn a_filter_that_the_configuration_no_longer_has_is_unsubscribed() {
     ingest.stop().await.unwrap();
 
     // Another group: the filters are the same, the subscriptions are not.
-    changed.mqtt.group = "ended-anew".to_owned();
+    changed.mqtt.group = Some("ended-anew".to_owned());
     let ingest = run(&world, changed.clone()).await;
     publisher.publish([(world.topic("kept"), payload(5)), (world.topic("new"), payload(6))]).await;
     ingest.until_settled(2).await;

@@ -1,7 +1,5 @@
 //! TLS with the broker's own authority and client certificates; and what is said when it can't be.
 
-use std::path::PathBuf;
-
 use wattline_localstack::{Authority, CertificateUse, Stack};
 use wattline_mqtt_ingest::Config;
 use wattline_service::ServiceConfig;
@@ -12,8 +10,8 @@ use crate::fixture::{another_broker, payload, quiet};
 fn secure(config: Config, broker: &Stack) -> Config {
     let mut config = config;
     config.mqtt.url = broker.mqtts_url();
-    config.mqtt.password_file = broker.mqtt_password_file("ingest");
-    config.mqtt.ca_file = broker.mqtt_authority().unwrap().ca_file();
+    config.mqtt.password_file = Some(broker.mqtt_password_file("ingest"));
+    config.mqtt.ca_file = Some(broker.mqtt_authority().unwrap().ca_file());
     config
 }
 
@@ -24,7 +22,7 @@ fn certified(config: Config, broker: &Stack) -> Config {
     config.mqtt.url = broker.mqtts_url_for_certificates();
     (config.mqtt.username, config.mqtt.password_file) = Default::default();
     (config.mqtt.cert_file, config.mqtt.key_file) =
-        (authority.cert_file("ingest"), authority.key_file("ingest"));
+        (Some(authority.cert_file("ingest")), Some(authority.key_file("ingest")));
     config
 }
 
@@ -55,10 +53,10 @@ async fn what_is_wrong_with_the_way_in_is_said_in_clear_words() {
     let other_password = broker.mqtt_password_file("meters");
     let plain = broker.mqtt_url().replace("mqtt://", "mqtts://");
     let cases: [(Change<'_>, &str); 8] = [
-        (&|config| config.mqtt.ca_file = foreign.ca_file(), "authority of mqtt.ca_file"),
-        (&|config| config.mqtt.ca_file = PathBuf::new(), "mqtt.ca_file"),
+        (&|config| config.mqtt.ca_file = Some(foreign.ca_file()), "authority of mqtt.ca_file"),
+        (&|config| config.mqtt.ca_file = None, "mqtt.ca_file"),
         (&|config| config.mqtt.url = config.mqtt.url.replace("127.0.0.1", "localhost"), "for other names"),
-        (&|config| config.mqtt.password_file.clone_from(&other_password), "mqtt.password_file"),
+        (&|config| config.mqtt.password_file = Some(other_password.clone()), "mqtt.password_file"),
         (&|config| config.mqtt.url.clone_from(&plain), "one for mqtt://"),
         (&|config| config.mqtt.url = config.mqtt.url.replace("mqtts://", "mqtt://"), "one for mqtts://"),
         (&|config| config.mqtt.url = "mqtts://broker.invalid".to_owned(), "has no address"),
@@ -86,7 +84,8 @@ async fn what_is_wrong_with_a_client_certificate_is_said_in_clear_words() {
     let foreign = Authority::open(folder.path()).unwrap();
     foreign.sign("ingest", CertificateUse::Client, &["ingest"]).unwrap();
     let mut config = certified(world.config(), &broker);
-    (config.mqtt.cert_file, config.mqtt.key_file) = (foreign.cert_file("ingest"), foreign.key_file("ingest"));
+    (config.mqtt.cert_file, config.mqtt.key_file) =
+        (Some(foreign.cert_file("ingest")), Some(foreign.key_file("ingest")));
     let found = said(&config).await;
     assert!(found.contains("refuses the client certificate"), "{found}");
     (config.mqtt.cert_file, config.mqtt.key_file) = Default::default();

@@ -41,8 +41,8 @@ async fn a_silent_connection_is_given_up_before_the_keep_alive_sees_it() {
 async fn canaries_that_the_broker_forbids_disturb_nothing() {
     let world = quiet("forbidden").await;
     let mut config = world.config();
-    config.mqtt.username = "observer".to_owned();
-    config.mqtt.password_file = world.stack.mqtt_password_file("observer");
+    config.mqtt.username = Some("observer".to_owned());
+    config.mqtt.password_file = Some(world.stack.mqtt_password_file("observer"));
     config.mqtt.watchdog_ms = 1000;
     let ingest = world.start(config).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -73,7 +73,7 @@ async fn canaries_that_a_wide_filter_brings_are_no_messages() {
     let replica = |ordinal| {
         let mut config = world.config();
         config.mqtt.url = broker.mqtt_url();
-        config.mqtt.password_file = broker.mqtt_password_file("ingest");
+        config.mqtt.password_file = Some(broker.mqtt_password_file("ingest"));
         config.mqtt.client_id = format!("wide-{ordinal}");
         config.mqtt.filters = vec!["#".to_owned()];
         config.mqtt.watchdog_ms = 1000;
@@ -100,8 +100,8 @@ async fn a_frozen_broker_is_noticed_although_it_forbids_canaries() {
     let broker = another_broker().await;
     let mut config = world.config();
     config.mqtt.url = broker.mqtt_url();
-    config.mqtt.username = "observer".to_owned();
-    config.mqtt.password_file = broker.mqtt_password_file("observer");
+    config.mqtt.username = Some("observer".to_owned());
+    config.mqtt.password_file = Some(broker.mqtt_password_file("observer"));
     config.mqtt.keep_alive_s = 5;
     config.mqtt.connect_timeout_ms = 1000;
     config.mqtt.watchdog_ms = 1000;

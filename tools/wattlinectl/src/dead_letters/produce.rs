@@ -13,10 +13,9 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use wattline_mqtt_ingest::produce::DeliveryError;
 use wattline_reading::topics::{PARTITIONER, READINGS, RECORD_BYTES_MAX};
 use wattline_service::KafkaSettings;
-use wattline_service::kafka::topic_identity;
+use wattline_service::kafka::{DeliveryError, topic_identity};
 
 /// Kafka confirms a record within this time, or the replay ends.
 const CONFIRM_TIMEOUT_MS: u64 = 60_000;
