@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
 use wattline_reading::Reason;
 use wattline_reading::limits::{Refusal, refuse};
 
@@ -296,7 +297,7 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         let end = loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+            match memchr2(b'"', b'\\', rest) {
                 Some(length) if rest[length] == b'"' => break self.at + length,
                 Some(length) => {
                     escaped = true;
@@ -323,7 +324,9 @@ impl<'a> Reader<'a> {
         let text = self.text;
         let bytes = text.as_bytes();
         let rest = &text[self.at..];
-        if let Some(word) = ["-Infinity", "-inf"].into_iter().find(|word| rest.starts_with(word)) {
+        let negative = rest.starts_with('-');
+        if negative && let Some(word) = ["-Infinity", "-inf"].into_iter().find(|word| rest.starts_with(word))
+        {
             self.at += word.len();
             return Ok(&rest[..word.len()]);
         }
@@ -331,7 +334,7 @@ impl<'a> Reader<'a> {
             |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let byte = |at: usize| bytes.get(at).copied();
         let start = self.at;
-        let whole = start + usize::from(byte(start) == Some(b'-'));
+        let whole = start + usize::from(negative);
         let mut end = digits(whole);
         let mut right = end > whole;
         if byte(end) == Some(b'.') {

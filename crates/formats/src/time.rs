@@ -187,7 +187,7 @@ pub fn parse_epoch(text: &str) -> Option<Timestamp> {
 /// `-12.5e3` as (-125, 2): all its digits, and the power of ten.
 fn parse_decimal(text: &str) -> Option<(i128, i32)> {
     const DIGITS_MAX: usize = 36;
-    let (mantissa, exponent) = match text.find(['e', 'E']) {
+    let (mantissa, exponent) = match text.bytes().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok()?),
         None => (text, 0),
     };
@@ -199,7 +199,12 @@ fn parse_decimal(text: &str) -> Option<(i128, i32)> {
     }
     // Digits of the fraction beyond these are below 10^-36 of the number: they can't change the µs.
     let fraction = &fraction[..fraction.len().min(DIGITS_MAX - unsigned.len())];
-    let value = |part: &str| part.bytes().fold(0_i128, |value, digit| value * 10 + i128::from(digit - b'0'));
+    let value = |part: &str| {
+        // Nearly always so few that they have room in 64 bits, where arithmetic costs a fraction.
+        let (first, rest) = part.as_bytes().split_at(part.len().min(19));
+        let first = first.iter().fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'));
+        rest.iter().fold(i128::from(first), |value, digit| value * 10 + i128::from(digit - b'0'))
+    };
     let power = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
     let size = value(unsigned) * power + value(fraction);
     let digits = if unsigned.len() < whole.len() { -size } else { size };

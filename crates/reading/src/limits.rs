@@ -285,6 +285,10 @@ pub const fn refuse(reason: Reason, detail: String) -> Refusal {
 }
 
 fn check_meter_id(id: &str) -> Result<(), Refusal> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'+');
+    if (1..=METER_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_plain) {
+        return Ok(());
+    }
     let detail = if id.is_empty() {
         "the meter id is empty".to_owned()
     } else if id.len() > METER_ID_BYTES_MAX {

@@ -17,6 +17,35 @@ pub fn parse_wh(text: &str) -> Option<i64> {
 /// Decimal text times 10^`exponent`, rounded half up to an integer.
 #[must_use]
 pub fn parse_scaled(text: &str, exponent: i32) -> Option<i64> {
+    plain(text.as_bytes(), exponent).or_else(|| any(text, exponent))
+}
+
+/// The same of what nearly all meters write, in one pass: few digits, no sign, no exponent, and nothing to round.
+/// `None` where it is anything else.
+fn plain(text: &[u8], exponent: i32) -> Option<i64> {
+    /// Digits for which there is room in 64 bits with all the zeros behind them.
+    const BYTES_MAX: usize = 12;
+    const POWERS: [i64; 7] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
+    if text.len() > BYTES_MAX {
+        return None;
+    }
+    let mut value = 0;
+    let mut point = None;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let digits = text.len() - usize::from(point.is_some());
+    let fraction = point.map_or(0, |at| digits - at);
+    let zeros = usize::try_from(exponent).ok()?.checked_sub(fraction)?;
+    let scaled = value * POWERS.get(zeros)?;
+    (digits > 0 && scaled <= REGISTER_MWH_MAX).then_some(scaled)
+}
+
+fn any(text: &str, exponent: i32) -> Option<i64> {
     let (negative, text) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -118,6 +147,13 @@ mod tests {
         #[test]
         fn text_of_any_shape_never_panics(text in "[-+]?[0-9]{0,30}(\\.[0-9]{0,30})?([eE][-+]?[0-9]{1,12})?") {
             let _ = parse_wh(&text);
+        }
+
+        #[test]
+        fn the_short_way_and_the_long_way_agree(
+            text in "[-+]?[0-9]{0,14}(\\.[0-9]{0,14})?[eE,x]?", exponent in -3..9,
+        ) {
+            prop_assert_eq!(parse_scaled(&text, exponent), super::any(&text, exponent));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! Filters by topic level, so that a look-up doesn't grow with the number of routes.
 
-use std::collections::HashMap;
+use fnv::FnvHashMap;
 
 /// Filters with the route that each belongs to.
 #[derive(Clone, Debug)]
@@ -10,7 +10,8 @@ pub(super) struct Trie {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    levels: HashMap<Box<str>, usize>,
+    /// Its keys are the configuration's, so no message can make them collide.
+    levels: FnvHashMap<Box<str>, usize>,
     /// Where `+` leads.
     plus: Option<usize>,
     /// The route of a filter that ends here with `#`.

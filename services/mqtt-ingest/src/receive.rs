@@ -1,5 +1,6 @@
 //! One message after the other, from the broker's connection to Kafka's producer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -88,9 +89,7 @@ impl Receiver {
     }
 
     fn decode(&mut self, received: Received, arrival: Arrival, producer: &Producer) -> Taken {
-        // A count of two: what is kept in the window is the memory of the read itself.
-        let topic = received.topic.clone();
-        let topic = String::from_utf8_lossy(&topic);
+        let topic = text(&received.topic);
         let input = Input {
             topic: &topic,
             payload: &received.payload,
@@ -106,6 +105,7 @@ impl Receiver {
             Decoded::Readings(readings) => self.forward(received, arrival, &readings, producer),
             Decoded::Reject(refusal) => {
                 if refusal.reason == Reason::AliasUnknown {
+                    let topic = text(&received.topic);
                     self.ask_for_birth(&topic, received.received_at);
                 }
                 self.dead_letter(received, arrival, &refusal, producer)
@@ -174,6 +174,11 @@ impl Receiver {
             Err(error) => warn!("cannot ask for a BIRTH on {command}: {error}"),
         }
     }
+}
+
+/// A topic as text. (The codec refuses what is not UTF-8; a check costs less than a search for what to replace.)
+fn text(topic: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(topic).map_or_else(|_| String::from_utf8_lossy(topic), Cow::Borrowed)
 }
 
 /// A message for which the window has no room: QoS 0 is lost and that is all, QoS 1 is the broker's, which must be
