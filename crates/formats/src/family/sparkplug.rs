@@ -72,7 +72,7 @@ fn take(
         })?,
         _ => return Ok(()),
     };
-    let Some(value) = &metric.value else { return Ok(()) };
+    let Some(value) = metric.value() else { return Ok(()) };
     let (folder, field) = name.rsplit_once('/').unwrap_or(("", name));
     let folder =
         if matches!(folder, "Properties" | "Node Control" | "Node Info") { return Ok(()) } else { folder };
@@ -95,7 +95,7 @@ fn take(
     let Drafts { drafts, omitted, .. } = drafts;
     match drafts.get_mut(index) {
         Some(draft) => {
-            let value = Json::Text(value.as_str().into());
+            let value = Json::Text(value.into());
             super::names::take(field, &value, message.options.energy_unit, draft, omitted)
         }
         None => Ok(()),

@@ -1,86 +1,80 @@
-//! The part of `sparkplug_b.proto` that a reading needs, read by hand: prost would build every metric of a payload
-//! whole, properties, templates and data sets included.
+//! The part of `sparkplug_b.proto` that a reading needs: what else a metric has (properties, templates, data sets) is
+//! passed over.
+
+use prost::{Message, Oneof};
 
 /// A payload.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Payload {
     /// In ms since 1970.
+    #[prost(uint64, optional, tag = "1")]
     pub(super) timestamp: Option<u64>,
+    #[prost(message, repeated, tag = "2")]
     pub(super) metrics: Vec<Metric>,
 }
 
-/// A metric that has a number or a text for value, or is null.
-#[derive(Debug, Default, PartialEq)]
+/// A metric.
+#[derive(Clone, PartialEq, Message)]
 pub(super) struct Metric {
+    #[prost(string, optional, tag = "1")]
     pub(super) name: Option<String>,
+    #[prost(uint64, optional, tag = "2")]
     pub(super) alias: Option<u64>,
     /// In ms since 1970.
+    #[prost(uint64, optional, tag = "3")]
     pub(super) timestamp: Option<u64>,
-    /// As decimal text.
-    pub(super) value: Option<String>,
+    #[prost(uint32, optional, tag = "4")]
+    datatype: Option<u32>,
+    #[prost(bool, optional, tag = "7")]
+    is_null: Option<bool>,
+    #[prost(oneof = "Value", tags = "10, 11, 12, 13, 15")]
+    value: Option<Value>,
 }
 
-/// A field of a protobuf message.
-enum Field<'a> {
-    Varint(u64),
-    Fixed64([u8; 8]),
-    Fixed32([u8; 4]),
-    Bytes(&'a [u8]),
+/// Those of its values that can be a measure.
+#[derive(Clone, PartialEq, Oneof)]
+enum Value {
+    #[prost(uint32, tag = "10")]
+    Int(u32),
+    #[prost(uint64, tag = "11")]
+    Long(u64),
+    #[prost(float, tag = "12")]
+    Float(f32),
+    #[prost(double, tag = "13")]
+    Double(f64),
+    #[prost(string, tag = "15")]
+    Text(String),
 }
 
 /// The signed types among Sparkplug's data types, whose values are two's complement in an unsigned field.
-const INT8: u64 = 1;
-const INT16: u64 = 2;
-const INT32: u64 = 3;
-const INT64: u64 = 4;
+const INT8: u32 = 1;
+const INT16: u32 = 2;
+const INT32: u32 = 3;
+const INT64: u32 = 4;
 
 // === impl Payload ===
 
 impl Payload {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let mut payload = Self::default();
-        let mut rest = bytes;
-        while let Some((number, field)) = next(&mut rest)? {
-            match (number, field) {
-                (1, Field::Varint(millis)) => payload.timestamp = Some(millis),
-                (2, Field::Bytes(metric)) => payload.metrics.push(Metric::parse(metric)?),
-                _ => {}
-            }
-        }
-        Ok(payload)
+        Self::decode(bytes).map_err(|error| format!("Sparkplug: {error}"))
     }
 }
 
 // === impl Metric ===
 
 impl Metric {
-    fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let mut metric = Self::default();
-        let mut datatype = 0;
-        let mut null = false;
-        let mut integer = None;
-        let mut rest = bytes;
-        while let Some((number, field)) = next(&mut rest)? {
-            match (number, field) {
-                (1, Field::Bytes(name)) => metric.name = Some(text(name)?),
-                (2, Field::Varint(alias)) => metric.alias = Some(alias),
-                (3, Field::Varint(millis)) => metric.timestamp = Some(millis),
-                (4, Field::Varint(value)) => datatype = value,
-                (7, Field::Varint(value)) => null = value != 0,
-                (10 | 11, Field::Varint(value)) => integer = Some(value),
-                (12, Field::Fixed32(bits)) => metric.value = Some(f32::from_le_bytes(bits).to_string()),
-                (13, Field::Fixed64(bits)) => metric.value = Some(f64::from_le_bytes(bits).to_string()),
-                (15, Field::Bytes(value)) => metric.value = Some(text(value)?),
-                _ => {}
-            }
+    /// A number or a text, as decimal text; none where it is null.
+    pub(super) fn value(&self) -> Option<String> {
+        if self.is_null == Some(true) {
+            return None;
         }
-        if let Some(integer) = integer {
-            metric.value = Some(decimal(integer, datatype));
-        }
-        if null {
-            metric.value = None;
-        }
-        Ok(metric)
+        Some(match self.value.as_ref()? {
+            Value::Int(value) => decimal(u64::from(*value), self.datatype),
+            Value::Long(value) => decimal(*value, self.datatype),
+            Value::Float(value) => value.to_string(),
+            Value::Double(value) => value.to_string(),
+            Value::Text(text) => text.clone(),
+        })
     }
 }
 
@@ -89,60 +83,12 @@ impl Metric {
     clippy::cast_possible_wrap,
     reason = "two's complement of that many bits"
 )]
-fn decimal(value: u64, datatype: u64) -> String {
+fn decimal(value: u64, datatype: Option<u32>) -> String {
     match datatype {
-        INT8 => i64::from(value as i8).to_string(),
-        INT16 => i64::from(value as i16).to_string(),
-        INT32 => i64::from(value as i32).to_string(),
-        INT64 => (value as i64).to_string(),
+        Some(INT8) => i64::from(value as i8).to_string(),
+        Some(INT16) => i64::from(value as i16).to_string(),
+        Some(INT32) => i64::from(value as i32).to_string(),
+        Some(INT64) => (value as i64).to_string(),
         _ => value.to_string(),
     }
-}
-
-fn text(bytes: &[u8]) -> Result<String, String> {
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| "Sparkplug: a text is not UTF-8".to_owned())
-}
-
-/// The next field and its number; none at the end.
-fn next<'a>(rest: &mut &'a [u8]) -> Result<Option<(u64, Field<'a>)>, String> {
-    if rest.is_empty() {
-        return Ok(None);
-    }
-    let key = varint(rest)?;
-    let field = match key & 7 {
-        0 => Field::Varint(varint(rest)?),
-        1 => Field::Fixed64(fixed(rest)?),
-        2 => {
-            let length = usize::try_from(varint(rest)?).map_err(|_| cut())?;
-            let (bytes, behind) = rest.split_at_checked(length).ok_or_else(cut)?;
-            *rest = behind;
-            Field::Bytes(bytes)
-        }
-        5 => Field::Fixed32(fixed(rest)?),
-        other => return Err(format!("Sparkplug: no protobuf, there is a wire type {other}")),
-    };
-    Ok(Some((key >> 3, field)))
-}
-
-fn fixed<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], String> {
-    let (bytes, behind) = rest.split_first_chunk::<N>().ok_or_else(cut)?;
-    *rest = behind;
-    Ok(*bytes)
-}
-
-fn varint(rest: &mut &[u8]) -> Result<u64, String> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, behind) = rest.split_first().ok_or_else(cut)?;
-        *rest = behind;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(value);
-        }
-    }
-    Err("Sparkplug: a number of more than 64 bits".to_owned())
-}
-
-fn cut() -> String {
-    "Sparkplug: the payload ends in the middle".to_owned()
 }
