@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wattline_reading::Timestamp;
+use wattline_service::postgres::read_column;
 
 use crate::conditions::Conditions;
 use crate::costs;
@@ -59,9 +60,6 @@ const QUERY: &str = "query ($id: ID!, $from: DateTime!, $to: DateTime!) { meter(
      readings(from: $from, to: $to, last: 100) { nodes { ts powerW energyImportWh energyExportWh } } \
      energy(from: $from, to: $to, interval: HOUR, timeZone: \"Europe/Berlin\") { buckets { start import { energyWh } \
      export { energyWh } powerAvgW } } } }";
-/// So many meters are asked for in turn.
-const METERS: &str = "SELECT meter_id FROM meter WHERE EXISTS \
-     (SELECT FROM reading WHERE reading.meter_key = meter.meter_key) ORDER BY meter_key DESC LIMIT 200";
 const DAY: chrono::TimeDelta = chrono::TimeDelta::days(1);
 
 /// Asks for the meters that were registered last.
@@ -72,7 +70,9 @@ pub async fn run(target: &Target, options: AskOptions, now: Timestamp) -> anyhow
     let url = target.graphql.clone().context("the stack's file names no query-api")?;
     let client = target.connect().await?;
     let conditions = Conditions::read(&client, target).await?;
-    let meters: Vec<String> = client.query(METERS, &[]).await?.iter().map(|row| row.get(0)).collect();
+    let rows = client.query(include_str!("sql/meters.sql"), &[]).await?;
+    let meters = rows.iter().map(|row| read_column(row, "meter_id"));
+    let meters = meters.collect::<Result<Vec<String>, _>>().context("reading the ids of meters")?;
     ensure!(!meters.is_empty(), "no meter of this stack has readings: run a scenario first");
 
     let watcher = Watcher::start(&target.processes, &[]);

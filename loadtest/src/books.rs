@@ -15,6 +15,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde::Serialize;
 use tokio_postgres::Client;
 use wattline_reading::topics::{self, Topic};
+use wattline_service::postgres::{FromRow, read_column};
+use wattline_service::row;
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -42,25 +44,27 @@ pub struct Store {
     pub partitions: BTreeMap<i32, Outcomes>,
 }
 
-/// What became of some records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Outcomes {
-    /// `next_offset` - `first_offset`.
-    pub records: i64,
-    /// New rows.
-    pub stored: i64,
-    /// Rows completed.
-    pub merged: i64,
-    /// Nothing new.
-    pub duplicate: i64,
-    /// Contradictions, put aside.
-    pub conflict: i64,
-    /// Refused.
-    pub dead_lettered: i64,
-    /// Deleted from Kafka before the sink came to them.
-    pub lost: i64,
-    /// Where the sink is.
-    pub next_offset: i64,
+row! {
+    /// What became of some records.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+    pub struct Outcomes {
+        /// `next_offset` - `first_offset`, and those that Kafka lost and gave a second time.
+        pub records: i64,
+        /// New rows.
+        pub stored: i64,
+        /// Rows completed.
+        pub merged: i64,
+        /// Nothing new.
+        pub duplicate: i64,
+        /// Contradictions, put aside.
+        pub conflict: i64,
+        /// Refused.
+        pub dead_lettered: i64,
+        /// Deleted from Kafka before the sink came to them.
+        pub lost: i64,
+        /// Where the sink is.
+        pub next_offset: i64,
+    }
 }
 
 // === impl Door ===
@@ -147,22 +151,12 @@ impl Store {
     /// # Errors
     /// Where the table can't be read or a partition's equation doesn't hold.
     pub async fn read(client: &Client, topic: &Topic) -> anyhow::Result<Self> {
-        let sql = "SELECT partition, next_offset - first_offset + retracted, stored, merged, duplicate, conflict, dead_lettered,
-                   lost, next_offset FROM sink_outcome WHERE topic = $1";
-        let rows = client.query(sql, &[&topic.name]).await.context("reading sink_outcome")?;
+        let rows = client.query(include_str!("sql/outcomes.sql"), &[&topic.name]).await;
+        let rows = rows.context("reading sink_outcome")?;
         let mut partitions = BTreeMap::new();
         for row in rows {
-            let partition: i32 = row.get(0);
-            let outcomes = Outcomes {
-                records: row.get(1),
-                stored: row.get(2),
-                merged: row.get(3),
-                duplicate: row.get(4),
-                conflict: row.get(5),
-                dead_lettered: row.get(6),
-                lost: row.get(7),
-                next_offset: row.get(8),
-            };
+            let partition: i32 = read_column(&row, "partition")?;
+            let outcomes = Outcomes::from_row(&row)?;
             ensure!(
                 outcomes.adds_up(),
                 "the equation of partition {partition} of {} doesn't hold: {outcomes}",

@@ -5,6 +5,8 @@ use std::fmt;
 use anyhow::Context as _;
 use serde::Serialize;
 use tokio_postgres::Client;
+use wattline_service::postgres::FromRow;
+use wattline_service::row;
 
 use crate::target::Target;
 
@@ -23,8 +25,15 @@ pub struct Conditions {
     pub broker_save_s: Option<u32>,
 }
 
-const SETTINGS: &str = "SELECT current_setting('server_version'), current_setting('fsync'), \
-     current_setting('synchronous_commit'), current_setting('shared_buffers')";
+row! {
+    /// PostgreSQL's settings, by their names.
+    struct SettingsRow {
+        server_version: String,
+        fsync: String,
+        synchronous_commit: String,
+        shared_buffers: String,
+    }
+}
 
 // === impl Conditions ===
 
@@ -34,12 +43,14 @@ impl Conditions {
     /// # Errors
     /// Where the database doesn't answer.
     pub async fn read(client: &Client, target: &Target) -> anyhow::Result<Self> {
-        let row = client.query_one(SETTINGS, &[]).await.context("asking the database for its settings")?;
+        let row = client.query_one(include_str!("sql/conditions.sql"), &[]).await;
+        let row = row.and_then(|row| SettingsRow::from_row(&row));
+        let settings = row.context("asking the database for its settings")?;
         Ok(Self {
-            postgres: row.try_get(0)?,
-            fsync: row.try_get(1)?,
-            synchronous_commit: row.try_get(2)?,
-            shared_buffers: row.try_get(3)?,
+            postgres: settings.server_version,
+            fsync: settings.fsync,
+            synchronous_commit: settings.synchronous_commit,
+            shared_buffers: settings.shared_buffers,
             broker_save_s: target.broker_save_s,
         })
     }

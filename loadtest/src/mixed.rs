@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use tokio_postgres::Client;
+use wattline_service::postgres::FromRow;
+use wattline_service::row;
 
 use crate::dialect::{Dialect, Made};
 use crate::expected::Expected;
@@ -23,12 +25,15 @@ struct Values {
     energy_export_wh: Vec<f64>,
 }
 
-const VALUES: &str = "SELECT
-        coalesce(array_agg(power_w ORDER BY power_w) FILTER (WHERE power_w IS NOT NULL), '{}'),
-        coalesce(array_agg(energy_import_wh ORDER BY energy_import_wh) FILTER (WHERE energy_import_wh IS NOT NULL), '{}'),
-        coalesce(array_agg(energy_export_wh ORDER BY energy_export_wh) FILTER (WHERE energy_export_wh IS NOT NULL), '{}'),
-        count(*)
-    FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1";
+row! {
+    /// The stored values of one meter, each column in the order of size.
+    struct ValuesRow {
+        power_w: Vec<f64>,
+        energy_import_wh: Vec<f64>,
+        energy_export_wh: Vec<f64>,
+        readings: i64,
+    }
+}
 
 /// Compares the counts. A message that came twice without a time of its device is stored twice.
 pub(crate) fn check(after: &After, expected: &Expected) -> anyhow::Result<()> {
@@ -45,17 +50,18 @@ pub(crate) fn check(after: &After, expected: &Expected) -> anyhow::Result<()> {
 
 /// Compares each meter's values with those that it sent.
 pub(crate) async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verified> {
-    let statement = client.prepare(VALUES).await.context("preparing the check of values")?;
+    let statement = client.prepare(include_str!("sql/values.sql")).await;
+    let statement = statement.context("preparing the check of values")?;
     let mut verified = Verified::default();
     for meter in 0..plan.meters {
         let (id, sent) = sent(plan, meter);
-        let row =
-            client.query_one(&statement, &[&id]).await.with_context(|| format!("reading meter {id} back"))?;
-        let stored =
-            Values { power_w: row.get(0), energy_import_wh: row.get(1), energy_export_wh: row.get(2) };
+        let row = client.query_one(&statement, &[&id]).await.and_then(|row| ValuesRow::from_row(&row));
+        let ValuesRow { power_w, energy_import_wh, energy_export_wh, readings } =
+            row.with_context(|| format!("reading meter {id} back"))?;
+        let stored = Values { power_w, energy_import_wh, energy_export_wh };
         let family = Dialect::of(meter).family;
         ensure!(stored == sent, "the meter {id} ({family}) has {stored:?}, sent were {sent:?}");
-        verified.readings += u64::try_from(row.get::<_, i64>(3))?;
+        verified.readings += u64::try_from(readings)?;
     }
     Ok(verified)
 }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 use wattline_reading::Timestamp;
+use wattline_service::postgres::read_column;
 
 use crate::latency::microseconds;
 
@@ -59,13 +60,9 @@ impl Probes {
         stop: CancellationToken,
         patience: Duration,
     ) -> anyhow::Result<(Histogram<u64>, Client)> {
-        // Asked 200 times a second, this is to cost as little as it can: its bounds leave chunks out, once a question.
-        let sql = "SELECT wanted.place FROM unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS wanted (meter_id, ts, place)
-                   JOIN meter USING (meter_id) JOIN reading ON reading.meter_key = meter.meter_key AND reading.ts = wanted.ts
-                   WHERE reading.ts BETWEEN $3 AND $4";
-        let settings = "SET timescaledb.enable_runtime_exclusion = off";
-        client.batch_execute(settings).await.context("preparing the probe's session")?;
-        let statement = client.prepare(sql).await.context("preparing the probe")?;
+        let session = client.batch_execute(include_str!("sql/probe_session.sql")).await;
+        session.context("preparing the probe's session")?;
+        let statement = client.prepare(include_str!("sql/probe.sql")).await.context("preparing the probe")?;
         let mut visible_us = microseconds();
         let mut open: Vec<Probe> = Vec::new();
         let mut chosen_at = Instant::now();
@@ -92,7 +89,8 @@ impl Probes {
                     .await
                     .context("looking for a reading in the table")?;
                 let now = Instant::now();
-                let mut places: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+                let places = rows.iter().map(|row| read_column(row, "place"));
+                let mut places = places.collect::<Result<Vec<i64>, _>>().context("reading what was found")?;
                 places.sort_unstable();
                 for place in places.into_iter().rev() {
                     let index = usize::try_from(place - 1).context("an ordinality begins at 1")?;

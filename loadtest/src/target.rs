@@ -8,6 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use tokio_postgres::{Client, NoTls};
 use tracing::warn;
+use wattline_service::postgres::read_column;
 
 use crate::expected;
 use crate::plan::Plan;
@@ -139,8 +140,7 @@ pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()>
     } else {
         (0..plan.meters).map(|meter| plan.meter_id(meter)).collect()
     };
-    let sql = "INSERT INTO meter (meter_id) SELECT unnest($1::text[]) ON CONFLICT (meter_id) DO NOTHING";
-    client.execute(sql, &[&ids]).await.context("registering the meters")?;
+    client.execute(include_str!("sql/register.sql"), &[&ids]).await.context("registering the meters")?;
     Ok(())
 }
 
@@ -149,11 +149,8 @@ pub async fn register_meters(client: &Client, plan: &Plan) -> anyhow::Result<()>
 /// # Errors
 /// Where the database doesn't answer.
 pub async fn backend(client: &Client) -> anyhow::Result<i32> {
-    let row = client
-        .query_one("SELECT pg_backend_pid()", &[])
-        .await
-        .context("asking a connection for its process")?;
-    Ok(row.try_get(0)?)
+    let row = client.query_one(include_str!("sql/backend.sql"), &[]).await;
+    row.and_then(|row| read_column(&row, "pid")).context("asking a connection for its process")
 }
 
 /// A password from its file.

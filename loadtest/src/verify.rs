@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
 use wattline_reading::{Measures, Phase, Timestamp, register};
+use wattline_service::postgres::read_rows;
+use wattline_service::row;
 
 use crate::fleet::samples;
 use crate::plan::{Disturbance, Plan};
@@ -29,22 +32,54 @@ pub struct Verified {
     pub dead_letters_repeated: u64,
 }
 
-const READING: &str =
-    "SELECT reading.ts, ts_source::text, power_w, energy_import_wh, energy_export_wh, voltage_v, current_a,
-    power_factor, frequency_hz, phase_power_w, phase_voltage_v, phase_current_a, soc_pct
-    FROM reading JOIN meter USING (meter_key) WHERE meter_id = $1 ORDER BY reading.ts";
-const CONFLICT: &str = "SELECT DISTINCT ts, (kept ->> 'power_w')::float8, (refused ->> 'power_w')::float8
-    FROM reading_conflict JOIN meter USING (meter_key) WHERE meter_id = $1";
-const DEAD_LETTER: &str =
-    "SELECT mqtt_topic, payload, reason, count(*) FROM dead_letter WHERE mqtt_topic LIKE $1 GROUP BY 1, 2, 3";
+row! {
+    /// A stored reading; columns of the table `reading`.
+    #[derive(Debug)]
+    struct ReadingRow {
+        ts: DateTime<Utc>,
+        ts_source: String,
+        power_w: Option<f64>,
+        energy_import_wh: Option<f64>,
+        energy_export_wh: Option<f64>,
+        voltage_v: Option<f64>,
+        current_a: Option<f64>,
+        power_factor: Option<f64>,
+        frequency_hz: Option<f64>,
+        soc_pct: Option<f64>,
+        phase_power_w: Option<Vec<Option<f64>>>,
+        phase_voltage_v: Option<Vec<Option<f64>>>,
+        phase_current_a: Option<Vec<Option<f64>>>,
+    }
+}
+
+row! {
+    /// A contradiction that was put aside: the power of both sides.
+    struct ConflictRow {
+        ts: DateTime<Utc>,
+        kept_w: f64,
+        refused_w: f64,
+    }
+}
+
+row! {
+    /// Dead letters of one message.
+    struct DeadLetterRow {
+        mqtt_topic: String,
+        payload: Vec<u8>,
+        reason: String,
+        letters: i64,
+    }
+}
 
 /// Compares everything that the plan published with the tables.
 ///
 /// # Errors
 /// Names the first thing that is missing, too many or different.
 pub async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verified> {
-    let reading = client.prepare(READING).await.context("preparing the check of readings")?;
-    let conflict = client.prepare(CONFLICT).await.context("preparing the check of conflicts")?;
+    let reading = client.prepare(include_str!("sql/readings.sql")).await;
+    let reading = reading.context("preparing the check of readings")?;
+    let conflict = client.prepare(include_str!("sql/conflicts.sql")).await;
+    let conflict = conflict.context("preparing the check of conflicts")?;
     let mut verified = Verified::default();
     for meter in 0..plan.meters {
         let id = plan.meter_id(meter);
@@ -52,7 +87,8 @@ pub async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verifie
         let (rows, conflicts) =
             tokio::try_join!(client.query(&reading, wanted), client.query(&conflict, wanted))
                 .with_context(|| format!("reading meter {id} back"))?;
-        verify_meter(plan, meter, &rows, &conflicts, &mut verified).with_context(|| format!("meter {id}"))?;
+        let (rows, conflicts) = (read_rows(&rows)?, read_rows(&conflicts)?);
+        verify_meter(plan, meter, rows, conflicts, &mut verified).with_context(|| format!("meter {id}"))?;
     }
     verify_dead_letters(client, plan, &mut verified).await?;
     Ok(verified)
@@ -61,25 +97,25 @@ pub async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verifie
 fn verify_meter(
     plan: &Plan,
     meter: u32,
-    rows: &[Row],
-    conflicts: &[Row],
+    rows: Vec<ReadingRow>,
+    conflicts: Vec<ConflictRow>,
     verified: &mut Verified,
 ) -> anyhow::Result<()> {
     let mut put_aside: HashMap<Timestamp, (f64, f64)> = HashMap::new();
     for row in conflicts {
-        let earlier = put_aside.insert(timestamp(row, 0), (row.get(1), row.get(2)));
-        ensure!(earlier.is_none(), "two different conflicts of {}", timestamp(row, 0));
+        let ts = Timestamp::from(row.ts);
+        let earlier = put_aside.insert(ts, (row.kept_w, row.refused_w));
+        ensure!(earlier.is_none(), "two different conflicts of {ts}");
     }
-    let mut rows = rows.iter();
+    let mut rows = rows.into_iter();
     for (index, sample) in (0..).zip(samples(plan, meter)) {
         let row = rows
             .next()
             .with_context(|| format!("reading {index} of {} and all after it are missing", sample.ts))?;
-        let ts = timestamp(row, 0);
+        let ts = Timestamp::from(row.ts);
         ensure!(ts >= sample.ts, "there is a reading of {ts} that was never sent");
         ensure!(ts <= sample.ts, "reading {index} of {} is missing, next is {ts}", sample.ts);
-        let source: &str = row.get(1);
-        ensure!(source == "device", "ts_source of {ts} is {source}");
+        ensure!(row.ts_source == "device", "ts_source of {ts} is {}", row.ts_source);
         let stored = measures(row)?;
         if plan.disturbance(meter, index) == Disturbance::Conflict {
             let sides =
@@ -93,7 +129,7 @@ fn verify_meter(
         verified.readings += 1;
     }
     if let Some(row) = rows.next() {
-        bail!("there is a reading of {} that was never sent", timestamp(row, 0));
+        bail!("there is a reading of {} that was never sent", Timestamp::from(row.ts));
     }
     if let Some(ts) = put_aside.keys().next() {
         bail!("there is a conflict of {ts}, and nothing contradicted it");
@@ -124,10 +160,12 @@ fn verify_conflict(
 
 async fn verify_dead_letters(client: &Client, plan: &Plan, verified: &mut Verified) -> anyhow::Result<()> {
     let pattern = format!("wattline/{}-%", plan.prefix);
-    let rows = client.query(DEAD_LETTER, &[&pattern]).await.context("reading dead letters")?;
+    let rows = client.query(include_str!("sql/dead_letters.sql"), &[&pattern]).await;
+    let rows = rows.and_then(|rows| read_rows::<DeadLetterRow>(&rows)).context("reading dead letters")?;
+    let count = rows.len();
     let mut found: HashMap<(String, Vec<u8>), (String, i64)> =
-        rows.iter().map(|row| ((row.get(0), row.get(1)), (row.get(2), row.get(3)))).collect();
-    ensure!(found.len() == rows.len(), "one message has dead letters with two different reasons");
+        rows.into_iter().map(|row| ((row.mqtt_topic, row.payload), (row.reason, row.letters))).collect();
+    ensure!(found.len() == count, "one message has dead letters with two different reasons");
     for meter in 0..plan.meters {
         for index in 0..plan.readings {
             let Disturbance::Garbage(garbage) = plan.disturbance(meter, index) else { continue };
@@ -154,29 +192,23 @@ async fn verify_dead_letters(client: &Client, plan: &Plan, verified: &mut Verifi
     Ok(())
 }
 
-fn timestamp(row: &Row, column: usize) -> Timestamp {
-    row.get::<_, chrono::DateTime<chrono::Utc>>(column).into()
-}
-
-fn measures(row: &Row) -> anyhow::Result<Measures> {
-    let phases: [Option<Vec<Option<f64>>>; 3] = [row.get(9), row.get(10), row.get(11)];
-    let phases = phases.map(Option::unwrap_or_default);
+fn measures(row: ReadingRow) -> anyhow::Result<Measures> {
+    let phases = [row.phase_power_w, row.phase_voltage_v, row.phase_current_a].map(Option::unwrap_or_default);
     let count = phases[0].len();
     ensure!(
         phases.iter().all(|values| values.len() == count),
         "the arrays of phases have lengths {:?}",
         phases.each_ref().map(Vec::len)
     );
-    let whole_mwh = |column| row.get::<_, Option<f64>>(column).map(register::from_wh);
     Ok(Measures {
-        power_w: row.get(2),
-        energy_import_mwh: whole_mwh(3),
-        energy_export_mwh: whole_mwh(4),
-        voltage_v: row.get(5),
-        current_a: row.get(6),
-        power_factor: row.get(7),
-        frequency_hz: row.get(8),
-        soc_pct: row.get(12),
+        power_w: row.power_w,
+        energy_import_mwh: row.energy_import_wh.map(register::from_wh),
+        energy_export_mwh: row.energy_export_wh.map(register::from_wh),
+        voltage_v: row.voltage_v,
+        current_a: row.current_a,
+        power_factor: row.power_factor,
+        frequency_hz: row.frequency_hz,
+        soc_pct: row.soc_pct,
         phases: (0..count)
             .map(|index| Phase {
                 power_w: phases[0][index],

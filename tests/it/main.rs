@@ -12,5 +12,6 @@ mod failover;
 mod faults;
 mod fixture;
 mod smoke;
+mod statements;
 mod stray;
 mod tidy;

@@ -136,6 +136,27 @@ impl Measures {
             && phases.iter().all(Phase::is_empty)
     }
 
+    /// Measures from their columns, each read by its name: `number` reads a column of [`MEASURES`], `array` one of
+    /// [`PHASE_MEASURES`].
+    ///
+    /// # Errors
+    /// The first one that a column gives.
+    pub fn from_columns<E>(
+        mut number: impl FnMut(&'static str) -> Result<Option<f64>, E>,
+        mut array: impl FnMut(&'static str) -> Result<Option<Vec<Option<f64>>>, E>,
+    ) -> Result<Self, E> {
+        let mut measures = Self::default();
+        for measure in &MEASURES {
+            (measure.set)(&mut measures, number(measure.column)?);
+        }
+        let mut arrays = PHASE_MEASURES.map(|_| None);
+        for (measure, values) in PHASE_MEASURES.iter().zip(&mut arrays) {
+            *values = array(measure.column)?;
+        }
+        measures.phases = Self::phases_of(arrays);
+        Ok(measures)
+    }
+
     /// The phases from their columns, in the order of [`PHASE_MEASURES`]: one array each, which may be missing, or
     /// shorter than the others.
     #[must_use]
@@ -206,6 +227,23 @@ mod tests {
             Phase { current_a: Some(3.0), ..Phase::default() },
         ];
         assert_eq!(phases, expected);
+    }
+
+    #[test]
+    fn columns_are_read_by_their_names() {
+        let number = |column: &str| if column == "voltage_v" { Ok(Some(230.0)) } else { Ok(None) };
+        let array = |column: &str| match column {
+            "phase_current_a" => Ok(Some(vec![None, Some(2.0)])),
+            _ => Ok(None),
+        };
+        let expected = Measures {
+            voltage_v: Some(230.0),
+            phases: vec![Phase::default(), Phase { current_a: Some(2.0), ..Phase::default() }],
+            ..Measures::default()
+        };
+        assert_eq!(Measures::from_columns::<&str>(number, array), Ok(expected));
+        assert_eq!(Measures::from_columns(Err, array), Err("power_w"));
+        assert_eq!(Measures::from_columns(number, Err), Err("phase_power_w"));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use tokio_postgres::{Client, GenericClient, Row};
 use uuid::Uuid;
-use wattline_service::TopicIdentity;
-use wattline_service::postgres::describe;
+use wattline_service::postgres::{FromRow, describe, read_column, read_rows};
+use wattline_service::{TopicIdentity, row};
 
 use crate::ask::{Claim, Present, watermarks};
 use crate::id::{Partition, Topics};
@@ -70,6 +70,32 @@ pub enum Error {
     },
 }
 
+row! {
+    /// A locked row.
+    struct LockedRow<'row> {
+        topic: &'row str,
+        partition: i32,
+        next_offset: i64,
+        owner: Uuid,
+    }
+}
+
+row! {
+    /// Where a partition's next record is.
+    struct PositionRow {
+        partition: i32,
+        next_offset: i64,
+    }
+}
+
+row! {
+    /// A row that was taken.
+    struct TakenRow {
+        first_offset: i64,
+        next_offset: i64,
+    }
+}
+
 // === impl Offsets ===
 
 impl Offsets {
@@ -125,13 +151,8 @@ impl Offsets {
                 &[&self.consumer, &topic, &number, &self.owner, &lost, &present.partitions],
             )
             .await?;
-        Ok(Taken {
-            partition: claim.partition,
-            first_offset: row.try_get("first_offset")?,
-            next_offset: row.try_get("next_offset")?,
-            lost,
-            is_new: created > 0,
-        })
+        let TakenRow { first_offset, next_offset } = TakenRow::from_row(&row)?;
+        Ok(Taken { partition: claim.partition, first_offset, next_offset, lost, is_new: created > 0 })
     }
 
     /// After the transaction of a [`Offsets::take`] that failed was rolled back: a lost tail is written to the row, so that
@@ -164,11 +185,12 @@ impl Offsets {
     pub async fn lock(&self, client: &Client, statements: &Statements, spans: &[Span]) -> Result<(), Error> {
         let (topics, numbers) = self.columns(spans);
         let rows = client.query(&statements.lock, &[&self.consumer, &topics, &numbers]).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (next, owner): (i64, Uuid) = (row.try_get("next_offset")?, row.try_get("owner")?);
-            found.push((self.partition(row)?, next, owner));
-        }
+        let found: Vec<_> = read_rows(&rows)?
+            .into_iter()
+            .map(|LockedRow { topic, partition, next_offset, owner }| {
+                (self.named(topic, partition), next_offset, owner)
+            })
+            .collect();
         let is_ours = |span: &&Span| found.contains(&(Some(span.partition), span.first_offset, self.owner));
         let moved: Vec<Partition> =
             spans.iter().filter(|span| !is_ours(span)).map(|span| span.partition).collect();
@@ -204,7 +226,7 @@ impl Offsets {
         numbers: &[i32],
     ) -> Result<Vec<(i32, i64)>, tokio_postgres::Error> {
         let rows = client.query(&statements.share, &[&self.consumer, &topic, &numbers, &self.owner]).await?;
-        rows.iter().map(position).collect()
+        positions(&rows)
     }
 
     /// The columns `topic` and `partition` of some spans.
@@ -219,8 +241,11 @@ impl Offsets {
     /// # Errors
     /// Where the row has other columns.
     pub fn partition(&self, row: &Row) -> Result<Option<Partition>, tokio_postgres::Error> {
-        let (topic, number): (&str, i32) = (row.try_get("topic")?, row.try_get("partition")?);
-        Ok(self.topics.stream(topic).map(|stream| Partition { stream, number }))
+        Ok(self.named(read_column(row, "topic")?, read_column(row, "partition")?))
+    }
+
+    fn named(&self, topic: &str, number: i32) -> Option<Partition> {
+        self.topics.stream(topic).map(|stream| Partition { stream, number })
     }
 }
 
@@ -238,11 +263,12 @@ pub async fn seen(
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
         [&consumer, &topic, &numbers, &identity.cluster_id, &identity.topic_id];
     let rows = client.query(&statements.seen, &parameters).await?;
-    rows.iter().map(position).collect()
+    positions(&rows)
 }
 
-fn position(row: &Row) -> Result<(i32, i64), tokio_postgres::Error> {
-    Ok((row.try_get("partition")?, row.try_get("next_offset")?))
+fn positions(rows: &[Row]) -> Result<Vec<(i32, i64)>, tokio_postgres::Error> {
+    let rows = read_rows::<PositionRow>(rows)?;
+    Ok(rows.into_iter().map(|row| (row.partition, row.next_offset)).collect())
 }
 
 // === impl Error ===

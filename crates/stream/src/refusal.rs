@@ -1,19 +1,21 @@
 //! Whether a partition may be read on: its row against what Kafka says. Pure.
 
-use tokio_postgres::{Error, Row};
-use wattline_service::TopicIdentity;
+use wattline_service::row;
 
 use crate::ask::Present;
 
-/// A row of `stream_offset`, before it is taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) next_offset: i64,
-    pub(crate) identity: TopicIdentity,
-    /// How many partitions the topic had. Rows that an older version wrote don't say.
-    pub(crate) partitions: Option<i32>,
-    /// Why it was refused, until a person has decided.
-    pub(crate) refused: Option<String>,
+row! {
+    /// A row of `stream_offset`, before it is taken.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Found {
+        pub(crate) next_offset: i64,
+        pub(crate) cluster_id: String,
+        pub(crate) topic_id: String,
+        /// How many partitions the topic had. Rows that an older version wrote don't say.
+        pub(crate) partitions: Option<i32>,
+        /// Why it was refused, until a person has decided.
+        pub(crate) refused: Option<String>,
+    }
 }
 
 /// Which row, for what is said to people.
@@ -27,23 +29,11 @@ pub(crate) struct Place<'a> {
 // === impl Found ===
 
 impl Found {
-    pub(crate) fn from_row(row: &Row) -> Result<Self, Error> {
-        Ok(Self {
-            next_offset: row.try_get("next_offset")?,
-            identity: TopicIdentity {
-                cluster_id: row.try_get("cluster_id")?,
-                topic_id: row.try_get("topic_id")?,
-            },
-            partitions: row.try_get("partitions")?,
-            refused: row.try_get("refused")?,
-        })
-    }
-
     /// Why the partition may not be read on, if so: what the row itself shows.
     pub(crate) fn refusal(&self, place: Place<'_>, present: &Present) -> Option<String> {
         let Place { topic, number, .. } = place;
-        let (known, now) = (&self.identity, &present.identity);
-        if known != now {
+        let (known, now) = (self, &present.identity);
+        if (&known.cluster_id, &known.topic_id) != (&now.cluster_id, &now.topic_id) {
             return Some(format!(
                 "partition {number} of {topic}: the offset {} in the database belongs to topic id {} in cluster {}, \
                  but Kafka has topic id {} in cluster {}. If the topic was made anew and the old records are gone for \
@@ -90,6 +80,8 @@ pub(crate) fn lost(next: i64, present: &Present, hole_to: Option<i64>) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use wattline_service::TopicIdentity;
+
     use super::*;
 
     const PLACE: Place<'static> = Place { consumer: "c", topic: "a", number: 3 };
@@ -103,7 +95,8 @@ mod tests {
     }
 
     fn found() -> Found {
-        Found { next_offset: 5, identity: identity("t"), partitions: Some(4), refused: None }
+        let TopicIdentity { cluster_id, topic_id } = identity("t");
+        Found { next_offset: 5, cluster_id, topic_id, partitions: Some(4), refused: None }
     }
 
     #[test]
@@ -122,7 +115,7 @@ mod tests {
 
     #[test]
     fn offsets_of_another_topic_stop_the_partition_and_name_the_cure() {
-        let error = Found { identity: identity("old"), ..found() }.refusal(PLACE, &present(0, 9)).unwrap();
+        let error = Found { topic_id: "old".to_owned(), ..found() }.refusal(PLACE, &present(0, 9)).unwrap();
         for part in ["partition 3 of a", "old", "DELETE FROM stream_offset", "kafka.brokers"] {
             assert!(error.contains(part), "{error}");
         }

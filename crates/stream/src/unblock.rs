@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 use tracing::{info, warn};
-use wattline_service::postgres::{Trouble, describe};
-use wattline_service::{Backoff, DatabaseSettings};
+use wattline_service::postgres::{Trouble, describe, read_rows};
+use wattline_service::{Backoff, DatabaseSettings, row};
 
 use crate::assignment::{Assignment, Assignments};
 use crate::id::Partition;
@@ -19,6 +19,15 @@ use crate::id::Partition;
 const END_BLOCKERS: &str = include_str!("sql/end_blockers.sql");
 /// A twin that is merely slow gets so long to finish.
 const GRACE: Duration = Duration::from_millis(500);
+
+row! {
+    /// A connection that was in the way.
+    struct Blocker<'row> {
+        pid: i32,
+        application_name: &'row str,
+        ended: bool,
+    }
+}
 
 /// Ends whoever keeps a row of `stream_offset` from its owner.
 pub struct Blockers {
@@ -128,13 +137,12 @@ impl Blockers {
 async fn end_once(
     client: &Client,
     blocked_pid: i32,
-    ended: &(dyn Fn() + Send + Sync),
+    tell: &(dyn Fn() + Send + Sync),
 ) -> Result<(), tokio_postgres::Error> {
-    for row in client.query(END_BLOCKERS, &[&blocked_pid]).await? {
-        let pid: i32 = row.try_get("pid")?;
-        let name: &str = row.try_get("application_name")?;
-        if row.try_get("ended")? {
-            ended();
+    let rows = client.query(END_BLOCKERS, &[&blocked_pid]).await?;
+    for Blocker { pid, application_name: name, ended } in read_rows(&rows)? {
+        if ended {
+            tell();
             info!(pid, "ended connection {pid} ({name}): it held an offset row that this process owns now");
         }
     }

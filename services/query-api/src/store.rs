@@ -47,8 +47,7 @@ impl Store {
             deadpool_postgres::PoolError::Backend(error) => explain(error),
             error => anyhow::anyhow!("{error}"),
         })?;
-        let probe = "SELECT FROM meter, reading, energy_15m, stream_offset LIMIT 0";
-        client.execute(probe, &[]).await.map_err(explain)?;
+        client.execute(include_str!("sql/probe.sql"), &[]).await.map_err(explain)?;
         Ok(())
     }
 

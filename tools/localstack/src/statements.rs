@@ -12,10 +12,11 @@ use crate::database;
 /// Statements that are planned, and so can be explained. The server takes any other only word by word.
 const PLANNED: [&str; 6] = ["select", "insert", "update", "delete", "with", "merge"];
 
-/// The `.sql` files below a crate's `src`, one statement each.
+/// The files below a crate's `src/sql`, one statement each.
 #[derive(Clone, Debug)]
 pub struct SqlFiles {
     source: PathBuf,
+    files: PathBuf,
     placeholders: Vec<(String, String)>,
     session: String,
 }
@@ -27,7 +28,15 @@ impl SqlFiles {
     #[must_use]
     pub fn of(crate_folder: impl AsRef<Path>) -> Self {
         let source = crate_folder.as_ref().join("src");
-        Self { source, placeholders: Vec::new(), session: String::new() }
+        let files = source.join("sql");
+        Self { source, files, placeholders: Vec::new(), session: String::new() }
+    }
+
+    /// Only those of this folder below `src/sql`.
+    #[must_use]
+    pub fn folder(mut self, name: &str) -> Self {
+        self.files = self.files.join(name);
+        self
     }
 
     /// The crate puts this text in place of a placeholder before it prepares a statement.
@@ -54,7 +63,7 @@ impl SqlFiles {
         session.client.batch_execute(&self.session).await.context("cannot prepare the session")?;
         let included = included(&self.source)?;
         let (mut count, mut wrong) = (0, Vec::new());
-        for path in files(&self.source, "sql")? {
+        for path in files(&self.files, "sql")? {
             count += 1;
             if !included.contains(&path) {
                 wrong.push(format!("{}: no include_str! names it", path.display()));
@@ -76,7 +85,7 @@ impl SqlFiles {
             }
         }
         ensure!(wrong.is_empty(), "SQL files that are wrong:\n  {}", wrong.join("\n  "));
-        ensure!(count > 0, "{} holds no .sql file", self.source.display());
+        ensure!(count > 0, "{} holds no .sql file", self.files.display());
         Ok(count)
     }
 }

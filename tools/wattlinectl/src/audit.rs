@@ -13,7 +13,8 @@ use tokio_postgres::Client;
 use wattline_aggregator::audit::{Mismatch, audit as compare};
 use wattline_energy::QUARTER_HOUR_US;
 use wattline_reading::{Timestamp, topics};
-use wattline_service::DatabaseSettings;
+use wattline_service::postgres::{read_column, read_rows};
+use wattline_service::{DatabaseSettings, row};
 
 const DAY_US: i64 = 86_400_000_000;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -55,6 +56,24 @@ struct Part {
     meter_id: String,
     from_us: i64,
     to_us: i64,
+}
+
+row! {
+    /// A meter, and the time that is compared where the request names none.
+    struct MeterRow {
+        meter_key: i32,
+        meter_id: String,
+        first_ts: DateTime<Utc>,
+        last_ts: DateTime<Utc>,
+    }
+}
+
+row! {
+    /// How far the sink has come.
+    struct OffsetRow {
+        partition: i32,
+        next_offset: i64,
+    }
 }
 
 // === impl Request ===
@@ -120,18 +139,12 @@ async fn look_again(
 }
 
 async fn choose(client: &Client, request: &Request) -> anyhow::Result<Vec<Part>> {
-    const ONE: &str = "SELECT m.meter_key, m.meter_id, a.ts, z.ts FROM meter m \
-         CROSS JOIN LATERAL (SELECT ts FROM reading r WHERE r.meter_key = m.meter_key ORDER BY ts LIMIT 1) a \
-         CROSS JOIN LATERAL (SELECT ts FROM reading r WHERE r.meter_key = m.meter_key ORDER BY ts DESC LIMIT 1) z \
-         WHERE m.meter_id = $1";
-    const SAMPLE: &str = "SELECT m.meter_key, m.meter_id, d.ts, d.ts + interval '1 day' FROM \
-         (SELECT * FROM meter ORDER BY random() LIMIT $1) m \
-         CROSS JOIN LATERAL (SELECT a.ts + random() * (z.ts - a.ts) AS ts FROM \
-           (SELECT ts FROM reading r WHERE r.meter_key = m.meter_key ORDER BY ts LIMIT 1) a, \
-           (SELECT ts FROM reading r WHERE r.meter_key = m.meter_key ORDER BY ts DESC LIMIT 1) z) d";
     let rows = match &request.meter {
         Some(meter) => {
-            let rows = client.query(ONE, &[meter]).await.context("cannot read the meter")?;
+            let rows = client
+                .query(include_str!("sql/audit/meter.sql"), &[meter])
+                .await
+                .context("cannot read the meter")?;
             if rows.is_empty() {
                 bail!("there is no meter {meter} with a reading");
             }
@@ -139,27 +152,28 @@ async fn choose(client: &Client, request: &Request) -> anyhow::Result<Vec<Part>>
         }
         None => {
             let sample = i64::from(request.sample);
-            client.query(SAMPLE, &[&sample]).await.context("cannot choose meters")?
+            let sql = include_str!("sql/audit/sample.sql");
+            client.query(sql, &[&sample]).await.context("cannot choose meters")?
         }
     };
-    let part = |row: &tokio_postgres::Row| {
-        let (first, last): (DateTime<Utc>, DateTime<Utc>) = (row.get(2), row.get(3));
-        let from_us = request.from.map_or(first.timestamp_micros(), Timestamp::micros);
+    let part = |row: MeterRow| {
+        let from_us = request.from.map_or(row.first_ts.timestamp_micros(), Timestamp::micros);
         let by_default = match (&request.meter, request.from) {
             (None, Some(from)) => from.micros() + DAY_US,
-            _ => last.timestamp_micros() + 1,
+            _ => row.last_ts.timestamp_micros() + 1,
         };
         let to_us = request.to.map_or(by_default, Timestamp::micros);
-        Part { meter_key: row.get(0), meter_id: row.get(1), from_us, to_us }
+        Part { meter_key: row.meter_key, meter_id: row.meter_id, from_us, to_us }
     };
-    Ok(rows.iter().map(part).filter(|part| part.from_us < part.to_us).collect())
+    let rows = read_rows(&rows).context("cannot read the meters")?;
+    Ok(rows.into_iter().map(part).filter(|part| part.from_us < part.to_us).collect())
 }
 
 async fn sink_offsets(client: &Client, topic: &str) -> anyhow::Result<Vec<(i32, i64)>> {
-    let query =
-        "SELECT partition, next_offset FROM stream_offset WHERE consumer = 'timescale-sink' AND topic = $1";
-    let rows = client.query(query, &[&topic]).await.context("cannot read the sink's offsets")?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let rows = client.query(include_str!("sql/audit/sink_offsets.sql"), &[&topic]).await;
+    let rows =
+        rows.and_then(|rows| read_rows::<OffsetRow>(&rows)).context("cannot read the sink's offsets")?;
+    Ok(rows.iter().map(|row| (row.partition, row.next_offset)).collect())
 }
 
 /// Waits until the aggregator has passed these offsets and has nothing left to do for these meters; false: too late.
@@ -170,15 +184,13 @@ async fn wait_for(
     suspects: &[(String, Mismatch)],
     deadline: Instant,
 ) -> anyhow::Result<bool> {
-    const THERE: &str = "SELECT NOT EXISTS (SELECT FROM recompute WHERE meter_key = ANY($4)) AND NOT EXISTS ( \
-         SELECT FROM unnest($2::int[], $3::bigint[]) AS g(partition, next_offset) LEFT JOIN stream_offset a \
-         ON a.consumer = 'aggregator' AND a.topic = $1 AND a.partition = g.partition \
-         WHERE coalesce(a.next_offset, 0) < g.next_offset)";
     let (partitions, offsets): (Vec<i32>, Vec<i64>) = goal.iter().copied().unzip();
     let keys: Vec<i32> = suspects.iter().map(|(_, mismatch)| mismatch.meter_key).collect();
     loop {
-        let there = client.query_one(THERE, &[&topic, &partitions, &offsets, &keys]).await;
-        if there.context("cannot read the aggregator's offsets")?.get(0) {
+        let sql = include_str!("sql/audit/is_there.sql");
+        let there = client.query_one(sql, &[&topic, &partitions, &offsets, &keys]).await;
+        let there = there.and_then(|row| read_column(&row, "is_there"));
+        if there.context("cannot read the aggregator's offsets")? {
             return Ok(true);
         }
         if Instant::now() >= deadline {

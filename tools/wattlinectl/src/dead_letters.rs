@@ -16,10 +16,10 @@ use std::str::FromStr;
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
-use tokio_postgres::{Client, Row};
-use wattline_reading::{Timestamp, topics};
-use wattline_service::DatabaseSettings;
-use wattline_service::postgres::{Trouble, describe};
+use tokio_postgres::Client;
+use wattline_reading::topics;
+use wattline_service::postgres::{FromRow, Trouble, describe, read_column, read_rows};
+use wattline_service::{DatabaseSettings, row};
 
 use filter::{Filter, Wanted};
 
@@ -45,45 +45,51 @@ pub enum State {
     Ignored,
 }
 
-/// A letter without its payload.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    /// Where it came from.
-    pub key: Key,
-    /// Why it is refused: the newest word.
-    pub reason: String,
-    /// The same for a person.
-    pub detail: String,
-    /// What ingest said at first, where that is another word.
-    pub first_reason: Option<String>,
-    /// The topic it was published on; none for a record that the sink refused.
-    pub mqtt_topic: Option<String>,
-    /// The key of the record that the sink refused.
-    pub record_key: Option<Vec<u8>>,
-    /// The filter of the route that took it.
-    pub route: Option<String>,
-    /// The name that mqtt-ingest has for the broker it came by.
-    pub broker: Option<String>,
-    /// The broker delivered it with the RETAIN flag.
-    pub retained: bool,
-    /// How large the payload is.
-    pub payload_bytes: i32,
-    /// When it arrived.
-    pub received_at: Timestamp,
-    /// When the table got it.
-    pub stored_at: Timestamp,
-    /// What became of it.
-    pub state: String,
-    /// Since when.
-    pub state_at: Option<Timestamp>,
-    /// Why it was ignored.
-    pub state_detail: Option<String>,
-    /// How often it was replayed.
-    pub attempts: i32,
-    /// When it was replayed last.
-    pub attempted_at: Option<Timestamp>,
-    /// How many readings it became.
-    pub readings: Option<i32>,
+row! {
+    /// A letter without its payload.
+    #[derive(Clone, Debug)]
+    pub struct Letter {
+        /// The Kafka topic that it came from.
+        pub source_topic: String,
+        /// The partition.
+        pub source_partition: i32,
+        /// The offset.
+        pub source_offset: i64,
+        /// Why it is refused: the newest word.
+        pub reason: String,
+        /// The same for a person.
+        pub detail: String,
+        /// What ingest said at first, where that is another word.
+        pub first_reason: Option<String>,
+        /// The topic it was published on; none for a record that the sink refused.
+        pub mqtt_topic: Option<String>,
+        /// The key of the record that the sink refused.
+        pub record_key: Option<Vec<u8>>,
+        /// The filter of the route that took it.
+        pub route: Option<String>,
+        /// The name that mqtt-ingest has for the broker it came by.
+        pub mqtt_broker: Option<String>,
+        /// The broker delivered it with the RETAIN flag.
+        pub retained: bool,
+        /// How large the payload is.
+        pub payload_bytes: i32,
+        /// When it arrived.
+        pub received_at: DateTime<Utc>,
+        /// When the table got it.
+        pub stored_at: DateTime<Utc>,
+        /// What became of it.
+        pub state: String,
+        /// Since when.
+        pub state_at: Option<DateTime<Utc>>,
+        /// Why it was ignored.
+        pub state_detail: Option<String>,
+        /// How often it was replayed.
+        pub attempts: i32,
+        /// When it was replayed last.
+        pub attempted_at: Option<DateTime<Utc>>,
+        /// How many readings it became.
+        pub readings: Option<i32>,
+    }
 }
 
 /// What letters are counted by.
@@ -101,23 +107,20 @@ pub enum By {
     State,
 }
 
-/// How many letters have something in common.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// What they have in common, in the order that was asked for.
-    pub values: Vec<Option<String>>,
-    /// How many.
-    pub count: i64,
-    /// When the first arrived.
-    pub oldest: Timestamp,
-    /// When the last arrived.
-    pub newest: Timestamp,
+row! {
+    /// How many letters have something in common.
+    #[derive(Clone, Debug)]
+    pub struct Group {
+        /// What they have in common, in the order that was asked for.
+        pub words: Vec<Option<String>>,
+        /// How many.
+        pub letters: i64,
+        /// When the first arrived.
+        pub oldest: DateTime<Utc>,
+        /// When the last arrived.
+        pub newest: DateTime<Utc>,
+    }
 }
-
-/// The columns of a [`Letter`].
-const COLUMNS: &str = "source_topic, source_partition, source_offset, reason, detail, first_reason, mqtt_topic, \
-    record_key, route, retained, octet_length(payload), received_at, stored_at, state, state_at, state_detail, \
-    attempts, attempted_at, readings, mqtt_broker";
 
 /// The newest letters, and whether there are more.
 ///
@@ -125,15 +128,11 @@ const COLUMNS: &str = "source_topic, source_partition, source_offset, reason, de
 /// What the server says, with what to do.
 pub async fn list(client: &Client, filter: &Filter, limit: u32) -> anyhow::Result<(Vec<Letter>, bool)> {
     let mut wanted = filter.wanted();
-    let place = wanted.value(i64::from(limit) + 1);
-    let sql = format!(
-        "SELECT {COLUMNS} FROM dead_letter {} ORDER BY received_at DESC, source_topic DESC, source_partition DESC, \
-         source_offset DESC LIMIT {place}",
-        wanted.clause()
-    );
-    let rows = query(client, &sql, &wanted).await?;
-    let more = rows.len() > limit as usize;
-    Ok((rows.iter().take(limit as usize).map(letter).collect(), more))
+    let sql = wanted.limited(include_str!("sql/dead_letters/list.sql"), i64::from(limit) + 1);
+    let mut letters: Vec<Letter> = query(client, &sql, &wanted).await?;
+    let more = letters.len() > limit as usize;
+    letters.truncate(limit as usize);
+    Ok((letters, more))
 }
 
 /// The largest groups, and whether there are more.
@@ -147,24 +146,14 @@ pub async fn count(
     limit: u32,
 ) -> anyhow::Result<(Vec<Group>, bool)> {
     let mut wanted = filter.wanted();
-    let place = wanted.value(i64::from(limit) + 1);
-    let columns: Vec<&str> = by.iter().map(|by| by.column()).collect();
-    let select: String = columns.iter().map(|column| format!("{column}, ")).collect();
-    let group = if columns.is_empty() { String::new() } else { format!("GROUP BY {}", columns.join(", ")) };
-    let sql = format!(
-        "SELECT {select} count(*), min(received_at), max(received_at) FROM dead_letter {} {group} \
-         HAVING count(*) > 0 ORDER BY count(*) DESC, min(received_at) LIMIT {place}",
-        wanted.clause()
-    );
-    let rows = query(client, &sql, &wanted).await?;
-    let more = rows.len() > limit as usize;
-    let group = |row: &Row| Group {
-        values: (0..by.len()).map(|index| row.get(index)).collect(),
-        count: row.get(by.len()),
-        oldest: time(row, by.len() + 1),
-        newest: time(row, by.len() + 2),
-    };
-    Ok((rows.iter().take(limit as usize).map(group).collect(), more))
+    let columns = by.iter().map(|by| by.column()).collect::<Vec<_>>().join(", ");
+    let group = if by.is_empty() { String::new() } else { format!("GROUP BY {columns}") };
+    let sql = wanted.limited(include_str!("sql/dead_letters/groups.sql"), i64::from(limit) + 1);
+    let sql = sql.replace("{columns}", &columns).replace("{group}", &group);
+    let mut groups: Vec<Group> = query(client, &sql, &wanted).await?;
+    let more = groups.len() > limit as usize;
+    groups.truncate(limit as usize);
+    Ok((groups, more))
 }
 
 /// One letter with its whole payload.
@@ -172,15 +161,13 @@ pub async fn count(
 /// # Errors
 /// Where there is none, or what the server says.
 pub async fn show(client: &Client, key: &Key) -> anyhow::Result<(Letter, Vec<u8>)> {
-    let sql = format!(
-        "SELECT {COLUMNS}, payload FROM dead_letter \
-         WHERE source_topic = $1 AND source_partition = $2 AND source_offset = $3"
-    );
-    let row = client.query_opt(&sql, &[&key.topic, &key.partition, &key.offset]).await;
+    let sql = include_str!("sql/dead_letters/show.sql");
+    let row = client.query_opt(sql, &[&key.topic, &key.partition, &key.offset]).await;
     let row = row.map_err(|error| explain("cannot read the dead letter", &error))?.with_context(|| {
         format!("there is no dead letter {key}: `wattlinectl dead-letters list --state any` shows their keys")
     })?;
-    Ok((letter(&row), row.get("payload")))
+    let read = Letter::from_row(&row).and_then(|letter| Ok((letter, read_column(&row, "payload")?)));
+    read.map_err(|error| explain("cannot read the dead letter", &error))
 }
 
 /// A connection for the operator.
@@ -191,9 +178,12 @@ pub async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Client> {
     settings.connect("wattlinectl dead-letters").await
 }
 
-async fn query(client: &Client, sql: &str, wanted: &Wanted) -> anyhow::Result<Vec<Row>> {
+async fn query<T>(client: &Client, sql: &str, wanted: &Wanted) -> anyhow::Result<Vec<T>>
+where
+    T: for<'row> FromRow<'row>,
+{
     let rows = client.query(sql, &wanted.values()).await;
-    rows.map_err(|error| explain("cannot read the dead letters", &error))
+    rows.and_then(|rows| read_rows(&rows)).map_err(|error| explain("cannot read the dead letters", &error))
 }
 
 /// What the server said, and what to do.
@@ -207,36 +197,14 @@ fn explain(what: &str, error: &tokio_postgres::Error) -> anyhow::Error {
     anyhow!("{what}: {}; {cure}", describe(error))
 }
 
-fn letter(row: &Row) -> Letter {
-    Letter {
-        key: key(row),
-        reason: row.get(3),
-        detail: row.get(4),
-        first_reason: row.get(5),
-        mqtt_topic: row.get(6),
-        record_key: row.get(7),
-        route: row.get(8),
-        retained: row.get(9),
-        payload_bytes: row.get(10),
-        received_at: time(row, 11),
-        stored_at: time(row, 12),
-        state: row.get(13),
-        state_at: row.get::<_, Option<DateTime<Utc>>>(14).map(Timestamp::from),
-        state_detail: row.get(15),
-        attempts: row.get(16),
-        attempted_at: row.get::<_, Option<DateTime<Utc>>>(17).map(Timestamp::from),
-        readings: row.get(18),
-        broker: row.get(19),
+// === impl Letter ===
+
+impl Letter {
+    /// Where it came from.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key { topic: self.source_topic.clone(), partition: self.source_partition, offset: self.source_offset }
     }
-}
-
-/// From the first three columns.
-fn key(row: &Row) -> Key {
-    Key { topic: row.get(0), partition: row.get(1), offset: row.get(2) }
-}
-
-fn time(row: &Row, column: usize) -> Timestamp {
-    row.get::<_, DateTime<Utc>>(column).into()
 }
 
 // === impl Key ===

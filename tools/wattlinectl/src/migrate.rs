@@ -9,9 +9,8 @@ use anyhow::{Context, bail};
 use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
-use wattline_service::DatabaseSettings;
-use wattline_service::postgres::describe;
-use wattline_service::secret;
+use wattline_service::postgres::{describe, read_column, read_rows};
+use wattline_service::{DatabaseSettings, row, secret};
 
 /// One migration.
 #[derive(Clone, Copy, Debug)]
@@ -50,11 +49,15 @@ pub const MIGRATIONS: &[Migration] = &[
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.
 const LOCK: i64 = 0x7761_7474_6c69_6e65;
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS schema_migration (
-    number integer PRIMARY KEY,
-    name text NOT NULL,
-    sha256 text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now())";
+
+row! {
+    /// A migration that was applied.
+    struct AppliedRow {
+        number: i32,
+        name: String,
+        sha256: String,
+    }
+}
 
 /// Brings the database at `url` to this version, without setting passwords; gives the numbers applied.
 ///
@@ -76,10 +79,11 @@ pub async fn migrate(
     let mut client = settings.connect("wattlinectl").await?;
     require_timescaledb(&client).await?;
     client
-        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .execute(include_str!("sql/migrate/lock.sql"), &[&LOCK])
         .await
         .context("cannot take the migration lock")?;
-    client.batch_execute(SCHEMA).await.context("cannot create the table of migrations")?;
+    let table = client.batch_execute(include_str!("sql/migrate/table.sql")).await;
+    table.context("cannot create the table of migrations")?;
     let mut applied = Vec::new();
     for migration in pending(&client).await? {
         apply(&mut client, migration).await?;
@@ -90,21 +94,22 @@ pub async fn migrate(
     for (role, file) in passwords {
         set_password(&client, role, &secret::read(file, "--role-password")?).await?;
     }
-    client.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.context("cannot release the lock")?;
+    let unlocked = client.execute(include_str!("sql/migrate/unlock.sql"), &[&LOCK]).await;
+    unlocked.context("cannot release the lock")?;
     Ok(applied)
 }
 
 async fn require_timescaledb(client: &Client) -> anyhow::Result<()> {
-    let available =
-        client.query_opt("SELECT FROM pg_available_extensions WHERE name = 'timescaledb'", &[]).await;
+    let available = client.query_opt(include_str!("sql/migrate/has_timescaledb.sql"), &[]).await;
     if available.context("cannot ask for extensions")?.is_none() {
         bail!(
             "this PostgreSQL has no TimescaleDB: install its package (postgresql-17-timescaledb, or the image \
              timescale/timescaledb), set shared_preload_libraries = 'timescaledb' and restart the server"
         );
     }
-    let preloaded = client.query_one("SELECT current_setting('shared_preload_libraries')", &[]).await;
-    let preloaded: String = preloaded.context("cannot read shared_preload_libraries")?.get(0);
+    let preloaded = client.query_one(include_str!("sql/migrate/preloaded.sql"), &[]).await;
+    let preloaded = preloaded.and_then(|row| read_column::<String>(&row, "libraries"));
+    let preloaded = preloaded.context("cannot read shared_preload_libraries")?;
     if !preloaded.contains("timescaledb") {
         bail!(
             "TimescaleDB is installed but not loaded: set shared_preload_libraries = 'timescaledb' in \
@@ -115,16 +120,16 @@ async fn require_timescaledb(client: &Client) -> anyhow::Result<()> {
 }
 
 async fn pending(client: &Client) -> anyhow::Result<Vec<&'static Migration>> {
-    let done = client.query("SELECT number, name, sha256 FROM schema_migration ORDER BY number", &[]).await;
+    let done = client.query(include_str!("sql/migrate/applied.sql"), &[]).await;
+    let done = done.and_then(|rows| read_rows::<AppliedRow>(&rows));
     let done = done.context("cannot read the table of migrations")?;
-    for row in &done {
-        let (number, name, sum): (i32, String, String) = (row.get(0), row.get(1), row.get(2));
-        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.number == number) else {
+    for AppliedRow { number, name, sha256 } in &done {
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.number == *number) else {
             bail!(
                 "the database has migration {name}, which this wattlinectl doesn't know: it is newer, use its version"
             );
         };
-        if checksum(migration.sql) != sum {
+        if checksum(migration.sql) != *sha256 {
             bail!("migration {name} was changed after it was applied: restore it, and write a new one");
         }
     }
@@ -137,10 +142,7 @@ async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<()>
     let outcome = transaction.batch_execute(migration.sql).await;
     outcome.map_err(|error| anyhow::anyhow!("migration {name} failed: {}", describe(&error)))?;
     transaction
-        .execute(
-            "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
-            &[&migration.number, &name, &checksum(migration.sql)],
-        )
+        .execute(include_str!("sql/migrate/note.sql"), &[&migration.number, &name, &checksum(migration.sql)])
         .await
         .context("cannot note the migration")?;
     transaction.commit().await.with_context(|| format!("cannot commit migration {name}"))
@@ -150,10 +152,11 @@ async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<()>
 async fn set_password(client: &Client, role: &str, password: &str) -> anyhow::Result<()> {
     let verifier = scram_sha_256(password.as_bytes());
     let statement = client
-        .query_one("SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", &[&role, &verifier])
+        .query_one(include_str!("sql/migrate/password.sql"), &[&role, &verifier])
         .await
+        .and_then(|row| read_column::<String>(&row, "statement"))
         .context("cannot prepare the password")?;
-    let outcome = client.batch_execute(statement.get(0)).await;
+    let outcome = client.batch_execute(&statement).await;
     outcome.map_err(|error| anyhow::anyhow!("cannot set the password of {role}: {}", describe(&error)))
 }
 

@@ -68,8 +68,8 @@ macro_rules! row {
         $visibility struct $name { $($(#[$field_meta])* $field_visibility $field: $type),+ }
 
         impl<'row> $crate::postgres::FromRow<'row> for $name {
-            fn from_row(row: &'row $crate::postgres::Row) -> Result<Self, $crate::postgres::Error> {
-                Ok(Self { $($field: $crate::postgres::read_column(row, stringify!($field))?),+ })
+            fn from_row(row: &'row $crate::postgres::Row) -> ::core::result::Result<Self, $crate::postgres::Error> {
+                ::core::result::Result::Ok(Self { $($field: $crate::postgres::read_column(row, stringify!($field))?),+ })
             }
         }
     };
@@ -83,8 +83,8 @@ macro_rules! row {
         $visibility struct $name<$life> { $($(#[$field_meta])* $field_visibility $field: $type),+ }
 
         impl<$life> $crate::postgres::FromRow<$life> for $name<$life> {
-            fn from_row(row: &$life $crate::postgres::Row) -> Result<Self, $crate::postgres::Error> {
-                Ok(Self { $($field: $crate::postgres::read_column(row, stringify!($field))?),+ })
+            fn from_row(row: &$life $crate::postgres::Row) -> ::core::result::Result<Self, $crate::postgres::Error> {
+                ::core::result::Result::Ok(Self { $($field: $crate::postgres::read_column(row, stringify!($field))?),+ })
             }
         }
     };

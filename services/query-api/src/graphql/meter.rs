@@ -103,12 +103,12 @@ impl Meter {
     /// readings have no time of the device.
     async fn clock_offset_ms(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53; GraphQL's Int ends at 24 days")]
-        self.row.clock.map(|(offset_ms, _)| offset_ms as f64)
+        self.row.clock_offset_ms.map(|offset_ms| offset_ms as f64)
     }
 
     /// When that was measured, to about a minute.
     async fn clock_measured_at(&self) -> Option<DateTime<Utc>> {
-        self.row.clock.map(|(_, at)| at)
+        self.row.clock_measured_at
     }
 
     /// Topic filter of the route that its messages come by; null until the pipeline told it.

@@ -1,16 +1,30 @@
 //! The rolled-up quarter-hours.
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::Row;
 use wattline_energy::{Bucket, Energy, Flag, PowerStatistics, power};
 use wattline_reading::register;
+use wattline_service::postgres::read_rows;
+use wattline_service::row;
 
 use super::{MeterRow, Store};
 use crate::error::Result;
 
-const QUARTERS: &str = "SELECT bucket, import_wh, export_wh, import_coverage_ms, export_coverage_ms, \
-    import_quality, export_quality, power_min_w, power_avg_w, power_max_w, reading_count \
-    FROM energy_15m WHERE meter_key = $1 AND bucket >= $2 AND bucket < $3 ORDER BY bucket";
+row! {
+    /// A stored quarter-hour; columns of the table `energy_15m`.
+    struct QuarterRow {
+        bucket: DateTime<Utc>,
+        import_wh: Option<f64>,
+        export_wh: Option<f64>,
+        import_coverage_ms: Vec<i32>,
+        export_coverage_ms: Vec<i32>,
+        import_quality: Vec<String>,
+        export_quality: Vec<String>,
+        power_min_w: Option<f64>,
+        power_avg_w: Option<f64>,
+        power_max_w: Option<f64>,
+        reading_count: i32,
+    }
+}
 
 // === impl Store ===
 
@@ -26,30 +40,32 @@ impl Store {
         to: DateTime<Utc>,
     ) -> Result<Vec<Bucket>> {
         let client = self.client().await?;
-        let statement = client.prepare_cached(QUARTERS).await?;
+        let statement = client.prepare_cached(include_str!("../sql/quarters.sql")).await?;
         let rows = client.query(&statement, &[&meter.key, &from, &to]).await?;
-        Ok(rows.iter().map(quarter).collect())
+        Ok(read_rows::<QuarterRow>(&rows)?.into_iter().map(Bucket::from).collect())
     }
 }
 
-fn quarter(row: &Row) -> Bucket {
-    let mw = |index: usize| row.get::<_, Option<f64>>(index).map(power::from_w);
-    let power = mw(7).zip(mw(8)).zip(mw(9));
-    Bucket {
-        start_us: row.get::<_, DateTime<Utc>>(0).timestamp_micros(),
-        import: energy(row, 1, 3, 5),
-        export: energy(row, 2, 4, 6),
-        power: power.map(|((min_mw, avg_mw), max_mw)| PowerStatistics { min_mw, avg_mw, max_mw }),
-        reading_count: row.get(10),
+// === impl QuarterRow ===
+
+impl From<QuarterRow> for Bucket {
+    fn from(row: QuarterRow) -> Self {
+        let mw = |watts: Option<f64>| watts.map(power::from_w);
+        let power = mw(row.power_min_w).zip(mw(row.power_avg_w)).zip(mw(row.power_max_w));
+        Self {
+            start_us: row.bucket.timestamp_micros(),
+            import: energy(row.import_wh, row.import_coverage_ms, &row.import_quality),
+            export: energy(row.export_wh, row.export_coverage_ms, &row.export_quality),
+            power: power.map(|((min_mw, avg_mw), max_mw)| PowerStatistics { min_mw, avg_mw, max_mw }),
+            reading_count: row.reading_count,
+        }
     }
 }
 
-fn energy(row: &Row, wh: usize, coverage: usize, quality: usize) -> Energy {
-    let coverage_ms: Vec<i32> = row.get(coverage);
-    let words: Vec<&str> = row.get(quality);
+fn energy(wh: Option<f64>, coverage_ms: Vec<i32>, words: &[String]) -> Energy {
     Energy {
-        mwh: row.get::<_, Option<f64>>(wh).map(register::from_wh),
+        mwh: wh.map(register::from_wh),
         coverage_ms: coverage_ms.try_into().unwrap_or_default(),
-        quality: words.into_iter().map(|word| Flag::from_word(word).unwrap_or(Flag::Other)).collect(),
+        quality: words.iter().map(|word| Flag::from_word(word).unwrap_or(Flag::Other)).collect(),
     }
 }

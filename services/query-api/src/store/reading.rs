@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Reading, Timestamp, TsSource, measures};
+use wattline_reading::{Measures, Reading, Timestamp, TsSource, measures};
+use wattline_service::postgres::{FromRow, read_column};
+use wattline_service::row;
 
 use super::{MeterRow, Page, Store};
 use crate::error::Result;
@@ -24,24 +26,28 @@ pub struct ReadingRange {
     pub before: Option<DateTime<Utc>>,
 }
 
-const IN_RANGE: &str = "FROM reading r WHERE r.meter_key = $1 \
-    AND r.ts >= coalesce($2::timestamptz, '-infinity') AND r.ts < coalesce($3::timestamptz, 'infinity') \
-    AND r.ts > coalesce($4::timestamptz, '-infinity') AND r.ts < coalesce($5::timestamptz, 'infinity')";
-static FORWARD: LazyLock<String> = LazyLock::new(|| select(&format!("{IN_RANGE} ORDER BY r.ts LIMIT $6")));
-static BACKWARD: LazyLock<String> =
-    LazyLock::new(|| select(&format!("{IN_RANGE} ORDER BY r.ts DESC LIMIT $6")));
-static ANY: LazyLock<String> = LazyLock::new(|| format!("SELECT {IN_RANGE} LIMIT 1"));
+/// The first readings of a range.
+static FIRST: LazyLock<String> = LazyLock::new(|| with_measures(include_str!("../sql/reading/first.sql")));
+/// The last ones.
+static LAST: LazyLock<String> = LazyLock::new(|| with_measures(include_str!("../sql/reading/last.sql")));
+/// A meter's newest ones.
 pub(super) static NEWEST: LazyLock<String> =
-    LazyLock::new(|| select("FROM reading r WHERE r.meter_key = $1 ORDER BY r.ts DESC LIMIT $2"));
-static LATEST: LazyLock<String> = LazyLock::new(|| {
-    select(
-        "FROM unnest($1::int[]) key \
-        CROSS JOIN LATERAL (SELECT * FROM reading WHERE meter_key = key ORDER BY ts DESC LIMIT 1) r",
-    )
-});
-/// The first column of measures in these statements, and the first of phases.
-const MEASURES_AT: usize = 4;
-const PHASES_AT: usize = MEASURES_AT + MEASURES.len();
+    LazyLock::new(|| with_measures(include_str!("../sql/reading/newest.sql")));
+/// The newest one of each meter.
+static NEWEST_EACH: LazyLock<String> =
+    LazyLock::new(|| with_measures(include_str!("../sql/reading/newest_each.sql")));
+const ANY: &str = include_str!("../sql/reading/any.sql");
+
+row! {
+    /// A reading but for its measures, whose columns are those of [`MEASURES`](wattline_reading::MEASURES).
+    struct ReadingRow {
+        meter_key: i32,
+        ts: DateTime<Utc>,
+        received_at: DateTime<Utc>,
+        has_device_time: bool,
+        register_epoch: Option<DateTime<Utc>>,
+    }
+}
 
 // === impl Store ===
 
@@ -58,11 +64,11 @@ impl Store {
         from_end: bool,
     ) -> Result<Page<Reading>> {
         let client = self.client().await?;
-        let page = client.prepare_cached(if from_end { &BACKWARD } else { &FORWARD }).await?;
+        let page = client.prepare_cached(if from_end { &LAST } else { &FIRST }).await?;
         let limit = i64::from(rows) + 1;
         let ReadingRange { from, to, after, before } = range;
         let found = client.query(&page, &[&meter.key, &from, &to, &after, &before, &limit]).await?;
-        let mut found: Vec<Reading> = found.iter().map(|row| reading(row, &meter.id)).collect();
+        let mut found = read_readings(&found, &meter.id)?;
         let more = found.len() > rows.into();
         found.truncate(rows.into());
         if from_end {
@@ -78,7 +84,7 @@ impl Store {
         let beyond = match other_side {
             None => false,
             Some((after, before)) => {
-                let any = client.prepare_cached(&ANY).await?;
+                let any = client.prepare_cached(ANY).await?;
                 let range: [&(dyn ToSql + Sync); 5] = [&meter.key, &from, &to, &after, &before];
                 client.query_opt(&any, &range).await?.is_some()
             }
@@ -95,44 +101,46 @@ impl Store {
         let keys: Vec<i32> = meters.iter().map(|meter| meter.key).collect();
         let names: HashMap<i32, &str> = meters.iter().map(|meter| (meter.key, meter.id.as_str())).collect();
         let client = self.client().await?;
-        let statement = client.prepare_cached(&LATEST).await?;
+        let statement = client.prepare_cached(&NEWEST_EACH).await?;
         let rows = client.query(&statement, &[&keys]).await?;
-        let latest = rows.iter().filter_map(|row| {
-            let key: i32 = row.get(0);
-            Some((key, reading(row, names.get(&key)?)))
-        });
-        Ok(latest.collect())
+        let mut latest = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let (key, mut reading) = read_reading(row)?;
+            let Some(name) = names.get(&key) else { continue };
+            (*name).clone_into(&mut reading.meter_id);
+            latest.insert(key, reading);
+        }
+        Ok(latest)
     }
 }
 
-fn select(from: &str) -> String {
-    let columns = measures::column_list();
-    format!(
-        "SELECT r.meter_key, r.ts, r.received_at, r.ts_source = 'device', {columns}, r.register_epoch {from}"
-    )
+/// The statement with the columns of all measures: which those are stands in one table of `wattline_reading`.
+fn with_measures(sql: &str) -> String {
+    sql.replace("{measures}", &measures::column_list())
 }
 
-/// A reading from the columns of [`select`].
-pub(super) fn reading(row: &Row, meter_id: &str) -> Reading {
-    let time = |index: usize| row.get::<_, DateTime<Utc>>(index).into();
-    let mut measures = Measures::default();
-    for (index, measure) in (MEASURES_AT..).zip(&MEASURES) {
-        (measure.set)(&mut measures, row.get(index));
-    }
-    let mut arrays = PHASE_MEASURES.map(|_| None);
-    for (index, array) in (PHASES_AT..).zip(&mut arrays) {
-        *array = row.get(index);
-    }
-    measures.phases = Measures::phases_of(arrays);
-    let epoch: Option<DateTime<Utc>> = row.get(PHASES_AT + PHASE_MEASURES.len());
-    Reading {
-        meter_id: meter_id.to_owned(),
-        ts: time(1),
-        received_at: time(2),
-        ts_source: if row.get(3) { TsSource::Device } else { TsSource::Arrival },
+/// The readings of one meter.
+pub(super) fn read_readings(rows: &[Row], meter_id: &str) -> Result<Vec<Reading>> {
+    let readings = rows.iter().map(|row| {
+        let (_, reading) = read_reading(row)?;
+        Ok(Reading { meter_id: meter_id.to_owned(), ..reading })
+    });
+    readings.collect()
+}
+
+/// A reading without the meter's name, and the meter's key.
+fn read_reading(row: &Row) -> Result<(i32, Reading)> {
+    let columns = ReadingRow::from_row(row)?;
+    let measures = Measures::from_columns(|name| read_column(row, name), |name| read_column(row, name))?;
+    let reading = Reading {
+        meter_id: String::new(),
+        ts: columns.ts.into(),
+        received_at: columns.received_at.into(),
+        ts_source: if columns.has_device_time { TsSource::Device } else { TsSource::Arrival },
         measures,
-        register_epoch: epoch.map(Timestamp::from),
+        register_epoch: columns.register_epoch.map(Timestamp::from),
         redelivered: false,
         meter_info: None,
-    }
+    };
+    Ok((columns.meter_key, reading))
 }

@@ -2,16 +2,23 @@
 
 use tokio_postgres::IsolationLevel;
 use wattline_reading::{Reading, topics};
-use wattline_service::TopicIdentity;
+use wattline_service::postgres::FromRow;
+use wattline_service::{TopicIdentity, row};
 
-use super::reading::{NEWEST, reading};
+use super::reading::{NEWEST, read_readings};
 use super::{MeterRow, Store};
 use crate::error::{ApiError, Result};
 
 /// The sink's name in `stream_offset`.
 const SINK: &str = "timescale-sink";
-const OFFSET: &str = "SELECT next_offset, cluster_id, topic_id FROM stream_offset \
-    WHERE consumer = $1 AND topic = $2 AND partition = $3";
+row! {
+    /// How far the sink has come, and in which topic.
+    struct OffsetRow {
+        next_offset: i64,
+        cluster_id: String,
+        topic_id: String,
+    }
+}
 
 /// What the table holds, and up to where.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +41,7 @@ impl Store {
         let _turn = self.snapshots.acquire().await.map_err(|error| ApiError::internal(&error.to_string()))?;
         let mut client = self.client().await?;
         let newest = client.prepare_cached(&NEWEST).await?;
-        let offset = client.prepare_cached(OFFSET).await?;
+        let offset = client.prepare_cached(include_str!("../sql/offset.sql")).await?;
         let transaction = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
@@ -45,11 +52,11 @@ impl Store {
         let found = transaction.query(&newest, &[&meter.key, &limit]).await?;
         let stored = transaction.query_opt(&offset, &[&SINK, &topics::READINGS.name, &partition]).await?;
         transaction.commit().await?;
-        let mut readings: Vec<Reading> = found.iter().map(|row| reading(row, &meter.id)).collect();
+        let mut readings: Vec<Reading> = read_readings(&found, &meter.id)?;
         readings.reverse();
-        let stored = stored.map(|row| {
-            let identity = TopicIdentity { cluster_id: row.get(1), topic_id: row.get(2) };
-            (row.get(0), identity)
+        let stored = stored.as_ref().map(OffsetRow::from_row).transpose()?;
+        let stored = stored.map(|OffsetRow { next_offset, cluster_id, topic_id }| {
+            (next_offset, TopicIdentity { cluster_id, topic_id })
         });
         Ok(Snapshot { readings, stored })
     }

@@ -13,3 +13,4 @@ mod page;
 mod readings;
 mod slow;
 mod socket;
+mod statements;

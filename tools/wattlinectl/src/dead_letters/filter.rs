@@ -100,12 +100,20 @@ impl Wanted {
         format!("${}", self.values.len())
     }
 
-    pub(super) fn clause(&self) -> String {
-        if self.conditions.is_empty() {
-            String::new()
-        } else {
-            format!("WHERE {}", self.conditions.join(" AND "))
-        }
+    /// The statement with the conditions. They can't be parameters that may be NULL: PostgreSQL would plan for all of them
+    /// at once, and use the index of none.
+    pub(super) fn conditioned(&self, sql: &str) -> String {
+        let conditions = match self.conditions.as_slice() {
+            [] => String::new(),
+            conditions => format!("WHERE {}", conditions.join(" AND ")),
+        };
+        sql.replace("{where}", &conditions)
+    }
+
+    /// The same with a limit.
+    pub(super) fn limited(&mut self, sql: &str, limit: i64) -> String {
+        let place = self.value(limit);
+        self.conditioned(sql).replace("{limit}", &place)
     }
 
     pub(super) fn values(&self) -> Vec<&(dyn ToSql + Sync)> {

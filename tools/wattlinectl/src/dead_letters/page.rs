@@ -1,11 +1,13 @@
 //! Letters with their payloads, a page at a time: bounded in letters and bytes.
 
 use chrono::{DateTime, Utc};
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::GenericClient;
 use wattline_reading::Timestamp;
+use wattline_service::postgres::{read_column, read_rows};
+use wattline_service::row;
 
 use super::filter::Filter;
-use super::{Key, explain, key, time};
+use super::{Key, explain};
 
 /// Letters that are locked, produced and marked together.
 const LETTERS_MAX: u64 = 1000;
@@ -13,11 +15,32 @@ const LETTERS_MAX: u64 = 1000;
 const BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// The order of the index `dead_letter_open`.
 const ORDER: &str = "received_at, source_topic, source_partition, source_offset";
-const PAYLOADS: &str = "SELECT d.source_topic, d.source_partition, d.source_offset, d.mqtt_topic, d.record_key, \
-        d.retained, d.received_at, d.payload, d.mqtt_broker \
-    FROM unnest($1::text[], $2::int[], $3::bigint[]) WITH ORDINALITY AS p(t, p, o, place) \
-    JOIN dead_letter d ON d.source_topic = p.t AND d.source_partition = p.p AND d.source_offset = p.o \
-    ORDER BY place";
+
+row! {
+    /// A letter with its payload.
+    struct WholeRow {
+        source_topic: String,
+        source_partition: i32,
+        source_offset: i64,
+        mqtt_topic: Option<String>,
+        record_key: Option<Vec<u8>>,
+        retained: bool,
+        received_at: DateTime<Utc>,
+        payload: Vec<u8>,
+        mqtt_broker: Option<String>,
+    }
+}
+
+row! {
+    /// Where a letter is, and how large.
+    struct PlaceRow {
+        source_topic: String,
+        source_partition: i32,
+        source_offset: i64,
+        received_at: DateTime<Utc>,
+        payload_bytes: i32,
+    }
+}
 
 /// A letter with its payload.
 pub(super) struct Whole {
@@ -50,8 +73,9 @@ impl<'a> Walk<'a> {
         filter: &'a Filter,
         left: Option<u64>,
     ) -> anyhow::Result<Self> {
-        let row = client.query_one("SELECT clock_timestamp()", &[]).await;
-        let begun = row.map_err(|error| explain("cannot read the server's clock", &error))?.get(0);
+        let row = client.query_one(include_str!("../sql/dead_letters/clock.sql"), &[]).await;
+        let begun = row.and_then(|row| read_column(&row, "now"));
+        let begun = begun.map_err(|error| explain("cannot read the server's clock", &error))?;
         Ok(Self { filter, left, begun, behind: None })
     }
 
@@ -69,9 +93,11 @@ impl<'a> Walk<'a> {
         let topics: Vec<&str> = keys.iter().map(|key| key.topic.as_str()).collect();
         let partitions: Vec<i32> = keys.iter().map(|key| key.partition).collect();
         let offsets: Vec<i64> = keys.iter().map(|key| key.offset).collect();
-        let rows = client.query(PAYLOADS, &[&topics, &partitions, &offsets]).await;
+        let sql = include_str!("../sql/dead_letters/payloads.sql");
+        let rows = client.query(sql, &[&topics, &partitions, &offsets]).await;
+        let rows = rows.and_then(|rows| read_rows::<WholeRow>(&rows));
         let rows = rows.map_err(|error| explain("cannot read the payloads of dead letters", &error))?;
-        Ok(rows.iter().map(whole).collect())
+        Ok(rows.into_iter().map(Whole::from).collect())
     }
 
     async fn keys(&mut self, client: &impl GenericClient, lock: bool) -> anyhow::Result<Vec<Key>> {
@@ -88,35 +114,40 @@ impl<'a> Walk<'a> {
             wanted.condition(format!("({ORDER}) > ({})", places.join(", ")));
         }
         let lock = if lock { "FOR UPDATE SKIP LOCKED" } else { "" };
-        let sql = format!(
-            "SELECT source_topic, source_partition, source_offset, received_at, octet_length(payload) \
-             FROM dead_letter {} ORDER BY {ORDER} LIMIT {limit} {lock}",
-            wanted.clause()
-        );
+        let sql = wanted
+            .limited(include_str!("../sql/dead_letters/keys.sql"), limit.cast_signed())
+            .replace("{lock}", lock);
         let rows = client.query(&sql, &wanted.values()).await;
+        let rows = rows.and_then(|rows| read_rows::<PlaceRow>(&rows));
         let rows = rows.map_err(|error| explain("cannot read the dead letters", &error))?;
         let (mut keys, mut bytes) = (Vec::new(), 0);
-        for row in &rows {
-            bytes += i64::from(row.get::<_, i32>(4));
+        for row in rows {
+            bytes += i64::from(row.payload_bytes);
             if bytes > BYTES_MAX && !keys.is_empty() {
                 break;
             }
-            keys.push(key(row));
-            self.behind = Some((row.get(3), key(row)));
+            let key =
+                Key { topic: row.source_topic, partition: row.source_partition, offset: row.source_offset };
+            keys.push(key.clone());
+            self.behind = Some((row.received_at, key));
         }
         self.left = self.left.map(|left| left.saturating_sub(keys.len() as u64));
         Ok(keys)
     }
 }
 
-fn whole(row: &Row) -> Whole {
-    Whole {
-        key: key(row),
-        mqtt_topic: row.get(3),
-        record_key: row.get::<_, Option<Vec<u8>>>(4).unwrap_or_default(),
-        retained: row.get(5),
-        received_at: time(row, 6),
-        payload: row.get(7),
-        broker: row.get(8),
+// === impl Whole ===
+
+impl From<WholeRow> for Whole {
+    fn from(row: WholeRow) -> Self {
+        Self {
+            key: Key { topic: row.source_topic, partition: row.source_partition, offset: row.source_offset },
+            mqtt_topic: row.mqtt_topic,
+            record_key: row.record_key.unwrap_or_default(),
+            retained: row.retained,
+            received_at: row.received_at.into(),
+            payload: row.payload,
+            broker: row.mqtt_broker,
+        }
     }
 }

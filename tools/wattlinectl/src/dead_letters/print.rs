@@ -5,7 +5,9 @@ use std::io::Write;
 use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
+use wattline_reading::Timestamp;
 use wattline_routes::answer::Shown;
 
 use super::fate::Becomes;
@@ -32,8 +34,8 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>], out: &mut impl Write)
 pub(super) fn letters(letters: &[Letter], out: &mut impl Write) -> anyhow::Result<()> {
     let cells = |letter: &Letter| {
         vec![
-            letter.key.to_string(),
-            seconds(&letter.received_at.to_string()),
+            letter.key().to_string(),
+            seconds(&time(letter.received_at)),
             letter.state.clone(),
             cell(&letter.reason),
             cell(&topic(letter)),
@@ -51,9 +53,9 @@ pub(super) fn groups(by: &[By], groups: &[Group], out: &mut impl Write) -> anyho
     header.extend(by.iter().map(|by| by.as_str()));
     header.extend(["oldest", "newest"]);
     let cells = |group: &Group| {
-        let mut cells = vec![group.count.to_string()];
-        cells.extend(group.values.iter().map(|value| value.as_deref().map_or("-".to_owned(), cell)));
-        cells.extend([seconds(&group.oldest.to_string()), seconds(&group.newest.to_string())]);
+        let mut cells = vec![group.letters.to_string()];
+        cells.extend(group.words.iter().map(|value| value.as_deref().map_or("-".to_owned(), cell)));
+        cells.extend([seconds(&time(group.oldest)), seconds(&time(group.newest))]);
         cells
     };
     let rows: Vec<Vec<String>> = groups.iter().map(cells).collect();
@@ -62,25 +64,24 @@ pub(super) fn groups(by: &[By], groups: &[Group], out: &mut impl Write) -> anyho
 
 /// One letter, a line a field, then its payload.
 pub(super) fn whole(letter: &Letter, payload: &[u8], out: &mut impl Write) -> anyhow::Result<()> {
-    let time = |time: Option<wattline_reading::Timestamp>| time.map(|time| time.to_string());
     let number = |number: Option<i32>| number.map(|number| number.to_string());
     let fields = [
-        ("key", Some(letter.key.to_string())),
+        ("key", Some(letter.key().to_string())),
         ("topic", Some(topic(letter))),
-        ("broker", letter.broker.clone()),
+        ("broker", letter.mqtt_broker.clone()),
         ("route", letter.route.clone()),
         ("reason", Some(letter.reason.clone())),
         ("what is wrong", Some(letter.detail.clone())),
         ("first reason", letter.first_reason.clone()),
-        ("received at", Some(letter.received_at.to_string())),
-        ("stored at", Some(letter.stored_at.to_string())),
+        ("received at", Some(time(letter.received_at))),
+        ("stored at", Some(time(letter.stored_at))),
         ("retained", letter.retained.then(|| "yes".to_owned())),
         ("state", Some(letter.state.clone())),
-        ("since", time(letter.state_at)),
+        ("since", letter.state_at.map(time)),
         ("ignored as", letter.state_detail.clone()),
         ("readings", number(letter.readings)),
         ("attempts", (letter.attempts > 0).then(|| letter.attempts.to_string())),
-        ("last attempt", time(letter.attempted_at)),
+        ("last attempt", letter.attempted_at.map(time)),
     ];
     for (name, value) in fields {
         if let Some(value) = value {
@@ -96,14 +97,13 @@ pub(super) fn whole(letter: &Letter, payload: &[u8], out: &mut impl Write) -> an
 
 /// A letter as JSON; what is not there is left out.
 pub(super) fn letter_json(letter: &Letter) -> Map<String, Value> {
-    let time = |time: Option<wattline_reading::Timestamp>| time.map(|time| time.to_string());
     let record_key = letter.record_key.as_deref();
     let document = json!({
-        "key": letter.key.to_string(),
-        "received_at": letter.received_at.to_string(),
-        "stored_at": letter.stored_at.to_string(),
+        "key": letter.key().to_string(),
+        "received_at": time(letter.received_at),
+        "stored_at": time(letter.stored_at),
         "state": letter.state,
-        "state_at": time(letter.state_at),
+        "state_at": letter.state_at.map(time),
         "state_detail": letter.state_detail,
         "reason": letter.reason,
         "detail": letter.detail,
@@ -113,11 +113,11 @@ pub(super) fn letter_json(letter: &Letter) -> Map<String, Value> {
         "record_key_base64":
             record_key.filter(|key| text(key).is_none()).map(|key| BASE64_STANDARD.encode(key)),
         "route": letter.route,
-        "broker": letter.broker,
+        "broker": letter.mqtt_broker,
         "retained": letter.retained,
         "payload_bytes": letter.payload_bytes,
         "attempts": letter.attempts,
-        "attempted_at": time(letter.attempted_at),
+        "attempted_at": letter.attempted_at.map(time),
         "readings": letter.readings,
     });
     without_null(document)
@@ -137,12 +137,12 @@ pub(super) fn whole_json(letter: &Letter, payload: &[u8]) -> Map<String, Value> 
 /// A group as JSON; a letter that has none of it has null.
 pub(super) fn group_json(by: &[By], group: &Group) -> Map<String, Value> {
     let mut document = Map::new();
-    document.insert("count".to_owned(), group.count.into());
-    for (by, value) in by.iter().zip(&group.values) {
+    document.insert("count".to_owned(), group.letters.into());
+    for (by, value) in by.iter().zip(&group.words) {
         document.insert(by.as_str().to_owned(), value.clone().into());
     }
-    document.insert("oldest".to_owned(), group.oldest.to_string().into());
-    document.insert("newest".to_owned(), group.newest.to_string().into());
+    document.insert("oldest".to_owned(), time(group.oldest).into());
+    document.insert("newest".to_owned(), time(group.newest).into());
     document
 }
 
@@ -213,6 +213,10 @@ fn topic(letter: &Letter) -> String {
         (Some(topic), _) => topic.clone(),
         (None, key) => format!("(record of {})", String::from_utf8_lossy(key.as_deref().unwrap_or_default())),
     }
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    Timestamp::from(at).to_string()
 }
 
 /// Without the fraction of a second.

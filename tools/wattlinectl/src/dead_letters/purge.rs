@@ -1,11 +1,18 @@
 //! Purge: deletes letters, some at a time, so that no transaction is long.
 
 use tokio_postgres::Client;
+use wattline_service::row;
 
 use super::filter::Filter;
 use super::{explain, query};
 
 const STATEMENT_LETTERS_MAX: i64 = 10_000;
+
+row! {
+    struct Count {
+        letters: i64,
+    }
+}
 
 /// How many letters a purge would delete.
 ///
@@ -13,9 +20,9 @@ const STATEMENT_LETTERS_MAX: i64 = 10_000;
 /// What the server says, with what to do.
 pub async fn would_delete(client: &Client, filter: &Filter) -> anyhow::Result<i64> {
     let wanted = filter.wanted();
-    let sql = format!("SELECT count(*) FROM dead_letter {}", wanted.clause());
-    let rows = query(client, &sql, &wanted).await?;
-    Ok(rows.first().map_or(0, |row| row.get(0)))
+    let sql = wanted.conditioned(include_str!("../sql/dead_letters/count.sql"));
+    let counts: Vec<Count> = query(client, &sql, &wanted).await?;
+    Ok(counts.first().map_or(0, |count| count.letters))
 }
 
 /// Deletes letters, and says how many; one that a replay holds at this moment stays.
@@ -24,13 +31,7 @@ pub async fn would_delete(client: &Client, filter: &Filter) -> anyhow::Result<i6
 /// What the server says, with what to do. What was deleted until then is deleted.
 pub async fn purge(client: &Client, filter: &Filter) -> anyhow::Result<u64> {
     let mut wanted = filter.wanted();
-    let clause = wanted.clause();
-    let place = wanted.value(STATEMENT_LETTERS_MAX);
-    let sql = format!(
-        "DELETE FROM dead_letter WHERE (source_topic, source_partition, source_offset) IN \
-         (SELECT source_topic, source_partition, source_offset FROM dead_letter {clause} \
-         LIMIT {place} FOR UPDATE SKIP LOCKED)"
-    );
+    let sql = wanted.limited(include_str!("../sql/dead_letters/purge.sql"), STATEMENT_LETTERS_MAX);
     let mut deleted = 0;
     loop {
         let some = client.execute(&sql, &wanted.values()).await;

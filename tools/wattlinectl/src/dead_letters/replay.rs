@@ -6,23 +6,22 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio_postgres::{Client, GenericClient};
 use wattline_reading::limits::Reason;
 use wattline_reading::{DeadLetter, Timestamp, topics, wire};
 use wattline_routes::Decoded;
 use wattline_service::KafkaSettings;
+use wattline_service::postgres::read_column;
 
 use super::fate::{Becomes, Fate, Refused};
 use super::filter::Filter;
 use super::mark::mark;
 use super::page::{Walk, Whole};
 use super::produce::Producer;
-use super::{Key, explain, time};
+use super::{Key, explain};
 use crate::decode::{Decoder, Message};
-
-/// Raw rows before it may be gone: the sink refuses readings of that time.
-const BORDER: &str = "SELECT border FROM retention_border";
 
 /// What to replay.
 #[derive(Clone, Debug)]
@@ -120,8 +119,9 @@ pub async fn dry_run(
 }
 
 async fn border(client: &impl GenericClient) -> anyhow::Result<Timestamp> {
-    let row = client.query_one(BORDER, &[]).await;
-    Ok(time(&row.map_err(|error| explain("cannot read the border of raw retention", &error))?, 0))
+    let row = client.query_one(include_str!("../sql/dead_letters/border.sql"), &[]).await;
+    let border = row.and_then(|row| read_column::<DateTime<Utc>>(&row, "border"));
+    Ok(border.map_err(|error| explain("cannot read the border of raw retention", &error))?.into())
 }
 
 async fn produce(producer: &Producer, index: usize, letter: &Whole, becomes: &Becomes) -> anyhow::Result<()> {

@@ -5,4 +5,5 @@ mod letters_found;
 mod letters_purged;
 mod letters_replayed;
 mod migrate;
+mod statements;
 mod topics;

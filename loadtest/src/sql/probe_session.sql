@@ -1,0 +1,1 @@
+SET timescaledb.enable_runtime_exclusion = off

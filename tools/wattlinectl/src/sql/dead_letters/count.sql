@@ -1,0 +1,3 @@
+SELECT count(*) AS letters
+FROM dead_letter
+{where}

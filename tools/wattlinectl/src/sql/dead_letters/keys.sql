@@ -1,0 +1,7 @@
+-- In the order of the index dead_letter_open.
+SELECT source_topic, source_partition, source_offset, received_at, octet_length(payload) AS payload_bytes
+FROM dead_letter
+{where}
+ORDER BY received_at, source_topic, source_partition, source_offset
+LIMIT {limit}
+{lock}
