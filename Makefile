@@ -11,7 +11,7 @@ FAILOVER_ROUNDS ?= 3
 FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny lines
+.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny lines config
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,6 +24,9 @@ build: install ## All services and tools
 
 up: build ## The real servers, the four services and a simulated street; Ctrl-C stops it
 	@$(BIN)/wattline-stack up --dir $(STACK_DIR) --services --homes $(HOMES) --http-port $(HTTP_PORT) --json $(STACK_DIR)/stack.json
+
+config: build ## Write the samples in config/ anew
+	@for file in config/*.toml; do $(BIN)/wattline-$$(basename $$file .toml) --sample > $$file || exit 1; done
 
 down: ## Stop a stack that `make up` left behind, and delete its data
 	@$(BIN)/wattline-stack down --dir $(STACK_DIR)

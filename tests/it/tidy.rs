@@ -7,6 +7,7 @@ mod figures;
 mod layers;
 mod modules;
 mod source;
+mod sql;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -174,15 +175,33 @@ fn links(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_sample_configuration_is_taken_by_its_service() {
+fn every_sample_configuration_is_what_its_service_prints_and_takes() {
     let mut count = 0;
     for entry in fs::read_dir(root().join("config")).unwrap() {
         let path = entry.unwrap().path();
         let service = path.file_stem().unwrap().to_string_lossy().into_owned();
         let program = assert_ok(bin_dir()).join(format!("wattline-{service}"));
-        let output = Command::new(&program).arg("--config").arg(&path).arg("--check=offline").output();
-        let output = output.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+        let run = |command: &mut Command| {
+            let output = command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{}: {errors}", path.display());
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let printed = run(Command::new(&program).arg("--sample"));
+        let kept = fs::read_to_string(&path).unwrap();
+        assert_eq!(kept, printed, "{} is not what its service prints: run `make config`", path.display());
+        run(Command::new(&program).arg("--config").arg(&path).arg("--check=offline"));
+        // What is shown as an example is taken, too.
+        let examples: Vec<&str> = kept.split("\n\n").filter(|block| block.contains("\n# [[")).collect();
+        for example in &examples {
+            let from = example.find("\n# [[").unwrap();
+            let lines =
+                example[from..].lines().map(|line| line.trim_start_matches("# ").trim_start_matches('#'));
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), lines.collect::<Vec<_>>().join("\n")).unwrap();
+            run(Command::new(&program).arg("--config").arg(file.path()).arg("--check=offline"));
+        }
+        assert_eq!(examples.len(), if service == "mqtt-ingest" { 2 } else { 0 }, "{}", path.display());
         count += 1;
     }
     assert_eq!(count, 4, "one sample per service");

@@ -1,20 +1,21 @@
 //! What is plausible for a home.
 
-use serde::Deserialize;
+use documented::DocumentedFields;
+use serde::{Deserialize, Serialize};
 
 use crate::register::REGISTER_MWH_MAX;
 use crate::timestamp::FIRST_PLAUSIBLE;
 use crate::{METER_ID_BYTES_MAX, Measures, Phase, Reading, Timestamp};
 
 /// Bounds that a reading must keep. The defaults fit a home's three-phase connection.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Largest active power, import or export, in W.
+    /// Largest active power, import or export, in W. Beyond it a message goes to the dead letters.
     pub power_w_max: f64,
-    /// Largest register, in Wh.
+    /// Largest register, in Wh. Beyond it a message goes to the dead letters.
     pub energy_wh_max: f64,
-    /// Highest voltage, in V.
+    /// Highest voltage, in V. Beyond this bound and the following ones only the measure is left out, and counted.
     pub voltage_v_max: f64,
     /// Largest current, in A.
     pub current_a_max: f64,
@@ -22,7 +23,8 @@ pub struct Limits {
     pub frequency_hz_min: f64,
     /// Highest mains frequency, in Hz.
     pub frequency_hz_max: f64,
-    /// How far a device's time may be ahead of arrival, in s.
+    /// How far a device's time may be ahead of arrival, in s. A message whose time is not between this bound and the next goes
+    /// to the dead letters.
     pub ts_ahead_s_max: i64,
     /// How old a device's time may be, in s: raw retention.
     pub ts_age_s_max: i64,

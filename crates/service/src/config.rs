@@ -1,6 +1,7 @@
 //! Configuration: a TOML file, then the environment. Unknown keys are refused, so that a misspelt one is never
 //! silently without effect.
 
+mod sample;
 mod value;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,11 +9,13 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use documented::DocumentedFields;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::traces::TraceSettings;
 
+pub use sample::{Sample, Section, sample};
 pub use value::{absent_if_empty, list};
 
 /// The configuration of a service.
@@ -51,14 +54,14 @@ pub struct ConnectionCheck {
 }
 
 /// Section `[service]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServiceSettings {
-    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    /// Where `/livez`, `/readyz` and `/metrics` are served. Keep it away from the outside.
     pub admin_listen: SocketAddr,
-    /// Form of the logs on standard error.
+    /// Form of the logs on standard error: "text" for people, "json" for one object a line.
     pub log_format: LogFormat,
-    /// Which logs: a level, or `tracing` directives such as `info,rdkafka=warn`.
+    /// Which logs: a level, or `tracing` directives such as "info,rdkafka=warn".
     pub log_filter: String,
     /// How long a stop may take before the process ends regardless, in ms.
     pub stop_deadline_ms: u64,
@@ -67,7 +70,7 @@ pub struct ServiceSettings {
 }
 
 /// Form of the logs.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

@@ -8,8 +8,9 @@ mod revive;
 use std::path::PathBuf;
 
 use anyhow::bail;
+use documented::DocumentedFields;
 use rdkafka::ClientConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::absent_if_empty;
 use crate::secret;
@@ -20,38 +21,38 @@ pub use identity::{IdentityError, TopicIdentity, topic_identity};
 pub use revive::revive;
 
 /// Section `[kafka]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaSettings {
     /// Addresses to begin with, `host:port`, separated by commas.
     pub brokers: String,
-    /// Static membership of consumers, stable over restarts (a StatefulSet's pod name): a restart within the
-    /// session timeout moves no partition. Empty: none.
+    /// Static membership of consumers, stable over restarts and one per process (a StatefulSet's pod name, "sink-0"): a
+    /// restart within the session timeout moves no partition. Empty: none. Without effect where there is no group.
     #[serde(deserialize_with = "absent_if_empty")]
     pub instance_id: Option<String>,
-    /// How connections are secured.
+    /// How connections are secured: "plaintext", "tls", "sasl-plaintext" or "sasl-tls".
     pub security: Security,
     /// Authorities that sign the brokers' certificates (PEM). Empty: the system's.
     #[serde(deserialize_with = "absent_if_empty")]
     pub ca_file: Option<PathBuf>,
-    /// Client certificate (PEM), for mutual TLS.
+    /// Client certificate (PEM), for mutual TLS. Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub cert_file: Option<PathBuf>,
-    /// Its key (PEM).
+    /// Its key (PEM). Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub key_file: Option<PathBuf>,
-    /// `SCRAM-SHA-512`, `SCRAM-SHA-256` or `PLAIN`.
+    /// For SASL: "SCRAM-SHA-512", "SCRAM-SHA-256" or "PLAIN".
     pub sasl_mechanism: String,
-    /// SASL user.
+    /// SASL user. Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub username: Option<String>,
-    /// File that holds the SASL password.
+    /// File that holds the SASL password. Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub password_file: Option<PathBuf>,
 }
 
 /// How connections to Kafka are secured.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Security {
     /// Neither encrypted nor authenticated.

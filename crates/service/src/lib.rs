@@ -65,6 +65,9 @@ struct Arguments {
     /// `--check=offline` connects to nothing.
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "connections")]
     check: Option<Check>,
+    /// Print a configuration file with every setting, its explanation and its default, and stop.
+    #[arg(long)]
+    sample: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -79,11 +82,14 @@ enum Check {
 /// admin server, calls `run`, and on SIGTERM or SIGINT waits for it at most the configured deadline.
 pub fn start<C, F, R>(name: &'static str, run: F) -> ExitCode
 where
-    C: ServiceConfig,
+    C: config::Sample,
     F: FnOnce(C, Context) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
     let arguments = Arguments::parse();
+    if arguments.sample {
+        return print_sample::<C>(name);
+    }
     let config = match config::load::<C>(arguments.config.as_deref()) {
         Ok(config) => config,
         Err(error) => return refuse(name, &error),
@@ -121,6 +127,16 @@ where
             error!(error = format!("{error:#}"), "{name} ends: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print_sample<C: config::Sample>(name: &str) -> ExitCode {
+    match config::sample::<C>() {
+        Ok(sample) => {
+            say(sample.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(name, &error),
     }
 }
 

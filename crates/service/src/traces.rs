@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use documented::DocumentedFields;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt as _, TraceId};
 use opentelemetry::{Context, KeyValue, trace};
@@ -24,7 +25,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SamplingResult, SdkTracerProvider, ShouldSample};
 use rdkafka::Message;
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tracing::{Span, info, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -32,10 +33,10 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use crate::config::absent_if_empty;
 
 /// Section `[traces]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TraceSettings {
-    /// Where a collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Empty: no traces.
+    /// Where a collector takes OTLP over HTTP, such as "http://127.0.0.1:4318". Empty: no traces.
     #[serde(deserialize_with = "absent_if_empty")]
     pub endpoint: Option<String>,
     /// Share of messages, requests and batches that is traced, 0 to 1.

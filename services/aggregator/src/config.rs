@@ -1,14 +1,16 @@
 //! The configuration; `config/aggregator.toml` is a sample with every setting.
 
 use anyhow::ensure;
-use serde::Deserialize;
+use documented::{Documented, DocumentedFields};
+use serde::{Deserialize, Serialize};
 use wattline_reading::topics;
+use wattline_service::config::{Sample, Section};
 use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
 use crate::marks::Pace;
 
-/// Configuration of aggregator.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// aggregator: energy of each quarter-hour, recomputed from the readings that changed.
+#[derive(Clone, Debug, Deserialize, Documented, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What all services have.
@@ -30,10 +32,10 @@ pub struct Config {
 }
 
 /// Section `[input]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputSettings {
-    /// The consumer group.
+    /// The consumer group. Its offsets are only a hint: the truth is table `stream_offset`.
     pub group: String,
     /// The topic of readings.
     pub readings_topic: String,
@@ -41,51 +43,52 @@ pub struct InputSettings {
     pub session_timeout_ms: u32,
     /// Records that the Kafka client holds ahead, in KiB.
     pub queue_kib_max: u32,
-    /// How often the topic's identity is checked, in ms.
+    /// How often it is checked that the topic is still the same one, in ms.
     pub identity_check_ms: u64,
-    /// Records, over all partitions of this process, that are read ahead of the sink.
+    /// Records, over all partitions of this process, that are read ahead of the sink. Then reading pauses.
     pub ahead_records_max: i64,
 }
 
 /// Section `[marks]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MarkSettings {
     /// How long what changed is gathered before it is recomputed, in ms.
     pub linger_ms: u64,
     /// A meter's open bucket is refreshed at most so often, in ms. One that catches up waits ever longer, at most so long.
     pub open_refresh_ms: u64,
-    /// What waits for longer is written to the table `recompute`, in ms.
+    /// What has been due for longer is written to the table `recompute`, in ms. It bounds how much is read again after a
+    /// restart.
     pub spill_after_ms: u64,
-    /// With more in memory than this, marks are written to the table `recompute`.
+    /// With more marks in memory than this (about 150 bytes each), they are written to the table `recompute`.
     pub count_max: usize,
-    /// A change over a longer time is a back-fill: it goes to the table `recompute`, in s.
+    /// A change over a longer time is a back-fill: it goes to the table `recompute` at once, in s.
     pub live_span_s_max: u32,
 }
 
 /// Section `[recompute]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecomputeSettings {
     /// Ranges in one transaction.
     pub group_ranges_max: usize,
-    /// How often the sink's offsets are looked at, in ms.
+    /// How often the sink's offsets are looked at when there is nothing else to do, in ms.
     pub poll_ms: u64,
     /// How often the own offset is advanced, in ms.
     pub advance_ms: u64,
-    /// The longest piece of a back-fill in one transaction, in s.
+    /// The longest piece of a back-fill in one transaction, in s of its rows' time.
     pub slice_s: u32,
-    /// How long to wait for a lock of an offset row before whoever holds it is ended, in ms.
+    /// How long to wait for a lock of an offset row before the connection that holds it is ended, in ms.
     pub lock_timeout_ms: u64,
     /// When to try again what needs a person, in ms.
     pub retry_stopped_ms: u64,
 }
 
 /// Section `[audit]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditSettings {
-    /// How often one day of one meter is compared, in ms; 0: never.
+    /// How often one day of one meter is compared with a recomputation, in ms. 0: never.
     pub interval_ms: u64,
 }
 
@@ -151,6 +154,19 @@ impl MarkSettings {
     }
 }
 
+impl Sample for Config {
+    const SECTIONS: &'static [Section] = &[
+        Section::of::<ServiceSettings>("service"),
+        Section::of::<TraceSettings>("traces"),
+        Section::of::<KafkaSettings>("kafka"),
+        Section::of::<DatabaseSettings>("database"),
+        Section::of::<InputSettings>("input"),
+        Section::of::<MarkSettings>("marks"),
+        Section::of::<RecomputeSettings>("recompute"),
+        Section::of::<AuditSettings>("audit"),
+    ];
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -213,28 +229,6 @@ impl Default for AuditSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sample_file_says_the_defaults() {
-        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/aggregator.toml");
-        let config: Config =
-            wattline_service::config::load_from(Some(std::path::Path::new(sample)), [].into()).unwrap();
-        assert_eq!(config, Config::default());
-    }
-
-    #[test]
-    fn the_sample_file_has_every_setting() {
-        let sample = include_str!("../../../config/aggregator.toml");
-        let debug = format!("{:?}", Config::default());
-        let names = debug
-            .split([' ', '{'])
-            .filter_map(|word| word.strip_suffix(':'))
-            .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
-        for name in names {
-            let (section, key) = (format!("[{name}]"), format!("{name} = "));
-            assert!(sample.contains(&section) || sample.contains(&key), "{name} is missing in the sample");
-        }
-    }
 
     #[test]
     fn a_value_out_of_range_is_named() {

@@ -9,10 +9,11 @@ mod reference;
 
 use std::time::Duration;
 
+use documented::DocumentedFields;
 use nix::time::{ClockId, clock_gettime};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::AtomicU64;
 use tracing::{info, warn};
 use wattline_reading::{Timestamp, timestamp};
@@ -29,13 +30,14 @@ const ASK: Duration = Duration::from_secs(128);
 const JUMP_US: i64 = 250_000;
 
 /// Section `[clock]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClockSettings {
-    /// An NTP server that this host's clock is compared with, `host` or `host:port`. Empty: none is asked.
+    /// An NTP server that this host's clock is compared with, `host` or `host:port`. Empty: none;
+    /// the kernel is asked anyway.
     #[serde(deserialize_with = "absent_if_empty")]
     pub ntp_server: Option<String>,
-    /// A larger difference to it is said, in ms.
+    /// A larger difference to it is said in the log, in ms.
     pub offset_ms_max: u32,
 }
 

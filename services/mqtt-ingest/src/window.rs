@@ -18,8 +18,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use documented::DocumentedFields;
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use wattline_reading::{Reason, Timestamp};
 
@@ -30,7 +31,7 @@ pub use account::{Account, Fate, Shed};
 pub use known::Arrival;
 
 /// Section `[window]`: what may be in flight at most.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WindowSettings {
     /// Messages that were received and are not settled.

@@ -4,19 +4,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use serde::Deserialize;
-use wattline_service::config::{absent_if_empty, list};
+use documented::{Documented, DocumentedFields};
+use serde::{Deserialize, Serialize};
+use wattline_service::config::{Sample, Section, absent_if_empty, list};
 use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
-/// All settings of query-api.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// query-api: GraphQL over what TimescaleDB has stored and Kafka is bringing, and the live page.
+#[derive(Clone, Debug, Deserialize, Documented, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What every service has.
     pub service: ServiceSettings,
     /// Where its traces go.
     pub traces: TraceSettings,
-    /// Where the live readings come from.
+    /// Where the live readings come from: the live tail reads all partitions, without a consumer group.
     pub kafka: KafkaSettings,
     /// Where everything else comes from.
     pub database: DatabaseSettings,
@@ -29,10 +30,10 @@ pub struct Config {
 }
 
 /// Section `[http]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
-    /// Where GraphQL and the live page are served. Without `token_file` only a loopback address is accepted.
+    /// Where GraphQL and the live page are served. Any other than a loopback address needs `token_file`.
     pub listen: SocketAddr,
     /// GraphiQL at `/graphiql`, and introspection.
     pub development: bool,
@@ -43,7 +44,7 @@ pub struct HttpSettings {
     /// Origins of other sites whose pages may use the API, such as `https://energy.example.org`.
     #[serde(deserialize_with = "list")]
     pub allowed_origins: Vec<String>,
-    /// Largest body of a request, in bytes.
+    /// Largest body of a request, and largest message of a WebSocket, in bytes.
     pub request_bytes_max: usize,
     /// Requests that are worked on at a time; more are answered 503.
     pub requests_at_a_time_max: usize,
@@ -52,18 +53,18 @@ pub struct HttpSettings {
 }
 
 /// Section `[limits]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
-    /// How deep a query may be nested.
+    /// How deep a query may be nested. GraphiQL's own question for the schema needs 15.
     pub depth_max: usize,
     /// How much a query may cost: about one a field that it can return, and ten a question to the database.
     pub complexity_max: usize,
     /// Rows of one page.
     pub page_rows_max: u16,
-    /// Buckets of one energy series.
+    /// Buckets of one energy series: 31 days of quarter-hours.
     pub energy_points_max: u16,
-    /// How long one query may take, in ms.
+    /// How long one query may take, in ms. The role's own `statement_timeout` is 10 s.
     pub query_timeout_ms: u64,
     /// Connections to the database.
     pub database_connections_max: usize,
@@ -75,7 +76,7 @@ pub struct LimitSettings {
 }
 
 /// Section `[live]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LiveSettings {
     /// How far back the tail of Kafka begins, in ms: what a subscription can join or resume without a hole.
@@ -91,6 +92,18 @@ pub struct LiveSettings {
 }
 
 // === impl Config ===
+
+impl Sample for Config {
+    const SECTIONS: &'static [Section] = &[
+        Section::of::<ServiceSettings>("service"),
+        Section::of::<TraceSettings>("traces"),
+        Section::of::<KafkaSettings>("kafka"),
+        Section::of::<DatabaseSettings>("database"),
+        Section::of::<HttpSettings>("http"),
+        Section::of::<LimitSettings>("limits"),
+        Section::of::<LiveSettings>("live"),
+    ];
+}
 
 impl Default for Config {
     fn default() -> Self {

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use serde::Deserialize;
+use documented::{Documented, DocumentedFields};
+use serde::{Deserialize, Serialize};
 use wattline_reading::topics;
-use wattline_service::config::absent_if_empty;
+use wattline_service::config::{Sample, Section, absent_if_empty};
 use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
 
-/// Configuration of timescale-sink.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// timescale-sink: Kafka to TimescaleDB, each reading once.
+#[derive(Clone, Debug, Deserialize, Documented, DocumentedFields, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// What all services have.
@@ -31,10 +32,10 @@ pub struct Config {
 }
 
 /// Section `[input]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputSettings {
-    /// The consumer group.
+    /// The consumer group. Its offsets are only a hint: the truth is table `stream_offset`.
     pub group: String,
     /// The topic of readings.
     pub readings_topic: String,
@@ -44,15 +45,15 @@ pub struct InputSettings {
     pub session_timeout_ms: u32,
     /// Records that the Kafka client holds ahead of a writer, in KiB.
     pub queue_kib_max: u32,
-    /// How often the topics' identity is checked, in ms.
+    /// How often it is checked that the topics are still the same ones, in ms.
     pub identity_check_ms: u64,
 }
 
 /// Section `[batch]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchSettings {
-    /// Writers in this process; each is a member of the group, with a database connection of its own.
+    /// Writers in this process: each is a member of the group, with a database connection of its own.
     pub writers: usize,
     /// A batch is written when it has so many records,
     pub rows_max: usize,
@@ -63,23 +64,25 @@ pub struct BatchSettings {
 }
 
 /// Section `[meters]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeterSettings {
-    /// New meters in a minute, per process; more wait, with what is behind them in their partitions.
+    /// New meters in a minute, per process. More wait, and what is behind them in their partitions waits too: raise it for
+    /// the first start with a large fleet.
     pub new_per_minute_max: u32,
-    /// File with the meter ids that may be registered, one a line. Empty: all may.
+    /// File with the meter ids that may be registered, one a line. Empty: all may. Readings of others become dead letters
+    /// (`meter_refused`).
     #[serde(deserialize_with = "absent_if_empty")]
     pub allow_file: Option<PathBuf>,
 }
 
 /// Section `[store]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreSettings {
-    /// How long a writer waits for a row lock before it looks for who holds it, in ms.
+    /// How long a writer waits for a row lock before it ends the connection that holds it, in ms.
     pub lock_timeout_ms: u64,
-    /// How long one batch may take before the connection is given up, in ms.
+    /// How long one batch may take before its connection is given up, in ms.
     pub flush_timeout_ms: u64,
     /// When a stopped partition is tried again, in ms.
     pub retry_stopped_ms: u64,
@@ -136,6 +139,19 @@ impl ServiceConfig for Config {
     }
 }
 
+impl Sample for Config {
+    const SECTIONS: &'static [Section] = &[
+        Section::of::<ServiceSettings>("service"),
+        Section::of::<TraceSettings>("traces"),
+        Section::of::<KafkaSettings>("kafka"),
+        Section::of::<DatabaseSettings>("database"),
+        Section::of::<InputSettings>("input"),
+        Section::of::<BatchSettings>("batch"),
+        Section::of::<MeterSettings>("meters"),
+        Section::of::<StoreSettings>("store"),
+    ];
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -190,29 +206,6 @@ impl Default for StoreSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sample_file_says_the_defaults() {
-        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/timescale-sink.toml");
-        let config: Config =
-            wattline_service::config::load_from(Some(std::path::Path::new(sample)), [].into()).unwrap();
-        assert_eq!(config, Config::default());
-    }
-
-    #[test]
-    fn the_sample_file_has_every_setting() {
-        let sample = include_str!("../../../config/timescale-sink.toml");
-        let debug = format!("{:?}", Config::default());
-        let names = debug
-            .split([' ', '{'])
-            .filter_map(|word| word.strip_suffix(':'))
-            .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
-        for name in names {
-            let section = format!("[{name}]");
-            let key = format!("{name} = ");
-            assert!(sample.contains(&section) || sample.contains(&key), "{name} is missing in the sample");
-        }
-    }
 
     #[test]
     fn a_value_out_of_range_is_named() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_routes::{PAYLOAD_BYTES_MAX, check_filter};
@@ -10,57 +11,66 @@ use wattline_service::config::{absent_if_empty, list};
 use wattline_service::mqtt::BrokerAddress;
 
 /// Section `[mqtt]`.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MqttSettings {
-    /// `mqtt://host:port` or `mqtts://host:port`.
+    /// "mqtt://host:1883" or "mqtts://host:8883". The broker must speak MQTT 5 and have shared subscriptions.
     pub url: String,
-    /// Stable over restarts and never shared by two processes: the broker keeps the session under it.
+    /// Stable over restarts and never shared by two processes: the broker keeps the session, and with it what waits for this
+    /// replica, under this name. In a StatefulSet: the ordinal at its end.
     pub client_id: String,
-    /// User; empty: none.
+    /// User. Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub username: Option<String>,
-    /// File that holds the password; empty: none.
+    /// File that holds its password. Empty: none. Files are read again after a refusal.
     #[serde(deserialize_with = "absent_if_empty")]
     pub password_file: Option<PathBuf>,
-    /// Authorities that sign the broker's certificate (PEM), for `mqtts`. Empty: the system's.
+    /// Authorities that sign the broker's certificate (PEM), for mqtts. Empty: the system's.
     #[serde(deserialize_with = "absent_if_empty")]
     pub ca_file: Option<PathBuf>,
-    /// Client certificate with its chain (PEM), for `mqtts`.
+    /// Client certificate with its chain (PEM), for mqtts. Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub cert_file: Option<PathBuf>,
-    /// Its key (PEM).
+    /// Its key (PEM). Empty: none.
     #[serde(deserialize_with = "absent_if_empty")]
     pub key_file: Option<PathBuf>,
-    /// Group of the shared subscription: `$share/<group>/<filter>`. Empty: an ordinary one, for a single replica.
+    /// Replicas with the same group share the messages: `$share/<group>/<filter>`. Empty: an ordinary subscription, for a
+    /// single replica. Mosquitto forgets shared subscriptions over its own restart until their members are back, and what is
+    /// published in between is lost; ordinary ones it keeps.
     #[serde(deserialize_with = "absent_if_empty")]
     pub group: Option<String>,
-    /// Filters to subscribe to. Empty: those of the routes.
+    /// Filters to subscribe to, without `$share`. Empty: those of the routes. Wider ones, as "wattline/#", put messages that no
+    /// route takes into the dead letters, where one sees them.
     #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
-    /// Whether this replica takes the routes of families that need all messages of a device (Sparkplug).
+    /// Families such as Sparkplug must see all messages of a device, so one replica has a subscription of its own for them:
+    /// "yes", "no", or "auto": the one whose `client_id` ends in no number, or in 0.
     pub memory_routes: MemoryRoutes,
-    /// Subscriptions to end, written as they were made; what a session has kept is usually known without.
+    /// Subscriptions to end, written as they were made ("$share/wattline/old/#"); one that is wanted stays. Needed only where
+    /// the watchdog is off or not allowed: else the session's subscriptions are known from the list that the broker keeps.
     #[serde(deserialize_with = "list")]
     pub unsubscribe: Vec<String>,
-    /// How many messages the broker may send ahead of their acknowledgement.
+    /// How many messages the broker may send ahead of their acknowledgement. Across a network: at least rate × round trip.
     pub receive_maximum: u16,
-    /// How long the broker keeps the session while this process is away, in s: longer than any outage, for what
-    /// waits in an expired session is lost.
+    /// How long the broker keeps the session while this process is away, in s: longer than any outage, for a broker such as
+    /// Mosquitto deals messages to absent members of the group too, and what waits in an expired session is lost.
     pub session_expiry_s: u32,
-    /// Keep-alive in s.
+    /// Keep-alive, in s.
     pub keep_alive_s: u16,
     /// How long connecting may take, in ms.
     pub connect_timeout_ms: u64,
-    /// How long to stay away after another client has taken the session over, in ms.
+    /// How long to stay away after another client has connected with the same client id, in ms.
     pub taken_over_wait_ms: u64,
-    /// How long nothing may come back of what the watchdog sends, and nothing else either, in ms. 0: no watchdog.
+    /// A connection that brings nothing for this long, not even what this process sends to itself, is given up, in ms.
+    /// 0: never.
     pub watchdog_ms: u64,
-    /// Below this topic each replica sends its canaries and keeps the list of its subscriptions.
+    /// Below this topic each replica publishes and reads its canaries, and has the broker keep the list of its subscriptions.
+    /// The user must be allowed both on wattline-canary/#; no meter should be.
     pub canary_topic: String,
-    /// A Sparkplug node whose aliases are not known is asked for its BIRTH, by a command to it.
+    /// A Sparkplug node whose aliases are not known, after a restart for one, is asked for its BIRTH: once a minute, by a
+    /// command on `spBv1.0/<group>/NCMD/<node>`, which the user must be allowed to publish.
     pub sparkplug_rebirth: bool,
-    /// Largest payload that is decoded; a larger one goes to the dead letters.
+    /// A larger payload goes to the dead letters.
     pub payload_bytes_max: usize,
 }
 
