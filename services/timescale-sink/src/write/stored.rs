@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
-use wattline_reading::{MEASURES, Measures, PHASE_MEASURES, Reading, Timestamp, TsSource, measures};
+use wattline_reading::{Measures, Reading, Timestamp, TsSource, measures};
+use wattline_service::postgres::{FromRow, read_column};
+use wattline_service::row;
 
 use crate::failure::Failure;
 use crate::session::Session;
@@ -16,6 +18,17 @@ static AT: LazyLock<String> = LazyLock::new(|| with_measures(include_str!("../sq
 pub(super) static BEFORE: LazyLock<String> =
     LazyLock::new(|| with_measures(include_str!("../sql/reading_before.sql")));
 const REGISTERED: &str = include_str!("../sql/meter_registered.sql");
+
+row! {
+    /// A row of table `reading` but for its measures, whose columns are those of `wattline_reading::MEASURES`.
+    struct ReadingRow<'row> {
+        meter_key: i32,
+        ts: DateTime<Utc>,
+        received_at: DateTime<Utc>,
+        ts_source: &'row str,
+        register_epoch: Option<DateTime<Utc>>,
+    }
+}
 
 /// The rows that the table has at these keys, which are in order. A meter's id is left out of them.
 ///
@@ -56,29 +69,19 @@ pub(crate) async fn check_registered(session: &mut Session, meter_keys: &[i32]) 
 /// # Errors
 /// Where a column is missing or of another type.
 pub(super) fn reading(row: &Row) -> Result<(i32, Reading), tokio_postgres::Error> {
-    let time = |name: &str| row.try_get::<_, DateTime<Utc>>(name).map(Timestamp::from);
-    let epoch: Option<DateTime<Utc>> = row.try_get("register_epoch")?;
-    let source: &str = row.try_get("ts_source")?;
-    let mut measures = Measures::default();
-    for measure in &MEASURES {
-        (measure.set)(&mut measures, row.try_get(measure.column)?);
-    }
-    let mut arrays = PHASE_MEASURES.map(|_| None);
-    for (measure, array) in PHASE_MEASURES.iter().zip(&mut arrays) {
-        *array = row.try_get(measure.column)?;
-    }
-    measures.phases = Measures::phases_of(arrays);
+    let columns = ReadingRow::from_row(row)?;
+    let is_arrival = columns.ts_source == TsSource::Arrival.as_str();
     let reading = Reading {
         meter_id: String::new(),
-        ts: time("ts")?,
-        received_at: time("received_at")?,
-        ts_source: if source == TsSource::Arrival.as_str() { TsSource::Arrival } else { TsSource::Device },
-        measures,
-        register_epoch: epoch.map(Timestamp::from),
+        ts: columns.ts.into(),
+        received_at: columns.received_at.into(),
+        ts_source: if is_arrival { TsSource::Arrival } else { TsSource::Device },
+        measures: Measures::from_columns(|name| read_column(row, name), |name| read_column(row, name))?,
+        register_epoch: columns.register_epoch.map(Timestamp::from),
         redelivered: false,
         meter_info: None,
     };
-    Ok((row.try_get("meter_key")?, reading))
+    Ok((columns.meter_key, reading))
 }
 
 fn with_measures(sql: &str) -> String {
