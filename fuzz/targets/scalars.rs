@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
         ];
         for route in ROUTES.iter().flat_map(Routes::all) {
             for time in &times {
-                let _ = route.event_time(time, received_at(), &Limits::default());
+                let _ = route.event_time(time, true, received_at(), &Limits::default());
                 let _ = route.timing.epoch(time, received_at());
             }
         }

@@ -78,7 +78,7 @@ pub enum Garbage {
     Text,
     /// JSON without any measure.
     NoMeasure,
-    /// A clock that is a year ahead.
+    /// A buffer of a device whose clock is a year ahead.
     Future,
     /// A gigawatt.
     Power,
@@ -169,7 +169,9 @@ impl Garbage {
             Self::NoMeasure => format!("{{\"note\":\"{meter_id} {index}\",\"ts\":{ms}}}"),
             Self::Future => {
                 let ahead_ms = ms + 366 * 86_400_000;
-                format!("{{\"note\":\"{meter_id} {index}\",\"ts\":{ahead_ms},\"power_w\":100.0}}")
+                let reading =
+                    format!("{{\"note\":\"{meter_id} {index}\",\"ts\":{ahead_ms},\"power_w\":100.0}}");
+                format!("[{reading},{{\"ts\":{ms},\"power_w\":100.0}}]")
             }
             Self::Power => format!("{{\"note\":\"{meter_id} {index}\",\"ts\":{ms},\"power_w\":1e9}}"),
         };

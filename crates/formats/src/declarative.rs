@@ -263,7 +263,7 @@ impl Value {
             },
         };
         if self.scale.is_none() && !self.negate {
-            draft.set(self.quantity, text, self.unit, &self.name, omitted)?;
+            draft.set(self.quantity, text, self.unit, &self.name, omitted);
             return Ok(());
         }
         let Some(text) = decimal(text) else { return Ok(()) };
@@ -277,7 +277,7 @@ impl Value {
             let value = self.scale.map_or(value, |scale| scale.value(value));
             (if self.negate { 0.0 - value } else { value }).to_string()
         };
-        draft.set(self.quantity, &scaled, Unit::One, &self.name, omitted)?;
+        draft.set(self.quantity, &scaled, Unit::One, &self.name, omitted);
         Ok(())
     }
 }

@@ -29,6 +29,8 @@ pub struct Draft {
     parts: Option<Box<Parts>>,
     /// A field was there, with a firmware's word for "no value".
     no_value: bool,
+    /// A power or a register was there that is none. It is left out where the message holds another measure.
+    refused: Option<Box<Refusal>>,
 }
 
 /// All drafts of a message, and what was seen and not taken.
@@ -45,8 +47,8 @@ pub struct Drafts {
 /// Why a message gives no drafts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stop {
-    /// Nothing to store, and no error.
-    Ignore(Ignored),
+    /// Nothing to store, and no error; and the fields that were left out.
+    Ignore(Ignored, Vec<Omission>),
     /// It goes to the dead letters.
     Reject(Refusal),
 }
@@ -136,10 +138,8 @@ impl Draft {
         Self { channel: channel.into(), time, ..Self::default() }
     }
 
-    /// Takes one value from its text. `name` is the device's own word for it. True where there was a value.
-    ///
-    /// # Errors
-    /// Power or a register that is no number, or beyond what one can be.
+    /// Takes one value from its text. `name` is the device's own word for it. A power or a register that is no number, or
+    /// beyond what one can be, is left out; where nothing is left the message is refused for it.
     pub fn set(
         &mut self,
         quantity: Quantity,
@@ -147,12 +147,39 @@ impl Draft {
         unit: Unit,
         name: &str,
         omitted: &mut Vec<Omission>,
-    ) -> Result<bool, Stop> {
-        let Some(text) = decimal(text) else {
-            self.say_no_value();
-            return Ok(false);
-        };
-        let text = text.as_ref();
+    ) {
+        let Some(text) = decimal(text) else { return self.say_no_value() };
+        if let Err(refusal) = self.try_set(quantity, text.as_ref(), unit, name, omitted) {
+            let is_number = refusal.reason == Reason::RegisterImplausible;
+            omitted.push(Omission::new(
+                name,
+                if is_number { Omitted::Implausible } else { Omitted::Unreadable },
+            ));
+            self.refuse(refusal);
+        }
+    }
+
+    /// Why the message is refused where nothing else is in it.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refused.get_or_insert_with(|| Box::new(refusal));
+    }
+
+    /// What another draft of the same meter says beside its measures: that a field has no value, or is none.
+    pub(crate) fn absorb_state(&mut self, other: Self) {
+        self.no_value |= other.no_value;
+        if self.refused.is_none() {
+            self.refused = other.refused;
+        }
+    }
+
+    fn try_set(
+        &mut self,
+        quantity: Quantity,
+        text: &str,
+        unit: Unit,
+        name: &str,
+        omitted: &mut Vec<Omission>,
+    ) -> Result<(), Refusal> {
         match quantity {
             Quantity::Power => self.measures.power_w = Some(power(text, unit, name)?),
             Quantity::PowerGenerated => self.measures.power_w = Some(negated(power(text, unit, name)?)),
@@ -177,12 +204,16 @@ impl Draft {
                 self.directions(phase).export_w = Some(value);
             }
             Quantity::Not(reason) => omitted.push(Omission::new(name, reason)),
+            Quantity::PowerFactor => match power_factor(text, unit) {
+                Some(value) => self.measures.power_factor = Some(value),
+                None => omitted.push(Omission::new(name, Omitted::Unreadable)),
+            },
             _ => match unit.value(text) {
                 Some(value) => self.set_secondary(quantity, value),
                 None => omitted.push(Omission::new(name, Omitted::Unreadable)),
             },
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A field was there and said that it has no value.
@@ -212,9 +243,6 @@ impl Draft {
         match quantity {
             Quantity::Voltage => self.measures.voltage_v = Some(value),
             Quantity::Current => self.measures.current_a = Some(value),
-            // Above 1 it can only be per cent.
-            Quantity::PowerFactor if value.abs() > 1.0 => self.measures.power_factor = Some(value / 100.0),
-            Quantity::PowerFactor => self.measures.power_factor = Some(value),
             Quantity::Frequency => self.measures.frequency_hz = Some(value),
             Quantity::StateOfCharge => self.measures.soc_pct = Some(value),
             Quantity::PhaseVoltage(phase) => self.phase(phase).voltage_v = Some(value),
@@ -264,6 +292,13 @@ impl Drafts {
         self.drafts.len() + self.beyond
     }
 
+    /// Lets a draft go that is no meter's. Where no other is there, the message is refused for what was refused of it.
+    pub(crate) fn let_go(&mut self, draft: Draft) {
+        if draft.refused.is_some() {
+            self.drafts.push(Draft { refused: draft.refused, ..Draft::default() });
+        }
+    }
+
     /// The end of nearly every decoder: the drafts that hold a measure, or why there is nothing. Where there are too many
     /// all remain, because the message is refused.
     ///
@@ -276,10 +311,14 @@ impl Drafts {
         for draft in &mut self.drafts {
             draft.join(&mut self.omitted);
         }
+        let refused = self.drafts.iter_mut().find_map(|draft| draft.refused.take());
         let no_value = self.drafts.iter().any(|draft| draft.no_value);
         self.drafts.retain(|draft| !draft.measures.is_empty());
         if !self.drafts.is_empty() {
             return Ok(self);
+        }
+        if let Some(refusal) = refused {
+            return Err(Stop::Reject(*refusal));
         }
         let has = |reason| self.omitted.iter().any(|omission| omission.reason == reason);
         let why = if has(Omitted::PartialRegister) {
@@ -295,7 +334,7 @@ impl Drafts {
         } else {
             otherwise
         };
-        Err(Stop::Ignore(why))
+        Err(Stop::Ignore(why, self.omitted))
     }
 
     /// The outcome of one draft.
@@ -314,7 +353,8 @@ impl Directions {
     fn join(self, name: &'static str, omitted: &mut Vec<Omission>) -> Option<f64> {
         match (self.import_w, self.export_w) {
             (Some(import), Some(export)) => Some(import - export),
-            (Some(import), None) if import > 0.0 => Some(import),
+            // Negative: a meter that has this register of power alone, and signs it.
+            (Some(import), None) if import != 0.0 => Some(import),
             (None, Some(export)) if export > 0.0 => Some(-export),
             (None, None) => None,
             _ => {
@@ -338,12 +378,15 @@ impl Tariffs {
 
     /// At least two tariffs without a hole make the register; one alone never does.
     fn join(self, total: &mut Option<i64>, name: &'static str, omitted: &mut Vec<Omission>) {
-        if self.seen == 0 || total.is_some() {
+        let sum = self.each_mwh.into_iter().fold(0, i64::saturating_add);
+        // A total that stands at 0 beside tariffs that don't is not there.
+        if self.seen == 0 || total.is_some_and(|total| total != 0 || sum == 0) {
             return;
         }
         if self.seen.count_ones() >= 2 && (self.seen & self.seen.wrapping_add(1)) == 0 {
-            *total = Some(self.each_mwh.into_iter().fold(0, i64::saturating_add));
+            *total = Some(sum);
         } else {
+            *total = None;
             omitted.push(Omission::new(name, Omitted::PartialRegister));
         }
     }
@@ -367,7 +410,7 @@ impl From<Refusal> for Stop {
 
 impl From<Ignored> for Stop {
     fn from(why: Ignored) -> Self {
-        Self::Ignore(why)
+        Self::Ignore(why, Vec::new())
     }
 }
 
@@ -376,15 +419,28 @@ fn negated(power_w: f64) -> f64 {
     0.0 - power_w
 }
 
-fn power(text: &str, unit: Unit, name: &str) -> Result<f64, Stop> {
-    unit.value(text).ok_or_else(|| Stop::malformed(format!("{name}: {} is no power", shown(text))))
+fn power(text: &str, unit: Unit, name: &str) -> Result<f64, Refusal> {
+    let detail = || format!("{name}: {} is no power", shown(text));
+    unit.value(text).ok_or_else(|| refuse(Reason::Malformed, detail()))
 }
 
-fn register(text: &str, unit: Unit, name: &str) -> Result<i64, Stop> {
+/// From 2 on it can only be per cent; a little above 1 it is a device's inaccuracy, which the limits leave out.
+fn power_factor(text: &str, unit: Unit) -> Option<f64> {
+    let value = unit.value(text)?;
+    if value.abs() < 2.0 {
+        Some(value)
+    } else if unit == Unit::One {
+        Unit::Centi.value(text)
+    } else {
+        Some(value / 100.0)
+    }
+}
+
+fn register(text: &str, unit: Unit, name: &str) -> Result<i64, Refusal> {
     unit.register_mwh(text).ok_or_else(|| {
         let is_number = text.parse::<f64>().is_ok();
         let reason = if is_number { Reason::RegisterImplausible } else { Reason::Malformed };
-        Stop::Reject(refuse(reason, format!("{name}: {} is no register", shown(text))))
+        refuse(reason, format!("{name}: {} is no register", shown(text)))
     })
 }
 

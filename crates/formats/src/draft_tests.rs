@@ -5,7 +5,7 @@ use super::*;
 fn draft(values: &[(Quantity, &str)]) -> (Draft, Vec<Omission>) {
     let (mut draft, mut omitted) = (Draft::default(), Vec::new());
     for (quantity, text) in values {
-        draft.set(*quantity, text, Unit::One, "field", &mut omitted).unwrap();
+        draft.set(*quantity, text, Unit::One, "field", &mut omitted);
     }
     (draft, omitted)
 }
@@ -21,7 +21,7 @@ fn measures(values: &[(Quantity, &str)]) -> Measures {
 
 fn ignored(values: &[(Quantity, &str)]) -> Ignored {
     match outcome(values) {
-        Err(Stop::Ignore(why)) => why,
+        Err(Stop::Ignore(why, _)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -73,10 +73,11 @@ fn a_draft_without_a_measure_says_why_it_is_none() {
 }
 
 #[test]
-fn what_is_no_power_and_no_register_is_refused() {
+fn what_is_no_power_and_no_register_is_refused_where_it_is_all() {
     let reason = |quantity, text| {
-        let refused = Draft::default().set(quantity, text, Unit::One, "field", &mut Vec::new());
-        match refused {
+        let (mut draft, mut omitted) = (Draft::default(), Vec::new());
+        draft.set(quantity, text, Unit::One, "field", &mut omitted);
+        match Drafts::one(draft, omitted, Ignored::OtherQuantity) {
             Err(Stop::Reject(refusal)) => refusal.reason,
             other => panic!("{text}: {other:?}"),
         }
@@ -84,6 +85,36 @@ fn what_is_no_power_and_no_register_is_refused() {
     assert_eq!(reason(Quantity::Power, "12 W"), Reason::Malformed);
     assert_eq!(reason(Quantity::Import, "much"), Reason::Malformed);
     assert_eq!(reason(Quantity::Import, "1e300"), Reason::RegisterImplausible);
+}
+
+#[test]
+fn one_odd_field_leaves_the_others() {
+    let (mut draft, mut omitted) = (Draft::default(), Vec::new());
+    draft.set(Quantity::Power, "5", Unit::One, "power", &mut omitted);
+    draft.set(Quantity::Import, "1e300", Unit::One, "energy", &mut omitted);
+    draft.set(Quantity::Export, "much", Unit::One, "export", &mut omitted);
+    let drafts = Drafts::one(draft, omitted, Ignored::OtherQuantity).unwrap();
+    assert_eq!(drafts.drafts[0].measures, Measures { power_w: Some(5.0), ..Measures::default() });
+    let reasons: Vec<_> = drafts.omitted.iter().map(|omission| omission.reason).collect();
+    assert_eq!(reasons, [Omitted::Implausible, Omitted::Unreadable]);
+}
+
+#[test]
+fn power_of_import_alone_may_have_a_sign_and_0_says_nothing() {
+    use Quantity::{PhaseImport, PowerImport};
+    assert_eq!(measures(&[(PowerImport, "-580.75")]).power_w, Some(-580.75));
+    assert_eq!(measures(&[(PhaseImport(0), "-210.92")]).phases[0].power_w, Some(-210.92));
+    assert_eq!(ignored(&[(PowerImport, "0")]), Ignored::OneDirection);
+}
+
+#[test]
+fn a_total_of_0_beside_tariffs_is_none() {
+    use Quantity::{Import, ImportTariff};
+    let made = measures(&[(Import, "0"), (ImportTariff(0), "3"), (ImportTariff(1), "4")]);
+    assert_eq!(made.energy_import_mwh, Some(7000));
+    assert_eq!(ignored(&[(Import, "0"), (ImportTariff(1), "4")]), Ignored::PartialRegister);
+    let new = measures(&[(Import, "0"), (ImportTariff(0), "0"), (ImportTariff(1), "0")]);
+    assert_eq!(new.energy_import_mwh, Some(0), "a new meter");
 }
 
 #[test]

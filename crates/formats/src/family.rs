@@ -25,6 +25,7 @@ mod generic_json;
 mod go_echarger;
 mod homewizard;
 mod huawei;
+mod ids;
 mod iotawatt;
 mod mbmd;
 mod modbus;
@@ -53,20 +54,21 @@ mod zigbee2mqtt;
 
 /// What every family's module uses.
 mod prelude {
-    pub(super) use super::{Decode, Family, NO_FAMILY};
-    pub(super) use crate::draft::Quantity::{
+    pub(in crate::family) use super::{Decode, Family, NO_FAMILY};
+    pub(in crate::family) use crate::draft::Quantity::{
         Current, Export, ExportTariff, Frequency, Import, ImportTariff, Not, PhaseCurrent, PhaseExport,
         PhaseGenerated, PhaseImport, PhasePower, PhaseVoltage, Power, PowerExport, PowerFactor,
         PowerGenerated, PowerImport, StateOfCharge, Voltage,
     };
-    pub(super) use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
-    pub(super) use crate::ignored::Ignored;
-    pub(super) use crate::json::Json;
-    pub(super) use crate::message::{Field, Message, collect, find, is_status_word, set_json};
-    pub(super) use crate::omission::{Omission, Omitted};
-    pub(super) use crate::time::DeviceTime;
-    pub(super) use crate::topic::Topic;
-    pub(super) use crate::unit::Unit::{self, Kilo, Milli, One, WattMinute};
+    pub(in crate::family) use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
+    pub(in crate::family) use crate::ignored::Ignored;
+    pub(in crate::family) use crate::json::Json;
+    pub(in crate::family) use crate::message::{Field, Message, collect, find, is_status_word, set_json};
+    pub(in crate::family) use crate::omission::{Omission, Omitted};
+    pub(in crate::family) use crate::options::FamilyOptions;
+    pub(in crate::family) use crate::time::DeviceTime;
+    pub(in crate::family) use crate::topic::Topic;
+    pub(in crate::family) use crate::unit::Unit::{self, Kilo, Milli, One, WattMinute};
 }
 
 /// A device family.

@@ -1,5 +1,8 @@
 //! What a decoder sees of a message, and helpers that all families share.
 
+use wattline_reading::Reason;
+use wattline_reading::limits::refuse;
+
 use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
 use crate::json::{self, Json};
@@ -83,7 +86,7 @@ impl<'a> Message<'a> {
         };
         let mut omitted = Vec::new();
         let text = self.value()?;
-        draft.set(*quantity, &text, *unit, name, &mut omitted)?;
+        draft.set(*quantity, &text, *unit, name, &mut omitted);
         Drafts::one(draft, omitted, Ignored::NoValue)
     }
 }
@@ -103,27 +106,16 @@ pub fn find<'f>(fields: &'f [Field], name: &str) -> Option<&'f Field> {
 }
 
 /// Takes all fields of a JSON object that the table knows into a draft.
-///
-/// # Errors
-/// As [`Draft::set`], and `malformed` for power or a register that is no number and no text.
-pub fn collect(
-    object: &Json<'_>,
-    fields: &[Field],
-    draft: &mut Draft,
-    omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
+/// As [`set_json`] does it with each.
+pub fn collect(object: &Json<'_>, fields: &[Field], draft: &mut Draft, omitted: &mut Vec<Omission>) {
     for (name, value) in object.fields() {
         if let Some((_, quantity, unit)) = find(fields, name) {
-            set_json(draft, *quantity, value, *unit, name, omitted)?;
+            set_json(draft, *quantity, value, *unit, name, omitted);
         }
     }
-    Ok(())
 }
 
-/// Takes one JSON value into a draft.
-///
-/// # Errors
-/// As [`collect`].
+/// Takes one JSON value into a draft, as [`Draft::set`] does; one that is no number and no text is left out.
 pub fn set_json(
     draft: &mut Draft,
     quantity: Quantity,
@@ -131,15 +123,11 @@ pub fn set_json(
     unit: Unit,
     name: &str,
     omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
+) {
     match value {
         Json::Null => draft.say_no_value(),
-        Json::Number(text) => {
-            draft.set(quantity, text, unit, name, omitted)?;
-        }
-        Json::Text(text) => {
-            draft.set(quantity, text, unit, name, omitted)?;
-        }
+        Json::Number(text) => draft.set(quantity, text, unit, name, omitted),
+        Json::Text(text) => draft.set(quantity, text, unit, name, omitted),
         _ => match quantity {
             Quantity::Not(reason) => omitted.push(Omission::new(name, reason)),
             Quantity::Voltage
@@ -149,8 +137,10 @@ pub fn set_json(
             | Quantity::StateOfCharge
             | Quantity::PhaseVoltage(_)
             | Quantity::PhaseCurrent(_) => omitted.push(Omission::new(name, Omitted::Unreadable)),
-            _ => return Err(Stop::malformed(format!("{name} is no number"))),
+            _ => {
+                omitted.push(Omission::new(name, Omitted::Unreadable));
+                draft.refuse(refuse(Reason::Malformed, format!("{name} is no number")));
+            }
         },
     }
-    Ok(())
 }

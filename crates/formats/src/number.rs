@@ -3,32 +3,72 @@
 use std::borrow::Cow;
 
 /// Words that firmwares write where they have no value.
-const NO_VALUE: [&str; 11] =
-    ["", "nan", "none", "null", "unavailable", "unknown", "n/a", "na", "-", "--", "undefined"];
+const NO_VALUE: [&str; 22] = [
+    "",
+    "nan",
+    "-nan",
+    "none",
+    "null",
+    "unavailable",
+    "unknown",
+    "n/a",
+    "na",
+    "#n/a",
+    "-",
+    "--",
+    "---",
+    "undefined",
+    "nil",
+    "<nil>",
+    "<null>",
+    "(null)",
+    "<no value>",
+    "nan(ind)",
+    "-nan(ind)",
+    "1.#qnan",
+];
+/// Full registers, all bits of a signed or unsigned one: what Modbus and Zigbee devices have where there is nothing. In a
+/// home no meter stands there.
+const FULL: [&str; 5] =
+    ["2147483647", "4294967295", "281474976710655", "9223372036854775807", "18446744073709551615"];
 
 /// True for a firmware's word for "no value".
-fn is_no_value(text: &str) -> bool {
+pub(crate) fn is_no_value(text: &str) -> bool {
     // Nearly always it is a number.
-    if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) {
-        return false;
+    if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) && !text.contains('#') {
+        return text.len() >= FULL[0].len() && is_full(text);
     }
     NO_VALUE.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A device's number as decimal text with a point: a comma is one where it stands alone (`12,5`). None for a word
-/// that says that there is no value.
+/// A full register, wherever its point is.
+fn is_full(text: &str) -> bool {
+    let digits = || text.bytes().filter(|byte| !matches!(byte, b'.' | b','));
+    FULL.iter().any(|full| digits().eq(full.bytes()))
+}
+
+/// A device's number as decimal text with a point: a comma is one where it stands alone (`12,5`), but for
+/// `1,234`, which is more than a thousand or less than two: it stays as it is, and is no number. None for a word that
+/// says that there is no value.
 #[must_use]
 pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
-    if is_no_value(text) || text.eq_ignore_ascii_case("-nan") {
+    if is_no_value(text) {
         return None;
     }
     match text.split_once(',') {
-        Some((whole, fraction)) if !text.contains('.') && !fraction.contains(',') => {
+        Some((whole, fraction))
+            if !text.contains('.') && !fraction.contains(',') && !may_be_thousands(whole, fraction) =>
+        {
             Some(Cow::Owned(format!("{whole}.{fraction}")))
         }
         _ => Some(Cow::Borrowed(text)),
     }
+}
+
+fn may_be_thousands(whole: &str, fraction: &str) -> bool {
+    let digits = whole.trim_start_matches(['+', '-']);
+    fraction.len() == 3 && (1..=3).contains(&digits.len()) && !digits.starts_with('0')
 }
 
 /// A device's number; none where it says that there is none, or is no number.
@@ -44,5 +84,37 @@ pub fn shown(text: &str) -> String {
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("`{}…`", &text[..end]),
         None => format!("`{text}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_devices_write_them() {
+        for (text, decimal_text) in [
+            ("12.5", Some("12.5")),
+            (" 12 ", Some("12")),
+            ("12,5", Some("12.5")),
+            ("0,123", Some("0.123")),
+            ("-0,123", Some("-0.123")),
+            ("1234,567", Some("1234.567")),
+            // Thousands or decimals: nobody knows.
+            ("1,234", Some("1,234")),
+            ("-12,345", Some("-12,345")),
+            ("1,234.5", Some("1,234.5")),
+            ("NaN", None),
+            ("<nil>", None),
+            ("-inf", Some("-inf")),
+            ("1.#QNAN", None),
+            ("21474836.47", None),
+            ("4294967295", None),
+            ("42949672.95", None),
+            ("21474836.48", Some("21474836.48")),
+        ] {
+            assert_eq!(decimal(text).as_deref(), decimal_text, "{text}");
+        }
+        assert_eq!((number("1,234"), number("x")), (None, None));
     }
 }

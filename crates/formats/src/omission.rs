@@ -30,6 +30,10 @@ pub enum Omitted {
     OneDirection,
     /// The device doesn't say in which unit.
     UnitUnknown,
+    /// It looks like a measure, and its name has a word that is not known: an outage's count is no power.
+    UnknownName,
+    /// Another field of the same meaning says something else, and is as good.
+    Ambiguous,
     /// The direct-current side of an inverter.
     DcSide,
     /// A sum over several devices, each of which is a meter of its own.
@@ -52,7 +56,7 @@ impl Omission {
 
 impl Omitted {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Implausible,
         Self::Unreadable,
         Self::DayCounter,
@@ -61,6 +65,8 @@ impl Omitted {
         Self::PartialRegister,
         Self::OneDirection,
         Self::UnitUnknown,
+        Self::UnknownName,
+        Self::Ambiguous,
         Self::DcSide,
         Self::Aggregate,
     ];
@@ -77,6 +83,8 @@ impl Omitted {
             Self::PartialRegister => "partial_register",
             Self::OneDirection => "one_direction",
             Self::UnitUnknown => "unit_unknown",
+            Self::UnknownName => "unknown_name",
+            Self::Ambiguous => "ambiguous",
             Self::DcSide => "dc_side",
             Self::Aggregate => "aggregate",
         }
@@ -93,7 +101,13 @@ impl Omitted {
             Self::ReactivePower => "reactive power or energy (var, varh)",
             Self::PartialRegister => "one tariff or one phase of a split register",
             Self::OneDirection => "import or export alone says 0: the other direction may be more",
-            Self::UnitUnknown => "the device doesn't say in which unit, nor does the route (`energy_unit`)",
+            Self::UnitUnknown => {
+                "the device doesn't say in which unit, nor does the route (`energy_unit`, `power_unit`, `current_unit`)"
+            }
+            Self::UnknownName => {
+                "it looks like a measure, and its name has a word that is not known: an outage's count is no power"
+            }
+            Self::Ambiguous => "another field of the same meaning says something else, and is as good",
             Self::DcSide => "the direct-current side of an inverter",
             Self::Aggregate => "a sum over devices, each of which is a meter of its own",
         }

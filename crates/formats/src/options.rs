@@ -9,6 +9,10 @@ use crate::unit::Unit;
 pub struct FamilyOptions {
     /// The unit of energies that don't say it.
     pub energy_unit: Option<Unit>,
+    /// The unit of powers that don't say it.
+    pub power_unit: Option<Unit>,
+    /// The unit of currents that don't say it.
+    pub current_unit: Option<Unit>,
     /// What channels are.
     pub channels: BTreeMap<String, String>,
     /// The route says of which zone times without zone are.

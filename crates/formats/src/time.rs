@@ -161,7 +161,8 @@ fn local(text: &str) -> Option<NaiveDateTime> {
     if text.starts_with("0000-00-00") {
         return NaiveDate::from_ymd_opt(1970, 1, 1)?.and_hms_opt(0, 0, 0);
     }
-    NaiveDateTime::parse_from_str(text, "%d.%m.%Y %H:%M:%S").ok()
+    let formats = ["%d.%m.%Y %H:%M:%S", "%d-%m-%Y %H:%M:%S"];
+    formats.into_iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
 }
 
 fn clamped(micros: i128) -> i64 {

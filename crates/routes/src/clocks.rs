@@ -20,8 +20,6 @@ pub enum Clock {
     Skipped,
     /// Arrival, as the route's policy says.
     Policy,
-    /// Arrival, in place of a time that can't be read.
-    Unreadable,
     /// Arrival, in place of a time too far ahead.
     Ahead,
     /// Arrival, in place of a time older than raw retention.
@@ -42,7 +40,7 @@ pub struct Clocks([AtomicU64; Clock::ALL.len()]);
 
 impl Clock {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::Device,
         Self::DeviceBehind,
         Self::Absent,
@@ -50,7 +48,6 @@ impl Clock {
         Self::NoZone,
         Self::Skipped,
         Self::Policy,
-        Self::Unreadable,
         Self::Ahead,
         Self::TooOld,
         Self::RefusedUnreadable,
@@ -69,7 +66,6 @@ impl Clock {
             Self::NoZone => "arrival_no_zone",
             Self::Skipped => "arrival_skipped_hour",
             Self::Policy => "arrival_policy",
-            Self::Unreadable => "arrival_unreadable",
             Self::Ahead => "arrival_ahead",
             Self::TooOld => "arrival_too_old",
             Self::RefusedUnreadable => "refused_unreadable",

@@ -32,18 +32,21 @@ registers are summed where they are all in one message, and left out where they 
     decoder = "tasmota"               # a name of the table below
     meter_id = "{2}"                  # {N}: level N of the topic; {N+}: it and all behind; {id}: the payload's own id
     trusted = false                   # true: the payload's id counts alone (a gateway); else below the topic's own
-    time = "device"                   # "device", "arrival", "device-if-plausible"
+    time = "device-if-plausible"      # or "device", "arrival"
     time_zone = "Europe/Berlin"       # for times without zone; without it they are not used, arrival is
     sign = "usual"                    # "reversed": import and export are exchanged
     multiplier = 40.0                 # power, current and registers: the ratio of current transformers
     energy_unit = "kilo"              # "one" (Wh), "kilo" (kWh), …: where neither payload nor family says it
+    power_unit = "one"                # the same for powers: "one" (W), "kilo" (kW), "milli" (mW)
+    current_unit = "milli"            # and for currents: "one" (A), "milli" (mA)
     max_power_w = 3680.0              # the most that the device can take or give; more is a dead letter
     [routes.channels]                 # vzlogger: what its channels are
     chn0 = "1-0:1.8.0"
 
-Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. With
-`device` a time that can't be read, or is too far ahead or too old, is a dead letter; with `device-if-plausible` the
-message is stamped on arrival. A device without a clock (0, 1970) is stamped on arrival; a retained message without a
+Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. A time
+that can't be read is a dead letter. One that is too far ahead or too old is replaced by arrival and counted, where the
+message has each measure of a meter once: `device-if-plausible`, the default. In a message with several instants of one
+meter, in a retained one, and with `device` it is a dead letter; with `arrival` nobody looks. A device without a clock (0, 1970) is stamped on arrival; a retained message without a
 device's time is ignored.
 
 ## The declarative decoder

@@ -64,7 +64,10 @@ impl Judge {
         }
         let decoded = match self.decode(route, input, memory, &mut omitted) {
             Ok(readings) => Decoded::Readings(readings),
-            Err(Stop::Ignore(why)) => Decoded::Ignore(why),
+            Err(Stop::Ignore(why, left_out)) => {
+                left_out.iter().for_each(&mut omitted);
+                Decoded::Ignore(why)
+            }
             Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
         };
         let mut decoded = self.check(decoded, route, omitted);
@@ -102,7 +105,10 @@ impl Judge {
                 return Decoded::Reject(if several { resolve::of_reading(index, refusal) } else { refusal });
             }
         }
-        Decoded::Readings(readings)
+        match resolve::agree(&readings) {
+            Ok(()) => Decoded::Readings(readings),
+            Err(refusal) => Decoded::Reject(refusal),
+        }
     }
 }
 

@@ -64,9 +64,10 @@ impl Routes {
         let mut routes = Self { routes: Vec::new(), own: Trie::new(), defaults: Trie::new() };
         for settings in settings {
             let route = Route::new(settings)?;
-            if let Some(other) = routes.routes.iter().find(|other| overlap(&other.filter, &route.filter)) {
+            if let Some(other) = routes.routes.iter().find(|other| route.is_ambiguous_beside(other)) {
                 bail!(
-                    "routes: {:?} ({}) and {:?} ({}) overlap: a topic that both match must have one route",
+                    "routes: {:?} ({}) and {:?} ({}) overlap: of a topic that both match neither is the more specific; \
+                     write a filter that one of them covers, or join them",
                     other.filter,
                     other.family,
                     route.filter,
@@ -186,6 +187,8 @@ impl Route {
             reversed: settings.sign == Sign::Reversed,
             options: FamilyOptions {
                 energy_unit: settings.energy_unit,
+                power_unit: settings.power_unit,
+                current_unit: settings.current_unit,
                 channels: settings.channels.clone(),
                 has_zone: zone.is_some(),
             },
@@ -195,23 +198,33 @@ impl Route {
         })
     }
 
+    /// Both match some topic, and neither filter is inside the other. A family that sees all messages of a device has
+    /// subscriptions of its own, and what is inside another's would come twice.
+    fn is_ambiguous_beside(&self, other: &Self) -> bool {
+        let (one, two) = (&self.filter, &other.filter);
+        let is_inside = covers(one, two) != covers(two, one);
+        let same_subscription = self.decoder.needs_memory() == other.decoder.needs_memory();
+        overlap(one, two) && !(is_inside && same_subscription)
+    }
+
     /// The meter's id of a message on a topic that this route takes.
     #[must_use]
     pub fn meter_id(&self, topic: &str, id: Option<&str>, channel: &str) -> String {
         self.meter_id.render(topic, id, self.trusted, channel)
     }
 
-    /// The event time of a reading by the route's policy; the case is counted.
+    /// The event time of a reading by the route's policy; the case is counted. `alone` as in [`Timing`].
     ///
     /// # Errors
     /// `ts_unreadable` where the device's time counts and can't be read.
     pub fn event_time(
         &self,
         time: &DeviceTime,
+        alone: bool,
         received_at: Timestamp,
         limits: &Limits,
     ) -> Result<(Timestamp, TsSource), Refusal> {
-        let (clock, ts) = self.timing.choose(time, received_at, limits);
+        let (clock, ts) = self.timing.choose(time, alone, received_at, limits);
         self.clocks.count(clock);
         match (clock, time) {
             (Clock::RefusedUnreadable, DeviceTime::Unreadable(shown)) => {

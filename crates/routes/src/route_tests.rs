@@ -75,13 +75,32 @@ fn a_wrong_route_says_what_is_wrong() {
 
 #[test]
 fn two_routes_that_overlap_are_refused_with_both_named() {
-    for (one, other) in [("a/+", "a/b"), ("a/#", "a/b/c"), ("+/b", "a/+"), ("x", "x")] {
+    for (one, other) in [("+/b", "a/+"), ("x", "x"), ("+/+/c", "a/#")] {
         let error = Routes::new(&[named(one, "tasmota"), named(other, "esphome")], &[]).unwrap_err();
         let error = error.to_string();
         assert!(error.contains(&format!("{one:?} (tasmota)")), "{error}");
         assert!(error.contains(&format!("{other:?} (esphome)")), "{error}");
     }
     assert!(Routes::new(&[named("a/+/b", "tasmota"), named("a/+/c", "esphome")], &[]).is_ok());
+}
+
+#[test]
+fn of_two_routes_the_more_specific_one_takes_the_topic() {
+    for (wide, narrow, topic) in [
+        ("a/+", "a/b", "a/b"),
+        ("a/#", "a/b/c", "a/b/c"),
+        ("a/#", "a/+/c", "a/x/c"),
+        ("+/+/c", "a/+/c", "a/x/c"),
+    ] {
+        for settings in [[(wide, "tasmota"), (narrow, "esphome")], [(narrow, "esphome"), (wide, "tasmota")]] {
+            let settings = settings.map(|(filter, family)| named(filter, family));
+            let routes = Routes::new(&settings, &[]).unwrap();
+            assert_eq!(routes.find(topic).unwrap().family.name, "esphome", "{wide} {narrow}");
+            assert_eq!(routes.filters(), [wide], "one subscription brings both");
+        }
+    }
+    let error = Routes::new(&[named("a/#", "tasmota"), named("a/b", "sparkplug")], &[]).unwrap_err();
+    assert!(error.to_string().contains("overlap"), "it has a subscription of its own: {error}");
 }
 
 #[test]
@@ -107,7 +126,8 @@ fn default_routes_differ_in_a_level_that_one_of_them_names() {
                 continue;
             }
             // Only a device that is called like another family's prefix could be meant by both.
-            let decided = one.split('/').next() != other.split('/').next();
+            let inside = covers(one, other) || covers(other, one);
+            let decided = inside || one.split('/').next() != other.split('/').next();
             assert!(decided, "{one} and {other} overlap");
         }
     }

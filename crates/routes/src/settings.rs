@@ -44,6 +44,12 @@ pub struct RouteSettings {
     /// The unit of energies, for families whose messages don't say it.
     #[serde(default)]
     pub energy_unit: Option<Unit>,
+    /// The unit of powers, for families whose messages don't say it.
+    #[serde(default)]
+    pub power_unit: Option<Unit>,
+    /// The unit of currents, for families whose messages don't say it.
+    #[serde(default)]
+    pub current_unit: Option<Unit>,
     /// What the channels of a device are, by their names in the topic: an OBIS code or a measure of Wattline.
     #[serde(default)]
     pub channels: BTreeMap<String, String>,
@@ -80,6 +86,8 @@ impl RouteSettings {
             multiplier: None,
             max_power_w: None,
             energy_unit: None,
+            power_unit: None,
+            current_unit: None,
             channels: BTreeMap::new(),
             readings: Vec::new(),
         }

@@ -16,12 +16,13 @@ const BEHIND_US: i64 = 300 * 1_000_000;
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimePolicy {
-    /// The device's, where it has a clock; one that is unreadable or not plausible is refused.
-    #[default]
+    /// The device's, where it has a clock; one that is not plausible is refused.
     Device,
     /// Arrival, always.
     Arrival,
-    /// The device's where it is plausible, else arrival.
+    /// The device's where it is plausible, else arrival; of a message with several instants of one meter, and of a
+    /// retained one, it is refused all the same: arrival says nothing of them.
+    #[default]
     DeviceIfPlausible,
 }
 
@@ -41,22 +42,23 @@ impl Timing {
         self.zone.is_some()
     }
 
-    /// The event time of a draft, and which case it is. A time that is refused for being too far ahead or too old is
+    /// The event time of a draft, and which case it is. `alone`: the message was just sent, and says each measure of its
+    /// meter once. A time that is refused for being too far ahead or too old is
     /// given all the same: the check of the limits says how far.
     pub(super) fn choose(
         self,
         time: &DeviceTime,
+        alone: bool,
         received_at: Timestamp,
         limits: &Limits,
     ) -> (Clock, Option<Timestamp>) {
         if self.policy == TimePolicy::Arrival {
             return (Clock::Policy, None);
         }
-        let lenient = self.policy == TimePolicy::DeviceIfPlausible;
+        let lenient = alone && self.policy == TimePolicy::DeviceIfPlausible;
         let ts = match time {
             DeviceTime::Absent => return (Clock::Absent, None),
             DeviceTime::Unset => return (Clock::Unset, None),
-            DeviceTime::Unreadable(_) if lenient => return (Clock::Unreadable, None),
             DeviceTime::Unreadable(_) => return (Clock::RefusedUnreadable, None),
             DeviceTime::At(ts) => *ts,
             DeviceTime::Local(_) if self.zone.is_none() => return (Clock::NoZone, None),

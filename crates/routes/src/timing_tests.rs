@@ -15,7 +15,7 @@ fn at(text: &str) -> Timestamp {
 
 fn choose(policy: TimePolicy, zone: Option<Tz>, text: &str, now: &str) -> (Clock, Option<String>) {
     let timing = Timing { policy, zone };
-    let (clock, ts) = timing.choose(&DeviceTime::from_text(text), at(now), &Limits::default());
+    let (clock, ts) = timing.choose(&DeviceTime::from_text(text), true, at(now), &Limits::default());
     (clock, ts.map(|ts| ts.to_string()))
 }
 
@@ -51,7 +51,7 @@ fn every_wrong_clock_is_one_case_of_its_policy() {
         ("9999999999", None, Clock::RefusedAhead, Clock::Ahead),
         ("2026-08-01T00:00:00Z", None, Clock::RefusedTooOld, Clock::TooOld),
         ("2010-01-01T00:00:00Z", None, Clock::RefusedTooOld, Clock::TooOld),
-        ("yesterday", None, Clock::RefusedUnreadable, Clock::Unreadable),
+        ("yesterday", None, Clock::RefusedUnreadable, Clock::RefusedUnreadable),
     ] {
         assert_eq!(choose(Device, zone, text, NOW).0, device, "{text}");
         assert_eq!(choose(DeviceIfPlausible, zone, text, NOW).0, lenient, "{text}");
@@ -78,7 +78,7 @@ fn the_case_decides_the_readings_time_and_is_counted_on_its_route() {
         Routes::new(&[settings], &[]).unwrap().all()[0].clone()
     };
     let resolve = |route: &Route, text: &str| {
-        let resolved = route.event_time(&DeviceTime::from_text(text), at(NOW), &Limits::default());
+        let resolved = route.event_time(&DeviceTime::from_text(text), true, at(NOW), &Limits::default());
         resolved.map(|(ts, source)| (ts.to_string(), source)).map_err(|refusal| refusal.reason)
     };
     let strict = route(TimePolicy::Device);
@@ -100,7 +100,18 @@ fn the_case_decides_the_readings_time_and_is_counted_on_its_route() {
 
     let lenient = route(TimePolicy::DeviceIfPlausible);
     assert_eq!(resolve(&lenient, an_hour_ahead), arrival);
-    assert_eq!(resolve(&lenient, "yesterday"), arrival);
+    assert_eq!(resolve(&lenient, "yesterday"), Err(Reason::TsUnreadable), "a wrong mapping must be seen");
     let counts: Vec<_> = lenient.clocks.counts().collect();
-    assert_eq!(counts, [(Clock::Unreadable, 1), (Clock::Ahead, 1)]);
+    assert_eq!(counts, [(Clock::Ahead, 1), (Clock::RefusedUnreadable, 1)]);
+    assert_eq!(RouteSettings::new("a/+", Family::WATTLINE_JSON).time, TimePolicy::DeviceIfPlausible);
+}
+
+#[test]
+fn of_several_instants_none_becomes_arrival() {
+    let timing = Timing { policy: TimePolicy::DeviceIfPlausible, zone: None };
+    let choose =
+        |text: &str| timing.choose(&DeviceTime::from_text(text), false, at(NOW), &Limits::default()).0;
+    assert_eq!(choose("2026-11-20T11:00:00Z"), Clock::RefusedAhead);
+    assert_eq!(choose("2026-08-01T00:00:00Z"), Clock::RefusedTooOld);
+    assert_eq!(choose("2026-11-20T10:00:00Z"), Clock::Device);
 }

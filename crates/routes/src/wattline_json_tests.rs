@@ -200,9 +200,11 @@ fn each_refusal_has_its_reason() {
         (r#"{"ts":"2026-11-20T10:00:00","power_w":1}"#, Reason::TsUnreadable),
         (r#"{"ts":true,"power_w":1}"#, Reason::TsUnreadable),
         (r#"{"ts":{"s":1},"power_w":1}"#, Reason::TsUnreadable),
-        (r#"{"ts":"2026-11-20T10:20:00Z","power_w":1}"#, Reason::TsFuture),
-        (r#"{"ts":1e30,"power_w":1}"#, Reason::TsFuture),
-        (r#"{"ts":"2020-01-01T00:00:00Z","power_w":1}"#, Reason::TsTooOld),
+        // Arrival would say nothing of several instants.
+        (r#"[{"ts":"2026-11-20T10:20:00Z","power_w":1},{"power_w":1}]"#, Reason::TsFuture),
+        (r#"[{"ts":1e30,"power_w":1},{"power_w":1}]"#, Reason::TsFuture),
+        (r#"[{"ts":"2020-01-01T00:00:00Z","power_w":1},{"power_w":1}]"#, Reason::TsTooOld),
+        (r#"[{"ts":1795168800,"power_w":1},{"ts":1795168800,"power_w":2}]"#, Reason::Malformed),
     ] {
         let (reason, detail) = reason(payload);
         assert_eq!(reason, expected, "{payload}: {detail}");
@@ -284,7 +286,7 @@ fn the_routes_time_sign_and_multiplier_hold_here_too() {
     assert_eq!(reading.ts.to_string(), "2026-11-20T10:00:00Z");
     assert_eq!(reading.measures.power_w, Some(-10.0));
     assert_eq!(reading.measures.energy_export_mwh, Some(14_000));
-    for ts in ["\"never\"", "null", "1", "\"2030-01-01T00:00:00Z\""] {
+    for ts in ["null", "1", "\"2030-01-01T00:00:00Z\""] {
         assert_eq!(decide(&format!(r#"{{"ts":{ts},"power_w":5}}"#)).ts_source, TsSource::Arrival, "{ts}");
     }
 }

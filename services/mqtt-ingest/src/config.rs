@@ -44,8 +44,9 @@ pub struct Config {
     /// Whose default routes are on: names of decoders (docs/formats.md), or "all". Each adds its topics to the subscription.
     #[serde(deserialize_with = "list")]
     pub families: Vec<String>,
-    /// A route leads a topic to a decoder. It comes before the default routes of the families; no two may overlap. Only
-    /// `filter` and `decoder` must be there; docs/formats.md says what else there is, and lists the decoders.
+    /// A route leads a topic to a decoder. It comes before the default routes of the families, and of two routes the more
+    /// specific one counts. Only `filter` and `decoder` must be there; docs/formats.md says what else there is, and lists
+    /// the decoders.
     ///
     /// ```toml
     /// [[routes]]

@@ -331,7 +331,7 @@ mod tests {
         let routes = Routes::new(&[settings], &[]).unwrap();
         metrics.watch_clocks(routes.all());
         let (time, now) = (DeviceTime::from_text("0"), Timestamp::now());
-        assert!(routes.all()[0].event_time(&time, now, &Limits::default()).is_ok());
+        assert!(routes.all()[0].event_time(&time, true, now, &Limits::default()).is_ok());
         let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
         metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
         let message = Received {

@@ -51,6 +51,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
-    collect(&json, FIELDS, &mut draft, &mut omitted)?;
+    collect(&json, FIELDS, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -8,6 +8,19 @@ pub(super) const FAMILY: Family = Family {
     name: "ams-reader",
     title: "amsreader (Aidon, Kamstrup, Kaifa)",
     routes: &[
+        // The parts of one reader, where it publishes for Home Assistant.
+        ("amsreader/power", "{1}"),
+        ("amsreader/energy", "{1}"),
+        ("amsreader/list1", "{1}"),
+        ("amsreader/list2", "{1}"),
+        ("amsreader/list3", "{1}"),
+        ("ams/power", "{1}"),
+        ("ams/energy", "{1}"),
+        ("ams/list1", "{1}"),
+        ("ams/list2", "{1}"),
+        ("ams/list3", "{1}"),
+        ("amsleser/power", "{1}"),
+        ("amsleser/energy", "{1}"),
         ("amsreader/+", "{2}"),
         ("ams/+", "{2}"),
         ("amsleser/+", "{2}"),
@@ -58,30 +71,24 @@ fn decode(message: &Message<'_>) -> Outcome {
     let sent_at = DeviceTime::from_json(json.get("t"));
     let mut drafts = Drafts::default();
     let mut live = Draft::at(sent_at.clone());
-    take_exact(data, LIVE, &mut live, &mut drafts.omitted)?;
+    take_exact(data, LIVE, &mut live, &mut drafts.omitted);
     let rtc = DeviceTime::from_json(data.get("rtc"));
     if matches!(rtc, DeviceTime::Absent | DeviceTime::Unset) || rtc == sent_at {
-        take_exact(data, REGISTERS, &mut live, &mut drafts.omitted)?;
+        take_exact(data, REGISTERS, &mut live, &mut drafts.omitted);
         drafts.drafts.push(live);
     } else {
         let mut registers = Draft::at(rtc);
-        take_exact(data, REGISTERS, &mut registers, &mut drafts.omitted)?;
+        take_exact(data, REGISTERS, &mut registers, &mut drafts.omitted);
         drafts.drafts.extend([live, registers]);
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
 /// By the exact names: `P` and `p` differ here (`p` is a peak or a price).
-fn take_exact(
-    data: &Json<'_>,
-    fields: &[Field],
-    draft: &mut Draft,
-    omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
+fn take_exact(data: &Json<'_>, fields: &[Field], draft: &mut Draft, omitted: &mut Vec<Omission>) {
     for (name, quantity, unit) in fields {
         if let Some(value) = data.get(name) {
-            set_json(draft, *quantity, value, *unit, name, omitted)?;
+            set_json(draft, *quantity, value, *unit, name, omitted);
         }
     }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! ChirpStack v4: `application/<id>/device/<devEui>/event/up` with what the device profile's codec made of the uplink.
 
+use super::names::Units;
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
@@ -7,7 +8,8 @@ pub(super) const FAMILY: Family = Family {
     title: "ChirpStack v4 (LoRaWAN)",
     routes: &[("application/+/device/+/event/+", "{4}")],
     reads: "`object` by the common names, as generic-json",
-    units: "by the names; else W, V, A; energies without unit need the route's `energy_unit`",
+    units: "by the names; else W, V, A (not an A that contradicts power and voltage); energies and a power called \
+            consumption need the route's `energy_unit`, `power_unit`: codecs differ",
     sign: "+ import",
     time: "`time`: when the gateway received it",
     documents: &["https://www.chirpstack.io/docs/chirpstack/integrations/events.html"],
@@ -26,6 +28,6 @@ fn decode(message: &Message<'_>) -> Outcome {
         // Without a codec there are only bytes.
         return Err(Ignored::OtherQuantity.into());
     };
-    super::generic_json::take_fields(object, message.options.energy_unit, &mut draft, &mut omitted)?;
+    super::generic_json::take_fields(object, Units::of_codecs(message.options), &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

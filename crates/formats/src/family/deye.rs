@@ -62,6 +62,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     };
     let mut draft = Draft::of(channel, DeviceTime::Absent);
     let mut omitted = Vec::new();
-    draft.set(quantity, &message.value()?, unit, path, &mut omitted)?;
+    draft.set(quantity, &message.value()?, unit, path, &mut omitted);
     Drafts::one(draft, omitted, Ignored::NoValue)
 }

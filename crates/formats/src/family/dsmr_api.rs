@@ -49,7 +49,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         let unit = entry.get("unit").and_then(Json::text).and_then(Unit::of_word).unwrap_or(*usual);
         let value = entry.get("value").unwrap_or(entry);
         if value.scalar().is_some() {
-            set_json(&mut draft, *quantity, value, unit, name, &mut omitted)?;
+            set_json(&mut draft, *quantity, value, unit, name, &mut omitted);
         }
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)

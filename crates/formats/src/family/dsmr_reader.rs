@@ -55,6 +55,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.json()?;
     let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
     let mut omitted = Vec::new();
-    collect(&json, FIELDS, &mut draft, &mut omitted)?;
+    collect(&json, FIELDS, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

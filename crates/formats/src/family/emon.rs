@@ -24,24 +24,24 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut drafts = Drafts::default();
     if !text.starts_with('{') {
         let value = Json::Text(message.value()?.into());
-        take(message.topic.last(), &value, &DeviceTime::Absent, &mut drafts)?;
+        take(message.topic.last(), &value, &DeviceTime::Absent, &mut drafts);
         return drafts.or_ignore(Ignored::OtherQuantity);
     }
     let json = message.json()?;
     let time = DeviceTime::from_json(json.get("time"));
     for (name, value) in json.fields() {
-        take(name, value, &time, &mut drafts)?;
+        take(name, value, &time, &mut drafts);
     }
     let mains = ["Vrms", "V1", "vrms"].into_iter().find_map(|name| json.get(name));
     let Drafts { drafts: clamps, omitted, .. } = &mut drafts;
     for (draft, value) in clamps.iter_mut().zip(mains.into_iter().cycle()) {
-        set_json(draft, Voltage, value, One, "Vrms", omitted)?;
+        set_json(draft, Voltage, value, One, "Vrms", omitted);
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
 /// `power1`, `P1`, `CT1` are one clamp's power, `E1` its register, `V1` and `Vrms` the mains'.
-fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     let lower = name.to_ascii_lowercase();
     let end = lower.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = &lower[end.len()..];
@@ -51,11 +51,11 @@ fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) ->
         "kwh" => (Import, Kilo),
         "vrms" | "v" => (Voltage, One),
         "i" | "irms" => (Current, One),
-        _ => return Ok(()),
+        _ => return,
     };
     let channel = match quantity {
         // It is the mains', for all clamps.
-        Voltage => return Ok(()),
+        Voltage => return,
         _ if number.is_empty() => String::new(),
         _ => format!("ct{number}"),
     };
@@ -65,8 +65,7 @@ fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) ->
         drafts.drafts.len() - 1
     });
     let Drafts { drafts, omitted, .. } = drafts;
-    match drafts.get_mut(index) {
-        Some(draft) => set_json(draft, quantity, value, unit, name, omitted),
-        None => Ok(()),
+    if let Some(draft) = drafts.get_mut(index) {
+        set_json(draft, quantity, value, unit, name, omitted);
     }
 }

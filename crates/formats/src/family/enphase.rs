@@ -35,21 +35,21 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.json()?;
     let mut drafts = Drafts::default();
     for meter in json.items() {
-        readings(meter, &mut drafts)?;
+        readings(meter, &mut drafts);
     }
     for role in ["production", "net-consumption", "total-consumption"] {
         if let Some(meter) = json.get(role) {
-            stream(role, meter, &mut drafts)?;
+            stream(role, meter, &mut drafts);
         }
     }
     if let Some(meters) = json.get("meters") {
-        live(meters, &mut drafts)?;
+        live(meters, &mut drafts);
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
 /// The live status: powers of the plant's sides. What goes into the batteries is on their direct-current side.
-fn live(meters: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+fn live(meters: &Json<'_>, drafts: &mut Drafts) {
     for (side, role) in [("grid", "net-consumption"), ("pv", "production"), ("load", "total-consumption")] {
         let Some(values) = meters.get(side) else { continue };
         let mut draft = Draft::of(role, DeviceTime::from_json(meters.get("last_update")));
@@ -63,16 +63,15 @@ fn live(meters: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
             ("agg_p_ph_c_mw", phase(2)),
         ] {
             if let Some(value) = values.get(name) {
-                set_json(&mut draft, quantity, value, Milli, name, &mut drafts.omitted)?;
+                set_json(&mut draft, quantity, value, Milli, name, &mut drafts.omitted);
             }
         }
         drafts.drafts.push(draft);
     }
-    Ok(())
 }
 
-fn readings(meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
-    let Some(eid) = meter.get("eid").and_then(Json::scalar) else { return Ok(()) };
+fn readings(meter: &Json<'_>, drafts: &mut Drafts) {
+    let Some(eid) = meter.get("eid").and_then(Json::scalar) else { return };
     let (channel, generates) = match eid {
         PRODUCTION => ("production".to_owned(), true),
         NET_CONSUMPTION => ("net-consumption".to_owned(), false),
@@ -91,16 +90,15 @@ fn readings(meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
         ("reactivePower", Not(Omitted::ReactivePower)),
     ] {
         if let Some(value) = meter.get(name) {
-            set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted)?;
+            set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted);
         }
     }
     drafts.drafts.push(draft);
-    Ok(())
 }
 
 /// `{"ph-a":{"p":…,"q":…,"s":…,"v":…,"i":…,"pf":…,"f":…},"ph-b":…}`: the role's power is the sum of its phases. One
 /// without voltage is not connected, and says nothing.
-fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) {
     let generates = role == "production";
     let mut draft = Draft::of(role, DeviceTime::Absent);
     let mut powers_w = Vec::new();
@@ -117,7 +115,7 @@ fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(
             ("f", Frequency),
         ] {
             if let Some(value) = values.get(name) {
-                set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted)?;
+                set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted);
             }
         }
         powers_w.push(draft.measures.phases.get(usize::from(phase)).and_then(|phase| phase.power_w));
@@ -126,5 +124,4 @@ fn stream(role: &'static str, meter: &Json<'_>, drafts: &mut Drafts) -> Result<(
         draft.measures.power_w = powers_w.into_iter().sum();
     }
     drafts.drafts.push(draft);
-    Ok(())
 }

@@ -1,14 +1,15 @@
 //! ESPHome: `<node>/sensor/<name>/state`. The name is the user's, the unit is only in the discovery: an energy counts where
 //! its name or the route says the unit.
 
+use super::names::{Named, Units, with_channel};
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
     name: "esphome",
     title: "ESPHome",
     routes: &[("+/sensor/+/state", "{1}")],
-    reads: "power, energy, voltage, current, frequency, power factor by common names; what stands before the quantity \
-            in the name is the channel (`fridge_power` → `fridge`); `power_delivered` of its dsmr component in kW",
+    reads: "power, energy, voltage, current, frequency, power factor by common names; the words that say nothing \
+            of the measure are the channel (`fridge_power` and `power_fridge` → `fridge`); `power_delivered` of its dsmr component in kW",
     units: "W, V, A, Hz; energies by the name (`_kwh`, `_wh`) or the route's `energy_unit`, else `unit_unknown`",
     sign: "+ import",
     time: "arrival",
@@ -35,22 +36,6 @@ const DSMR: &[Field] = &[
     ("energy_returned_lux", Export, Kilo),
 ];
 
-/// Where the quantity begins in a name; what is before is the channel.
-const QUANTITIES: [&str; 12] = [
-    "active_power",
-    "reactive_power",
-    "apparent_power",
-    "power_factor",
-    "total_energy",
-    "total_daily_energy",
-    "import",
-    "export",
-    "power",
-    "energy",
-    "voltage",
-    "current",
-];
-
 fn decode(message: &Message<'_>) -> Outcome {
     let name = message.topic.last_but_one();
     if find(DSMR, name).is_some() {
@@ -60,11 +45,13 @@ fn decode(message: &Message<'_>) -> Outcome {
     if is_status_word(text) {
         return Err(Ignored::Status.into());
     }
-    let at = QUANTITIES.iter().filter_map(|quantity| name.find(quantity)).min().unwrap_or(0);
-    let (channel, quantity) = name.split_at(at);
-    let mut draft = Draft::of(channel.trim_matches(['_', '-']).to_owned(), DeviceTime::Absent);
+    let (channel, meaning) = with_channel(name);
+    let Some(meaning) = meaning else { return Err(Ignored::OtherQuantity.into()) };
+    let mut draft = Draft::of(channel, DeviceTime::Absent);
     let mut omitted = Vec::new();
     let value = Json::Text(message.value()?.into());
-    super::names::take(quantity, &value, message.options.energy_unit, &mut draft, &mut omitted)?;
+    let mut named = Named::new(Units::of_people(message.options));
+    named.take_as(&meaning, name, &value);
+    named.put(&mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -57,21 +57,21 @@ fn decode(message: &Message<'_>) -> Outcome {
     let head = json.get("Head").and_then(|head| head.get("Timestamp"));
     let data = json.get("Body").and_then(|body| body.get("Data")).unwrap_or(&json);
     let mut drafts = Drafts::default();
-    take(data, "", head, &mut drafts)?;
+    take(data, "", head, &mut drafts);
     if drafts.drafts.is_empty() {
         // Scope System: an object of devices by their number.
         for (number, device) in data.fields().iter().filter(|(_, device)| device.is_object()) {
-            take(device, number, head, &mut drafts)?;
+            take(device, number, head, &mut drafts);
         }
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
-fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut Drafts) -> Result<(), Stop> {
+fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut Drafts) {
     let time = DeviceTime::from_json(device.get("TimeStamp").or(head));
     let mut draft = Draft::of(channel.to_owned(), time);
     if device.get("PowerReal_P_Sum").is_some() {
-        collect(device, METER, &mut draft, &mut drafts.omitted)?;
+        collect(device, METER, &mut draft, &mut drafts.omitted);
         if !is_at_the_grid(device) {
             turn(&mut draft);
         }
@@ -82,13 +82,12 @@ fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut 
                 let told = field.get("Unit").and_then(Json::text).and_then(Unit::of_word);
                 let value = field.get("Value").unwrap_or(field);
                 if value.scalar().is_some() {
-                    set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted)?;
+                    set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted);
                 }
             }
         }
         drafts.drafts.push(draft);
     }
-    Ok(())
 }
 
 /// 0 is the point of connection; 1 the path of consumption, 3 another generator, from 256 on single consumers.

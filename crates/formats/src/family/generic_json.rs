@@ -1,7 +1,8 @@
 //! A JSON object (or an array of them) with a meter's id, a time, and power, energy, voltage or current under their
 //! common names.
 
-use super::names;
+use super::ids;
+use super::names::{Named, Units};
 use super::prelude::*;
 use wattline_reading::{READINGS_PER_MESSAGE_MAX, Reason, limits::refuse};
 
@@ -17,9 +18,10 @@ pub(super) const FAMILY: Family = Family {
         ("energy/+/+", "{2}/{3}"),
     ],
     reads: "power, energy (import, export, tariffs), voltage, current, power factor, frequency and phases by their \
-            common names; `meter_id`, `device_id`, `id`; `ts`, `timestamp`, `time`",
-    units: "by the names (`_kwh`, `_wh`, `_kw`, `_ma`) or a `unit` beside the value; else W, kWh, V, A (the route's \
-            `energy_unit` for energies)",
+            common names, of which all words must be known; `meter_id`, `device_id`, `serial` and the like, a text `id`; \
+            `ts`, `timestamp`, `time`",
+    units: "by the names (`_kwh`, `_wh`, `_kw`, `_ma`) or a `unit` beside the value or the field; else W, kWh, V, A (the \
+            route's `energy_unit`, `power_unit`, `current_unit`)",
     sign: "+ import",
     time: "`ts`, `timestamp`, `time`, `datetime`: Unix in any unit, or ISO 8601",
     documents: &["docs/formats.md"],
@@ -39,19 +41,6 @@ const TIMES: [&str; 10] = [
     "measured_at",
     "t",
 ];
-const IDS: [&str; 10] = [
-    "meter_id",
-    "meterId",
-    "meter",
-    "device_id",
-    "deviceId",
-    "device",
-    "sensor_id",
-    "id",
-    "serial_number",
-    "serial",
-];
-
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     if is_status_word(text) {
@@ -72,28 +61,29 @@ fn decode(message: &Message<'_>) -> Outcome {
         if !object.is_object() {
             return Err(Stop::malformed("the payload is no JSON object".to_owned()));
         }
-        let draft = draft(object, message, &mut drafts.omitted)?;
+        let of_array = matches!(json, Json::Array(_));
+        let draft = draft(object, of_array, message, &mut drafts.omitted)?;
         drafts.drafts.push(draft);
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
-fn draft(object: &Json<'_>, message: &Message<'_>, omitted: &mut Vec<Omission>) -> Result<Draft, Stop> {
+fn draft(
+    object: &Json<'_>,
+    of_array: bool,
+    message: &Message<'_>,
+    omitted: &mut Vec<Omission>,
+) -> Result<Draft, Stop> {
     let time = TIMES.into_iter().find_map(|name| object.get(name));
     let mut draft = Draft::at(DeviceTime::from_json(time));
-    draft.id = IDS.into_iter().find_map(|name| object.get(name).and_then(Json::scalar)).map(str::to_owned);
-    let energy_unit = Some(message.options.energy_unit.unwrap_or(Kilo));
-    take_fields(object, energy_unit, &mut draft, omitted)?;
+    draft.id = ids::of(object).or_else(|| if of_array { ids::name_of(object) } else { None });
+    take_fields(object, Units::usual(message.options), &mut draft, omitted);
     Ok(draft)
 }
 
 /// All fields of an object, and of the objects that hold its measures.
-pub(super) fn take_fields(
-    object: &Json<'_>,
-    energy_unit: Option<Unit>,
-    draft: &mut Draft,
-    omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
+pub(super) fn take_fields(object: &Json<'_>, units: Units, draft: &mut Draft, omitted: &mut Vec<Omission>) {
+    let mut named = Named::beside(units, object);
     for (name, value) in object.fields() {
         match (name.as_ref(), value) {
             (
@@ -101,36 +91,18 @@ pub(super) fn take_fields(
                 Json::Object(inner),
             ) => {
                 for (name, value) in inner {
-                    names::take(name, value, energy_unit, draft, omitted)?;
+                    named.take(name, value);
                 }
             }
             ("phases", Json::Array(phases)) => {
                 for (number, phase) in (0_u8..3).zip(phases) {
-                    take_phase(number, phase, draft, omitted)?;
+                    for (name, value) in phase.fields() {
+                        named.take_of_phase(number, name, value);
+                    }
                 }
             }
-            (name, value) => names::take(name, value, energy_unit, draft, omitted)?,
+            (name, value) => named.take(name, value),
         }
     }
-    Ok(())
-}
-
-fn take_phase(
-    number: u8,
-    phase: &Json<'_>,
-    draft: &mut Draft,
-    omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
-    for (name, value) in phase.fields() {
-        let Some(names::Meaning { quantity, unit }) = names::meaning(name) else { continue };
-        let quantity = match quantity {
-            Power => PhasePower(number),
-            Voltage => PhaseVoltage(number),
-            Current => PhaseCurrent(number),
-            Import | Export => Not(Omitted::PartialRegister),
-            _ => continue,
-        };
-        set_json(draft, quantity, value, unit.unwrap_or(One), name, omitted)?;
-    }
-    Ok(())
+    named.put(draft, omitted);
 }

@@ -44,19 +44,19 @@ fn decode(message: &Message<'_>) -> Outcome {
             let json = message.json()?;
             for (index, quantity, _) in NRG {
                 if let Some(value) = json.items().get(index) {
-                    set_json(&mut draft, quantity, value, One, "nrg", &mut omitted)?;
+                    set_json(&mut draft, quantity, value, One, "nrg", &mut omitted);
                 }
             }
         }
         "eto" => {
-            draft.set(Import, &message.value()?, One, "eto", &mut omitted)?;
+            draft.set(Import, &message.value()?, One, "eto", &mut omitted);
         }
         "fhz" => {
-            draft.set(Frequency, &message.value()?, One, "fhz", &mut omitted)?;
+            draft.set(Frequency, &message.value()?, One, "fhz", &mut omitted);
         }
         "status" => {
             let json = message.object()?;
-            v1(&json, &mut draft, &mut omitted)?;
+            v1(&json, &mut draft, &mut omitted);
         }
         "wh" | "dwo" => return Err(Ignored::NotTheMeter.into()),
         "result" | "set" => return Err(Ignored::Command.into()),
@@ -67,7 +67,7 @@ fn decode(message: &Message<'_>) -> Outcome {
 
 /// The object of API v1. At a single phase that was connected to N, L1 stands in the places of N (`pha` and its
 /// document's "App logic").
-fn v1(status: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
+fn v1(status: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
     let nrg = status.get("nrg").map(Json::items).unwrap_or_default();
     let read = |value: &Json<'_>| value.scalar().and_then(number).unwrap_or_default();
     let volts = |index: usize| nrg.get(index).map_or(0.0, read);
@@ -80,11 +80,10 @@ fn v1(status: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Resu
             index => index,
         };
         if let Some(value) = nrg.get(index) {
-            set_json(draft, quantity, value, unit, "nrg", omitted)?;
+            set_json(draft, quantity, value, unit, "nrg", omitted);
         }
     }
     if let Some(value) = status.get("eto") {
-        set_json(draft, Import, value, Unit::Hecto, "eto", omitted)?;
+        set_json(draft, Import, value, Unit::Hecto, "eto", omitted);
     }
-    Ok(())
 }

@@ -71,16 +71,16 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
     let mut omitted = Vec::new();
-    collect(&json, FIELDS, &mut draft, &mut omitted)?;
-    single_tariff(&json, &mut draft, &mut omitted)?;
+    collect(&json, FIELDS, &mut draft, &mut omitted);
+    single_tariff(&json, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }
 
 /// A kWh meter or a socket has no tariffs; early firmware calls its registers those of tariff 1 and gives no sum. A P1
 /// meter, which says its model, may be without one of its tariffs for a while.
-fn single_tariff(json: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
+fn single_tariff(json: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
     if json.get("meter_model").or_else(|| json.get("smr_version")).is_some() {
-        return Ok(());
+        return;
     }
     for (only, second, sum, register) in [
         ("total_power_import_t1_kwh", "total_power_import_t2_kwh", "total_power_import_kwh", Import),
@@ -88,8 +88,7 @@ fn single_tariff(json: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>
     ] {
         let others = json.get(second).or_else(|| json.get(sum));
         if let (Some(value), None) = (json.get(only), others) {
-            set_json(draft, register, value, Kilo, only, omitted)?;
+            set_json(draft, register, value, Kilo, only, omitted);
         }
     }
-    Ok(())
 }

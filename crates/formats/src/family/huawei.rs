@@ -79,7 +79,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut drafts = Drafts::default();
     for (channel, fields) in [("", INVERTER), ("grid", GRID), ("battery", BATTERY)] {
         let mut draft = Draft::of(channel, time.clone());
-        collect(&json, fields, &mut draft, &mut drafts.omitted)?;
+        collect(&json, fields, &mut draft, &mut drafts.omitted);
         drafts.drafts.push(draft);
     }
     drafts.or_ignore(Ignored::OtherQuantity)

@@ -34,28 +34,29 @@ fn decode(message: &Message<'_>) -> Outcome {
         for entry in json.get(kind).map(Json::items).unwrap_or_default() {
             let named = entry.get("name").or_else(|| entry.get("channel")).and_then(Json::scalar);
             let channel = named.map_or_else(String::new, |name| name.trim().to_owned());
-            push(channel, entry, &mut drafts)?;
+            push(channel, entry, &mut drafts);
         }
     }
     if drafts.drafts.is_empty() {
         for (name, entry) in json.fields().iter().filter(|(_, entry)| entry.is_object()) {
-            push(name.to_string(), entry, &mut drafts)?;
+            push(name.to_string(), entry, &mut drafts);
         }
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
 /// An output's value stands beside its unit, an input's under its own name. A voltage alone is the reference's.
-fn push(channel: String, entry: &Json<'_>, drafts: &mut Drafts) -> Result<(), Stop> {
+fn push(channel: String, entry: &Json<'_>, drafts: &mut Drafts) {
     let mut draft = Draft::of(channel, DeviceTime::Absent);
-    collect(entry, FIELDS, &mut draft, &mut drafts.omitted)?;
+    collect(entry, FIELDS, &mut draft, &mut drafts.omitted);
     if let (Some(unit), Some(value)) = (entry.get("units").and_then(Json::text), entry.get("value"))
         && let Some((name, quantity, scale)) = find(FIELDS, unit)
     {
-        set_json(&mut draft, *quantity, value, *scale, name, &mut drafts.omitted)?;
+        set_json(&mut draft, *quantity, value, *scale, name, &mut drafts.omitted);
     }
     if draft.measures.power_w.is_some() || draft.measures.energy_import_mwh.is_some() {
         drafts.drafts.push(draft);
+    } else {
+        drafts.let_go(draft);
     }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Modbus bridges whose users name the registers: a topic for each (`modbus/<meter>/active_power`), or one JSON object.
 
+use super::names::{Named, Units};
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
@@ -14,7 +15,7 @@ pub(super) const FAMILY: Family = Family {
         ("sdm630/+", "{1}"),
     ],
     reads: "the common names, as generic-json: `Total system power`, `Import active energy`, `voltage_l1`, …",
-    units: "by the names; else W, kWh, V, A (the route's `energy_unit` for energies)",
+    units: "by the names; else W, kWh, V, A (the route's `energy_unit`, `power_unit`, `current_unit`)",
     sign: "+ import",
     time: "`ts`, `timestamp` or `time` of the JSON, else arrival",
     documents: &[
@@ -26,7 +27,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn decode(message: &Message<'_>) -> Outcome {
-    let energy_unit = Some(message.options.energy_unit.unwrap_or(Kilo));
+    let units = Units::usual(message.options);
     let text = message.text()?;
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
@@ -35,14 +36,18 @@ fn decode(message: &Message<'_>) -> Outcome {
         let time = ["ts", "timestamp", "time"].into_iter().find_map(|name| json.get(name));
         draft.time = DeviceTime::from_json(time);
         if json.get("value").is_some() && json.fields().len() <= 3 {
-            super::names::take(message.topic.last(), &json, energy_unit, &mut draft, &mut omitted)?;
+            let mut named = Named::new(units);
+            named.take(message.topic.last(), &json);
+            named.put(&mut draft, &mut omitted);
         }
-        super::generic_json::take_fields(&json, energy_unit, &mut draft, &mut omitted)?;
+        super::generic_json::take_fields(&json, units, &mut draft, &mut omitted);
     } else if is_status_word(text) {
         return Err(Ignored::Status.into());
     } else {
         let value = Json::Text(message.value()?.into());
-        super::names::take(message.topic.last(), &value, energy_unit, &mut draft, &mut omitted)?;
+        let mut named = Named::new(units);
+        named.take(message.topic.last(), &value);
+        named.put(&mut draft, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

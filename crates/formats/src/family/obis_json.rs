@@ -44,7 +44,7 @@ fn decode(message: &Message<'_>) -> Outcome {
                 continue;
             }
         };
-        draft.set(quantity, number, unit, name, &mut omitted)?;
+        draft.set(quantity, number, unit, name, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

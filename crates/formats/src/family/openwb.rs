@@ -87,7 +87,7 @@ fn version_2(message: &Message<'_>, channel: String, name: &str) -> Outcome {
     let json = message.json()?;
     let mut omitted = Vec::new();
     for (phase, value) in (0_u8..3).zip(json.items()) {
-        set_json(&mut draft, of_phase(phase), value, One, name, &mut omitted)?;
+        set_json(&mut draft, of_phase(phase), value, One, name, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::NoValue)
 }

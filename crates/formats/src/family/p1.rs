@@ -33,28 +33,29 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
     for line in telegram[..end].lines() {
-        take_line(line.trim(), &mut draft, &mut omitted)?;
+        take_line(line.trim(), &mut draft, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::NoValue)
 }
 
-fn take_line(line: &str, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
-    let Some((code, rest)) = line.split_once('(') else { return Ok(()) };
-    let Some((value, _)) = rest.split_once(')') else { return Ok(()) };
+fn take_line(line: &str, draft: &mut Draft, omitted: &mut Vec<Omission>) {
+    let Some((code, rest)) = line.split_once('(') else { return };
+    let Some((value, _)) = rest.split_once(')') else { return };
     if code == "0-0:1.0.0" {
         draft.time = DeviceTime::from_meter(value);
-        return Ok(());
+        return;
     }
-    let Some(quantity) = obis::parse(code).and_then(obis::quantity) else { return Ok(()) };
-    let (number, unit) = value.split_once('*').unwrap_or((value, ""));
-    let Some(unit) = Unit::of_word(unit) else {
-        if !unit.starts_with("kva") && !unit.starts_with("var") {
+    let Some(quantity) = obis::parse(code).and_then(obis::quantity) else { return };
+    let (number, word) = value.split_once('*').unwrap_or((value, ""));
+    // 13.7.0 has none.
+    let unit = if quantity == PowerFactor && word.is_empty() { Some(One) } else { Unit::of_word(word) };
+    let Some(unit) = unit else {
+        if !word.starts_with("kva") && !word.starts_with("var") {
             omitted.push(Omission::new(code, Omitted::UnitUnknown));
         }
-        return Ok(());
+        return;
     };
-    draft.set(quantity, number, unit, code, omitted)?;
-    Ok(())
+    draft.set(quantity, number, unit, code, omitted);
 }
 
 /// The checksums of the single bytes.

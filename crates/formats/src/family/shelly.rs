@@ -71,7 +71,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     let mut drafts = Drafts::default();
     if is_status {
-        component(topic.last(), &json, &DeviceTime::Absent, &mut drafts)?;
+        component(topic.last(), &json, &DeviceTime::Absent, &mut drafts);
         return drafts.or_ignore(Ignored::OtherQuantity);
     }
     match json.get("method").and_then(Json::text) {
@@ -83,31 +83,30 @@ fn decode(message: &Message<'_>) -> Outcome {
     let params = json.get("params").unwrap_or(&Json::Null);
     let time = DeviceTime::from_json(params.get("ts"));
     for (name, object) in params.fields() {
-        component(name, object, &time, &mut drafts)?;
+        component(name, object, &time, &mut drafts);
     }
     merge(&mut drafts);
     drafts.or_ignore(Ignored::OtherQuantity)
 }
 
-fn component(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
-    let Some((kind, id)) = name.split_once(':') else { return Ok(()) };
+fn component(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
+    let Some((kind, id)) = name.split_once(':') else { return };
     let (kind, fields) = match kind {
         "switch" | "pm1" | "cover" | "light" | "em1" | "rgb" | "rgbw" | "cct" => (kind, SINGLE),
         "em" => (kind, THREE_PHASES),
         "emdata" => ("em", REGISTERS),
         "em1data" => ("em1", REGISTERS),
-        _ => return Ok(()),
+        _ => return,
     };
     let mut draft = Draft::of(format!("{kind}:{id}"), time.clone());
     let omitted = &mut drafts.omitted;
-    collect(object, fields, &mut draft, omitted)?;
+    collect(object, fields, &mut draft, omitted);
     for (field, quantity) in [("aenergy", Import), ("ret_aenergy", Export)] {
         if let Some(total) = object.get(field).and_then(|energy| energy.get("total")) {
-            set_json(&mut draft, quantity, total, One, field, omitted)?;
+            set_json(&mut draft, quantity, total, One, field, omitted);
         }
     }
     drafts.drafts.push(draft);
-    Ok(())
 }
 
 /// `em:0` and `emdata:0` in one notification are one reading.

@@ -71,7 +71,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
     if json.get("pconsume").is_some() || json.get("psupply").is_some() {
-        collect(&json, METER, &mut draft, &mut omitted)?;
+        collect(&json, METER, &mut draft, &mut omitted);
     } else {
         let time = json.get("InvTime").or_else(|| json.get("Timestamp"));
         draft.time = match DeviceTime::from_json(time) {
@@ -79,7 +79,7 @@ fn decode(message: &Message<'_>) -> Outcome {
             DeviceTime::Unreadable(_) => DeviceTime::Absent,
             time => time,
         };
-        collect(&json, INVERTER, &mut draft, &mut omitted)?;
+        collect(&json, INVERTER, &mut draft, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

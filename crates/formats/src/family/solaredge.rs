@@ -23,26 +23,26 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::at(time);
     let mut omitted = Vec::new();
     if let Some(ac) = json.get("ac") {
-        electrical(ac, &mut draft, &mut omitted)?;
+        electrical(ac, &mut draft, &mut omitted);
         if let Some(total) = json.get("energytotal") {
-            set_json(&mut draft, Export, total, One, "energytotal", &mut omitted)?;
+            set_json(&mut draft, Export, total, One, "energytotal", &mut omitted);
         }
     } else if json.get("power").is_some_and(Json::is_object) {
-        electrical(&json, &mut draft, &mut omitted)?;
+        electrical(&json, &mut draft, &mut omitted);
         let energy = json.get("energy").unwrap_or(&Json::Null);
         for (name, quantity) in [("totalimport", Import), ("totalexport", Export)] {
             if let Some(value) = energy.get(name) {
-                set_json(&mut draft, quantity, value, One, name, &mut omitted)?;
+                set_json(&mut draft, quantity, value, One, name, &mut omitted);
             }
         }
     } else if let Some(soc) = json.get("state_of_charge") {
         // All else of a battery is its direct current side.
-        set_json(&mut draft, StateOfCharge, soc, One, "state_of_charge", &mut omitted)?;
+        set_json(&mut draft, StateOfCharge, soc, One, "state_of_charge", &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }
 
-fn electrical(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
+fn electrical(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
     let inner = |group: &str, name: &str| match object.get(group) {
         Some(group) if group.is_object() => group.get(name),
         Some(value) if name == "actual" => Some(value),
@@ -65,8 +65,7 @@ fn electrical(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>)
         ("power", "reactive", Not(Omitted::ReactivePower)),
     ] {
         if let Some(value) = inner(group, name) {
-            set_json(draft, quantity, value, One, name, omitted)?;
+            set_json(draft, quantity, value, One, name, omitted);
         }
     }
-    Ok(())
 }

@@ -42,15 +42,15 @@ fn decode(message: &Message<'_>) -> Outcome {
     let time = DeviceTime::from_json(sensor.get("Time"));
     let mut drafts = Drafts::default();
     if let Some(tic) = sensor.get("TIC") {
-        frame(sensor, tic, &time, &mut drafts)?;
+        frame(sensor, tic, &time, &mut drafts);
     } else {
         for (name, object) in sensor.fields().iter().filter(|(_, object)| object.is_object()) {
             if name == "ENERGY" {
-                energy(object, &time, &mut drafts)?;
+                energy(object, &time, &mut drafts);
             } else if name == "METER" && object.get("W").is_some() {
-                linky_meter(object, &time, &mut drafts)?;
+                linky_meter(object, &time, &mut drafts);
             } else {
-                smart_meter(name, object, &time, &mut drafts)?;
+                smart_meter(name, object, &time, &mut drafts);
             }
         }
     }
@@ -58,7 +58,7 @@ fn decode(message: &Message<'_>) -> Outcome {
 }
 
 /// The driver's own object. Arrays hold one value for each phase, or for each of two relays.
-fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     let mut draft = Draft::at(time.clone());
     draft.register_epoch = DeviceTime::from_json(object.get("TotalStartTime"));
     // The Teleinfo driver gives the subscribed power's share as Load, and apparent power as Power.
@@ -79,12 +79,11 @@ fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(
             _ => continue,
         };
         match value {
-            Json::Array(items) => several(&mut draft, quantity, items, unit, name, &mut drafts.omitted)?,
-            value => set_json(&mut draft, quantity, value, unit, name, &mut drafts.omitted)?,
+            Json::Array(items) => several(&mut draft, quantity, items, unit, name, &mut drafts.omitted),
+            value => set_json(&mut draft, quantity, value, unit, name, &mut drafts.omitted),
         }
     }
     drafts.drafts.push(draft);
-    Ok(())
 }
 
 /// One value for each of several measuring points: power and registers are summed; three are phases. Tasmota writes `null`
@@ -96,17 +95,18 @@ fn several(
     unit: Unit,
     name: &str,
     omitted: &mut Vec<Omission>,
-) -> Result<(), Stop> {
+) {
     if let Not(reason) = quantity {
         omitted.push(Omission::new(name, reason));
-        return Ok(());
+        return;
     }
     let (mut powers_w, mut registers_mwh) = (Vec::new(), Vec::new());
     for (phase, item) in (0_u8..).zip(items) {
         let mut one = Draft::default();
-        set_json(&mut one, quantity, item, unit, name, omitted)?;
+        set_json(&mut one, quantity, item, unit, name, omitted);
         powers_w.extend(one.measures.power_w);
         registers_mwh.extend(one.measures.energy_import_mwh.or(one.measures.energy_export_mwh));
+        draft.absorb_state(one);
         let of_phase = match quantity {
             Power => PhasePower(phase),
             Voltage => PhaseVoltage(phase),
@@ -114,7 +114,7 @@ fn several(
             _ => continue,
         };
         if items.len() == 3 {
-            set_json(draft, of_phase, item, unit, name, omitted)?;
+            set_json(draft, of_phase, item, unit, name, omitted);
         }
     }
     let whole = |values: usize| values > 0 && values == items.len();
@@ -128,22 +128,20 @@ fn several(
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// Teleinfo: the frame itself is exact; the driver's Power is apparent power.
-fn frame(sensor: &Json<'_>, tic: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+fn frame(sensor: &Json<'_>, tic: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     let mut draft = Draft::at(time.clone());
-    teleinfo::frame(tic, &mut draft, &mut drafts.omitted)?;
+    teleinfo::frame(tic, &mut draft, &mut drafts.omitted);
     if sensor.get("ENERGY").and_then(|energy| energy.get("Power")).is_some() {
         drafts.omitted.push(Omission::new("Power", Omitted::ApparentPower));
     }
     drafts.drafts.push(draft);
-    Ok(())
 }
 
 /// Teleinfo's measured values: `W` and `W1` active, `P` and `P1` apparent power.
-fn linky_meter(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+fn linky_meter(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     const FIELDS: [Field; 15] = [
         ("W", Power, One),
         ("W1", PhasePower(0), One),
@@ -162,21 +160,19 @@ fn linky_meter(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Res
         ("PROD", Not(Omitted::ApparentPower), One),
     ];
     let mut draft = Draft::at(time.clone());
-    collect(object, &FIELDS, &mut draft, &mut drafts.omitted)?;
+    collect(object, &FIELDS, &mut draft, &mut drafts.omitted);
     drafts.drafts.push(draft);
-    Ok(())
 }
 
 /// An object of a smart meter script. One without power and register is another sensor.
-fn smart_meter(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) -> Result<(), Stop> {
+fn smart_meter(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     let plain = PLAIN_LABELS.contains(&name);
     let channel = if plain { String::new() } else { name.to_owned() };
     let mut draft = Draft::of(channel, time.clone());
     let mut omitted = Vec::new();
-    tasmota_sml::take(object, &mut draft, &mut omitted)?;
+    tasmota_sml::take(object, &mut draft, &mut omitted);
     if tasmota_sml::is_meter(&draft) || !omitted.is_empty() {
         drafts.drafts.push(draft);
         drafts.omitted.append(&mut omitted);
     }
-    Ok(())
 }

@@ -90,10 +90,9 @@ const FIELDS: &[Field] = &[
     ("E_in_day", Not(Omitted::DayCounter), One),
 ];
 
-pub(super) fn take(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
-    crate::message::collect(object, FIELDS, draft, omitted)?;
+pub(super) fn take(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
+    crate::message::collect(object, FIELDS, draft, omitted);
     draft.join(omitted);
-    Ok(())
 }
 
 /// True where there is power or a register: a voltage alone is some other sensor.

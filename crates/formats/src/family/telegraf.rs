@@ -1,13 +1,16 @@
 //! Telegraf's JSON output: `{"name":…,"tags":{…},"fields":{…},"timestamp":…}`, one metric or a batch of them.
 
+use super::ids;
+use super::names::Units;
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
     name: "telegraf",
     title: "Telegraf (JSON output)",
     routes: &[("telegraf/+", "{2}"), ("telegraf/+/+", "{2}/{3}")],
-    reads: "fields by their common names; the tag `meter_id`, `meter`, `device_id` or `id` is the payload's id",
-    units: "by the names; else W, kWh, V, A (the route's `energy_unit` for energies)",
+    reads: "fields by their common names; the tags `meter_id`, `device_id`, `id` and the like, or the modbus input's \
+            `name` and `slave_id`, are the payload's id",
+    units: "by the names; else W, kWh, V, A (the route's `energy_unit`, `power_unit`, `current_unit`)",
     sign: "+ import",
     time: "`timestamp`, in the unit that its size says",
     documents: &["https://github.com/influxdata/telegraf/tree/master/plugins/serializers/json"],
@@ -41,12 +44,16 @@ fn take(metric: &Json<'_>, message: &Message<'_>, drafts: &mut Drafts) -> Result
     };
     let mut draft = Draft::at(DeviceTime::from_json(metric.get("timestamp")));
     let tags = metric.get("tags").unwrap_or(&Json::Null);
-    let id = ["meter_id", "meter", "device_id", "id"]
-        .into_iter()
-        .find_map(|name| tags.get(name).and_then(Json::scalar));
-    draft.id = id.map(str::to_owned);
-    let energy_unit = Some(message.options.energy_unit.unwrap_or(Kilo));
-    super::generic_json::take_fields(fields, energy_unit, &mut draft, &mut drafts.omitted)?;
+    draft.id = ids::of(tags).or_else(|| slave(tags));
+    let units = Units::usual(message.options);
+    super::generic_json::take_fields(fields, units, &mut draft, &mut drafts.omitted);
     drafts.drafts.push(draft);
     Ok(())
+}
+
+/// The modbus input tells the devices of one bus apart by two tags.
+fn slave(tags: &Json<'_>) -> Option<String> {
+    let parts = ["name", "slave_id"].into_iter().filter_map(|name| tags.get(name).and_then(Json::scalar));
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join("/"))
 }

@@ -57,13 +57,22 @@ fn decode(message: &Message<'_>) -> Outcome {
         DeviceTime::from_meter(date.scalar().unwrap_or_default())
     });
     let mut draft = Draft::at(time);
+    // The address of an older meter, of a Linky.
+    draft.id = ["ADCO", "ADSC"].into_iter().find_map(|name| address(json.get(name)?));
     let mut omitted = Vec::new();
-    frame(json, &mut draft, &mut omitted)?;
+    frame(json, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }
 
+/// teleinfo2mqtt puts each value into an object.
+fn address(value: &Json<'_>) -> Option<String> {
+    let value = value.get("raw").or_else(|| value.get("value")).unwrap_or(value);
+    let is_address = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    value.scalar().filter(is_address).map(str::to_owned)
+}
+
 /// The labels of one frame. teleinfo2mqtt puts each value into an object with `raw` and `value`.
-pub(super) fn frame(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
+pub(super) fn frame(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
     let plain = |value: &Json<'_>| -> Option<String> {
         let value = value.get("value").or_else(|| value.get("raw")).unwrap_or(value);
         value.scalar().map(str::to_owned)
@@ -72,7 +81,7 @@ pub(super) fn frame(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omis
         if let Some((_, quantity, unit)) = find(FIELDS, name)
             && let Some(text) = plain(value)
         {
-            draft.set(*quantity, &text, *unit, name, omitted)?;
+            draft.set(*quantity, &text, *unit, name, omitted);
         }
     }
     for contract in CONTRACTS {
@@ -81,12 +90,11 @@ pub(super) fn frame(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omis
         for (index, (name, value)) in (0_u8..).zip(contract.iter().zip(&values)) {
             match value {
                 Some(text) if complete => {
-                    draft.set(ImportTariff(index), text, One, name, omitted)?;
+                    draft.set(ImportTariff(index), text, One, name, omitted);
                 }
                 Some(_) => omitted.push(Omission::new(name, Omitted::PartialRegister)),
                 None => {}
             }
         }
     }
-    Ok(())
 }

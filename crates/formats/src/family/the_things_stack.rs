@@ -1,5 +1,6 @@
 //! The Things Stack v3: `v3/<application>@<tenant>/devices/<device>/up` with the payload formatter's result.
 
+use super::names::Units;
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
@@ -7,7 +8,8 @@ pub(super) const FAMILY: Family = Family {
     title: "The Things Stack v3 (LoRaWAN)",
     routes: &[("v3/+/devices/+/+", "{4}"), ("v3/+/devices/+/+/+", "{4}")],
     reads: "`uplink_message.decoded_payload` by the common names, as generic-json",
-    units: "by the names; else W, V, A; energies without unit need the route's `energy_unit`",
+    units: "by the names; else W, V, A (not an A that contradicts power and voltage); energies and a power called \
+            consumption need the route's `energy_unit`, `power_unit`: codecs differ",
     sign: "+ import",
     time: "`uplink_message.settings.time` where the gateway has one, else `received_at`",
     documents: &["https://www.thethingsindustries.com/docs/integrations/other-integrations/mqtt/"],
@@ -30,6 +32,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     };
     let mut draft = Draft::at(DeviceTime::from_json(time));
     let mut omitted = Vec::new();
-    super::generic_json::take_fields(decoded, message.options.energy_unit, &mut draft, &mut omitted)?;
+    super::generic_json::take_fields(decoded, Units::of_codecs(message.options), &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

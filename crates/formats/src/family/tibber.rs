@@ -42,6 +42,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     let live = data.get("liveMeasurement").unwrap_or(data);
     let mut draft = Draft::at(DeviceTime::from_json(live.get("timestamp")));
     let mut omitted = Vec::new();
-    collect(live, FIELDS, &mut draft, &mut omitted)?;
+    collect(live, FIELDS, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -56,7 +56,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     };
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
-    draft.set(quantity, value, unit, path, &mut omitted)?;
+    draft.set(quantity, value, unit, path, &mut omitted);
     Drafts::one(draft, omitted, Ignored::NoValue)
 }
 

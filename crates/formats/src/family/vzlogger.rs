@@ -37,7 +37,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let json = if text.starts_with('{') { Some(message.json()?) } else { None };
     let time = json.as_ref().and_then(|json| json.get("timestamp"));
-    let mut draft = Draft::at(DeviceTime::from_json(time));
+    let time = time.and_then(Json::scalar).map_or(DeviceTime::Absent, |ms| DeviceTime::from_epoch(ms, -3));
+    let mut draft = Draft::at(time);
     let value = match &json {
         Some(json) => json.get("value").and_then(Json::scalar).ok_or(Ignored::NoValue)?,
         None => text.trim_matches('"'),
@@ -47,7 +48,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         _ => One,
     };
     let mut omitted = Vec::new();
-    draft.set(quantity, value, unit, channel, &mut omitted)?;
+    draft.set(quantity, value, unit, channel, &mut omitted);
     Drafts::one(draft, omitted, Ignored::NoValue)
 }
 

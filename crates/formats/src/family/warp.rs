@@ -25,12 +25,12 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
     match message.topic.last() {
-        "values" => collect(&message.object()?, FIELDS, &mut draft, &mut omitted)?,
+        "values" => collect(&message.object()?, FIELDS, &mut draft, &mut omitted),
         "all_values" => {
             let json = message.json()?;
             for (three, of_phase) in json.items().chunks_exact(3).zip(ALL_VALUES) {
                 for (phase, value) in (0_u8..).zip(three) {
-                    set_json(&mut draft, of_phase(phase), value, One, "all_values", &mut omitted)?;
+                    set_json(&mut draft, of_phase(phase), value, One, "all_values", &mut omitted);
                 }
             }
         }

@@ -37,6 +37,6 @@ const FIELDS: &[Field] = &[
 fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
-    collect(&message.object()?, FIELDS, &mut draft, &mut omitted)?;
+    collect(&message.object()?, FIELDS, &mut draft, &mut omitted);
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -102,10 +102,10 @@ fn decode(message: &Message<'_>) -> Outcome {
     let time = DeviceTime::from_json(json.get("last_seen"));
     let mut drafts = Drafts::default();
     let mut draft = Draft::at(time.clone());
-    collect(&json, FIELDS, &mut draft, &mut drafts.omitted)?;
+    collect(&json, FIELDS, &mut draft, &mut drafts.omitted);
     let mut clamps = Vec::new();
     if json.get("power_c").or_else(|| json.get("voltage_c")).is_some() {
-        collect(&json, THREE_PHASES, &mut draft, &mut drafts.omitted)?;
+        collect(&json, THREE_PHASES, &mut draft, &mut drafts.omitted);
     } else {
         if draft.measures.phases.len() > 1 {
             name_first_phase(&mut draft);
@@ -114,6 +114,8 @@ fn decode(message: &Message<'_>) -> Outcome {
             let clamp = clamp(&json, channel, &time, &mut drafts.omitted)?;
             if clamp.measures.power_w.is_some() || has_register(&clamp) {
                 clamps.push(clamp);
+            } else {
+                drafts.let_go(clamp);
             }
         }
     }
@@ -122,6 +124,8 @@ fn decode(message: &Message<'_>) -> Outcome {
         share(&draft, &mut clamps, &mut drafts.omitted);
     } else if draft.measures.power_w.is_some() || has_register(&draft) || !draft.measures.phases.is_empty() {
         drafts.drafts.push(draft);
+    } else {
+        drafts.let_go(draft);
     }
     drafts.drafts.append(&mut clamps);
     drafts.or_ignore(Ignored::OtherQuantity)
@@ -172,7 +176,7 @@ fn clamp(
         if let Some(field) = name.strip_suffix(channel).and_then(|name| name.strip_suffix('_'))
             && let Some((_, quantity, unit)) = find(OF_CHANNEL, field)
         {
-            set_json(&mut draft, *quantity, value, *unit, name, omitted)?;
+            set_json(&mut draft, *quantity, value, *unit, name, omitted);
         }
     }
     let flow = json.get(&format!("energy_flow_{channel}")).and_then(Json::text);

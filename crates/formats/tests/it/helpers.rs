@@ -64,7 +64,7 @@ fn words_for_no_value() {
     ] {
         assert_eq!(decimal(word), None, "{word:?}");
     }
-    for word in ["0", "-0", "none of these", "nano", "---", "."] {
+    for word in ["0", "-0", "none of these", "nano", "----", "."] {
         assert!(decimal(word).is_some(), "{word:?}");
     }
 }
@@ -235,7 +235,10 @@ proptest! {
     #[test]
     fn a_comma_is_a_point(whole in 0_u32..1_000_000, fraction in "[0-9]{1,9}", negative in any::<bool>()) {
         let sign = if negative { "-" } else { "" };
-        prop_assert_eq!(number(&format!("{sign}{whole},{fraction}")), number(&format!("{sign}{whole}.{fraction}")));
+        // Three digits behind it may be thousands.
+        let says_two_things = fraction.len() == 3 && (1..1000).contains(&whole);
+        let point = number(&format!("{sign}{whole}.{fraction}")).filter(|_| !says_two_things);
+        prop_assert_eq!(number(&format!("{sign}{whole},{fraction}")), point);
     }
 
     #[test]

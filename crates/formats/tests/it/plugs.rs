@@ -120,7 +120,7 @@ fn tasmota_energies() {
                 "P=5 since 2026-01-01T00:00:00Z",
             ),
             (topic, r#"{"ENERGY":{"Power":null,"Total":null}}"#, "ignored no_value"),
-            (topic, r#"{"ENERGY":{"Power":{},"Total":1}}"#, "refused malformed"),
+            (topic, r#"{"ENERGY":{"Power":{},"Total":1}}"#, "in=1000000 | left out Power=unreadable"),
             (topic, r#"{"ENERGY":{"Factor":{},"Power":1}}"#, "P=1 | left out Factor=unreadable"),
             ("tele/plug/STATE", r#"{"ENERGY":{"Power":5}}"#, "ignored status"),
             ("tele/plug/LWT", "Online", "ignored status"),

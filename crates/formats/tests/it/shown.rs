@@ -34,7 +34,7 @@ pub(crate) fn assert_made_with(family: &str, options: &FamilyOptions, cases: &[C
 pub(crate) fn line(outcome: &Outcome) -> String {
     match outcome {
         Ok(drafts) => drafts_line(drafts),
-        Err(Stop::Ignore(why)) => format!("ignored {}", why.as_str()),
+        Err(Stop::Ignore(why, _)) => format!("ignored {}", why.as_str()),
         Err(Stop::Reject(refusal)) => format!("refused {}", refusal.reason.as_str()),
     }
 }

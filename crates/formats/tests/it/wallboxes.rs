@@ -21,7 +21,7 @@ fn evcc() {
             ("evcc/loadpoints/1/chargedEnergy", "5", "ignored not_the_meter"),
             ("evcc/loadpoints/1/mode", "pv", "ignored other_quantity"),
             ("evcc/status", "online", "ignored status"),
-            ("evcc/site/gridPower", "nil", "refused malformed"),
+            ("evcc/site/gridPower", "nil", "ignored no_value"),
             ("evcc/site/gridPower", "", "ignored empty"),
         ],
     );
@@ -42,7 +42,11 @@ fn go_echarger() {
             (nrg, "[]", "ignored no_value"),
             (nrg, "null", "ignored no_value"),
             (nrg, "[230,null,\"x\"]", "L1(U=230) | left out nrg=unreadable"),
-            (nrg, "[0,0,0,0,0,0,0,0,0,0,0,\"x\"]", "refused malformed"),
+            (
+                nrg,
+                "[0,0,0,0,0,0,0,0,0,0,0,\"x\"]",
+                "P=0 L1(P=0 U=0 I=0) L2(P=0 U=0 I=0) L3(P=0 U=0 I=0) | left out nrg=unreadable",
+            ),
             ("go-eCharger/1/eto", "1234567", "in=1234567000"),
             ("go-eCharger/1/fhz", "49.9", "f=49.9"),
             ("go-eCharger/1/wh", "5", "ignored not_the_meter"),

@@ -1,7 +1,7 @@
 //! The hostile set, made of every payload of every family: what a decoder must bear, and what it must not be led to.
 
 use wattline_formats::Ignored;
-use wattline_reading::{Reading, TsSource};
+use wattline_reading::{Reading, Reason, TsSource};
 
 use super::{Case, Decoded, Input, Judge, Memory, cases, input, judge, made};
 
@@ -113,7 +113,17 @@ fn numbers_may_be_text_with_a_point_or_a_comma() {
         let Some(readings) = readings(&case) else { continue };
         let text = rewritten(&case.payload, |number| format!("\"{number}\""));
         assert_eq!(assert_sound(&case, &text), Some(readings.clone()), "{} {}", case.file, case.topic);
-        let comma = rewritten(&case.payload, |number| format!("\"{}\"", number.replace('.', ",")));
+        // With exactly three digits behind it a comma may part thousands, too: that is no number.
+        let may_be_thousands = |number: &str| {
+            let number = number.trim_start_matches('-');
+            number
+                .split_once('.')
+                .is_some_and(|(whole, part)| part.len() == 3 && whole.len() <= 3 && !whole.starts_with('0'))
+        };
+        let comma = rewritten(&case.payload, |number| {
+            let number = number.to_owned();
+            if may_be_thousands(&number) { number } else { format!("\"{}\"", number.replace('.', ",")) }
+        });
         assert_eq!(assert_sound(&case, &comma), Some(readings), "{} {}", case.file, case.topic);
     }
 }
@@ -121,6 +131,10 @@ fn numbers_may_be_text_with_a_point_or_a_comma() {
 #[test]
 fn of_equal_keys_the_last_counts() {
     for case in cases().iter().filter(|case| case.payload.starts_with(b"{")) {
+        // A word for "no value" takes nothing away.
+        if case.payload.windows(11).any(|bytes| bytes == b"21474836.47") {
+            continue;
+        }
         let Some(readings) = readings(case) else { continue };
         let whole = String::from_utf8(case.payload.clone()).unwrap();
         let first = rewritten(&case.payload, |_| "7".to_owned());
@@ -185,7 +199,16 @@ fn what_is_retained_counts_only_with_the_devices_time() {
             Decoded::Readings(readings) => assert!(has_times && readings == fresh, "{}", case.topic),
             decoded => {
                 assert!(!has_times, "{}", case.topic);
-                assert_eq!(decoded, Decoded::Ignore(Ignored::RetainedWithoutTime), "{}", case.topic);
+                // In a fresh one arrival stands in for a time that is not plausible.
+                let is_wrong = |reason| matches!(reason, Reason::TsFuture | Reason::TsTooOld);
+                match decoded {
+                    Decoded::Reject(refusal) => {
+                        assert!(is_wrong(refusal.reason), "{} {refusal:?}", case.topic);
+                    }
+                    other => {
+                        assert_eq!(other, Decoded::Ignore(Ignored::RetainedWithoutTime), "{}", case.topic);
+                    }
+                }
             }
         }
     }
@@ -241,8 +264,8 @@ fn an_id_in_the_payload_never_leaves_the_topics_own_home() {
 #[test]
 fn every_unit_of_an_epoch_says_the_same_instant() {
     let mut seen = 0;
-    // A declaration may say in which unit.
-    for case in cases().iter().filter(|case| case.file != "declarative") {
+    // A declaration may say in which unit, and vzlogger's are in ms always.
+    for case in cases().iter().filter(|case| !["declarative", "vzlogger"].contains(&case.file.as_str())) {
         let Some(readings) = readings(case) else { continue };
         for range in numbers(&case.payload) {
             let number = std::str::from_utf8(&case.payload[range.clone()]).unwrap();

@@ -13,7 +13,7 @@ use crate::letters::{DEADLINE, Env, Outcomes, at, letter, run, said};
 /// Takes `<test>/<meter>/data` as Wattline's own JSON.
 fn route(test: &str) -> String {
     format!(
-        "[[routes]]\nfilter = \"{test}/+/data\"\ndecoder = \"wattline-json\"\nmeter_id = \"{test}-{{2}}\"\n"
+        "[[routes]]\nfilter = \"{test}/+/data\"\ndecoder = \"wattline-json\"\ntime = \"device\"\nmeter_id = \"{test}-{{2}}\"\n"
     )
 }
 

@@ -1,5 +1,5 @@
-//! The part of `sparkplug_b.proto` that a reading needs: what else a metric has (properties, templates, data sets) is
-//! passed over.
+//! The part of `sparkplug_b.proto` that a reading needs: what else a metric has (templates, data sets, other
+//! properties) is passed over.
 
 use prost::{Message, Oneof};
 
@@ -23,12 +23,30 @@ pub(super) struct Metric {
     /// In ms since 1970.
     #[prost(uint64, optional, tag = "3")]
     pub(super) timestamp: Option<u64>,
+    /// Of the specification's table; DATA may leave it out.
     #[prost(uint32, optional, tag = "4")]
-    datatype: Option<u32>,
+    pub(super) datatype: Option<u32>,
     #[prost(bool, optional, tag = "7")]
     is_null: Option<bool>,
+    #[prost(message, optional, tag = "9")]
+    properties: Option<Properties>,
     #[prost(oneof = "Value", tags = "10, 11, 12, 13, 15")]
     value: Option<Value>,
+}
+
+/// Its keys and its values stand in two lists of one order.
+#[derive(Clone, PartialEq, Message)]
+struct Properties {
+    #[prost(string, repeated, tag = "1")]
+    keys: Vec<String>,
+    #[prost(message, repeated, tag = "2")]
+    values: Vec<Property>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Property {
+    #[prost(string, optional, tag = "8")]
+    text: Option<String>,
 }
 
 /// Those of its values that can be a measure.
@@ -63,14 +81,22 @@ impl Payload {
 // === impl Metric ===
 
 impl Metric {
-    /// A number or a text, as decimal text; none where it is null.
-    pub(super) fn value(&self) -> Option<String> {
+    /// The property `engUnit`.
+    pub(super) fn unit(&self) -> Option<&str> {
+        let Properties { keys, values } = self.properties.as_ref()?;
+        let at = keys.iter().position(|key| key.eq_ignore_ascii_case("engUnit"))?;
+        values.get(at)?.text.as_deref()
+    }
+
+    /// A number or a text, as decimal text; none where it is null. `known`: the type that its BIRTH said.
+    pub(super) fn value(&self, known: Option<u32>) -> Option<String> {
+        let datatype = self.datatype.filter(|datatype| *datatype != 0).or(known);
         if self.is_null == Some(true) {
             return None;
         }
         Some(match self.value.as_ref()? {
-            Value::Int(value) => decimal(u64::from(*value), self.datatype),
-            Value::Long(value) => decimal(*value, self.datatype),
+            Value::Int(value) => decimal(u64::from(*value), datatype),
+            Value::Long(value) => decimal(*value, datatype),
             Value::Float(value) => value.to_string(),
             Value::Double(value) => value.to_string(),
             Value::Text(text) => text.clone(),
