@@ -11,6 +11,7 @@ mod end_to_end;
 mod failover;
 mod faults;
 mod fixture;
+mod journey;
 mod smoke;
 mod statements;
 mod stray;

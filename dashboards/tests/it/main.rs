@@ -11,4 +11,5 @@ mod monitored;
 mod previews;
 mod queries;
 mod seeded;
+mod street;
 mod view;

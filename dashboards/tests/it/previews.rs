@@ -1,4 +1,4 @@
-//! Pictures of the dashboards, from the results of their queries.
+//! Pictures of the dashboards, from the results of their queries: of a system that a simulated street has gone through.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +12,8 @@ use wattline_dashboards::expand::View;
 use wattline_dashboards::preview::{self, Data, Series, Table};
 
 use crate::monitored::{Monitored, monitored};
-use crate::seeded::{connect, run};
-use crate::view;
+use crate::seeded::run;
+use crate::street::street;
 
 /// Where pictures are written, if anywhere.
 const FOLDER: &str = "WATTLINE_PREVIEWS";
@@ -21,14 +21,14 @@ const FOLDER: &str = "WATTLINE_PREVIEWS";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_dashboard_can_be_drawn() {
     let monitored = monitored().await;
-    let client = connect().await;
+    let street = street(monitored).await;
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     for board in board::load().unwrap() {
         let hours = if board.uid() == "wattline-fleet" { 24 } else { 168 };
-        let view = view::last(hours, &["home-1", "roof-1"]);
+        let view = street.last(hours, &["home-01", "home-02"]);
         let mut data = Vec::new();
         for panel in board.panels() {
-            data.push(results(monitored, &client, &board, panel, &view).await);
+            data.push(results(monitored, &street.client, &board, panel, &view).await);
         }
         let picture = preview::draw(&board, &data);
         assert!(picture.starts_with("<svg") && picture.contains("preview: "), "{}", board.file);

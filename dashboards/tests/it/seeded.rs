@@ -80,7 +80,7 @@ pub(crate) async fn connect() -> Client {
     open(&stack.database_url_of(DATABASE, "wattline_grafana")).await
 }
 
-async fn open(url: &str) -> Client {
+pub(crate) async fn open(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

@@ -12,8 +12,13 @@ pub(crate) fn end() -> DateTime<Utc> {
     END.parse().unwrap()
 }
 
-/// The last `hours` before the end, of these meters.
+/// The last `hours` before the end of the seeded data, of these meters.
 pub(crate) fn last(hours: i64, homes: &[&str]) -> View {
+    until(end(), hours, homes)
+}
+
+/// The last `hours` before `end`, of these meters.
+pub(crate) fn until(end: DateTime<Utc>, hours: i64, homes: &[&str]) -> View {
     let values = [
         ("home", homes.iter().map(|home| (*home).to_owned()).collect()),
         ("zone", vec!["Europe/Berlin".to_owned()]),
@@ -24,5 +29,5 @@ pub(crate) fn last(hours: i64, homes: &[&str]) -> View {
         ("service", vec![".*".to_owned()]),
     ];
     let values: BTreeMap<_, _> = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    View { from: end() - TimeDelta::hours(hours), to: end(), values, points: POINTS }
+    View { from: end - TimeDelta::hours(hours), to: end, values, points: POINTS }
 }

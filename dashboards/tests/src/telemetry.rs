@@ -36,13 +36,14 @@ nothing but the spans: they are dropped, and the log says so once. `service.name
 | `message` | mqtt-ingest | of each chosen message, from its first record until Kafka has all of them |
 | `batch` | timescale-sink | `writer`, `partitions`, `rows`, `bytes`, `stored`, `merged`, `duplicate`, `conflict`, `dead_lettered`, `duration_ms`; of each try |
 | `group` | aggregator | `work`, `ranges`, `computed`, `changed`, `duration_ms` |
+| `tail` | query-api | `partition`, `offset`; of each record of a chosen message, until all live streams can have it |
 | `request` | query-api | `operation`, `kind`, `duration_ms`, `errors`, `rows`, `points` |
 | `stream` | query-api | `subscriber` (the number of the WebSocket), `meter`, `events`, `dropped`, `duration_ms` |
 
 `traces.sample_ratio` of the messages are chosen, 1 % by default, by their number. Their records carry the context of the span in
 the header `traceparent` ([W3C Trace Context](https://www.w3.org/TR/trace-context/)); others have no header. A batch holds records of
-many messages, so its span is no child of theirs: it *links* to them, at most 128, and is always taken when it does. Of all other spans
-the same share is taken.
+many messages, so its span is no child of theirs: it *links* to them, at most 128, and is always taken when it does. So does the
+group that computes what they changed, with its first try, and the live tail's record. Of all other spans the same share is taken.
 
 The same spans are in the log, traces or not: each line carries the fields of the span that it was written in, in JSON too. With
 `service.log_filter = \"info,wattline_query_api=debug\"` each request and each end of a stream is a line. Texts of queries, their

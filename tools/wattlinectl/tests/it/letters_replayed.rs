@@ -30,7 +30,7 @@ async fn wait_held_up(env: &Env, statement: &str, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'wattline_operator' \
         AND wait_event_type = 'Lock' AND query LIKE $1";
     poll_until("the replay to be held up", DEADLINE, Duration::from_millis(20), async || {
-        let found: i64 = env.owner.query_one(sql, &[&format!("{statement}%")]).await?.get(0);
+        let found: i64 = env.owner.query_one(sql, &[&format!("%{statement}%")]).await?.get(0);
         Ok((found == count).then_some(()))
     })
     .await
