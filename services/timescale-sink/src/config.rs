@@ -182,7 +182,7 @@ impl Default for InputSettings {
 
 impl Default for BatchSettings {
     fn default() -> Self {
-        Self { writers: 2, rows_max: 10_000, bytes_max: 4 * 1024 * 1024, linger_ms: 150 }
+        Self { writers: 2, rows_max: 10_000, bytes_max: 4 * 1024 * 1024, linger_ms: 200 }
     }
 }
 

@@ -217,10 +217,9 @@ impl Shared {
             .set("auto.offset.reset", "earliest")
             .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
             .set("fetch.queue.backoff.ms", "20")
-            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more. With this
-            // wait and `batch.linger_ms` a batch at low rates is what two fetches brought.
+            // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
             .set("fetch.min.bytes", (128 * 1024).to_string())
-            .set("fetch.wait.max.ms", "100")
+            .set("fetch.wait.max.ms", "50")
             // The limit above counts payloads alone, before a fetch; these keep what a fetch brings, compressed and
             // with a few hundred bytes of the client's own for each record, from being many times that.
             .set("queued.min.messages", "10000")
