@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 pictures=$(mktemp -d)
 trap 'rm -rf "$pictures"' EXIT
-WATTLINE_PREVIEWS=$pictures scripts/test.sh -p wattline-dashboards --test it previews
+WATTLINE_PREVIEWS=$pictures scripts/test.sh --workspace previews
 for picture in "$pictures"/*.svg; do
   name=$(basename "$picture" .svg)
   size=$(sed -n '1s/.* width="\([0-9]*\)[^"]*" height="\([0-9]*\)[^"]*".*/\1,\2/p' "$picture")

@@ -1,6 +1,8 @@
 //! What a decoder makes of a payload: drafts of readings. The meter's id, the time policy, signs and limits are
 //! applied to them by common code (`resolve.rs`), the same for every family.
 
+mod parts;
+
 use std::borrow::Cow;
 
 use wattline_reading::limits::{Refusal, refuse};
@@ -11,6 +13,7 @@ use crate::number::{decimal, shown};
 use crate::omission::{Omission, Omitted};
 use crate::time::DeviceTime;
 use crate::unit::Unit;
+use parts::{Directions, Parts};
 
 /// One meter at one instant, as the device says it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,28 +104,6 @@ pub enum Quantity {
     Not(Omitted),
 }
 
-/// Halves of values that only count together.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Parts {
-    power: Directions,
-    phases: [Directions; 3],
-    import: Tariffs,
-    export: Tariffs,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Directions {
-    import_w: Option<f64>,
-    export_w: Option<f64>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Tariffs {
-    each_mwh: [i64; 8],
-    /// One bit for each tariff seen.
-    seen: u8,
-}
-
 // === impl Draft ===
 
 impl Draft {
@@ -150,11 +131,7 @@ impl Draft {
     ) {
         let Some(text) = decimal(text) else { return self.say_no_value() };
         if let Err(refusal) = self.try_set(quantity, text.as_ref(), unit, name, omitted) {
-            let is_number = refusal.reason == Reason::RegisterImplausible;
-            omitted.push(Omission::new(
-                name,
-                if is_number { Omitted::Implausible } else { Omitted::Unreadable },
-            ));
+            omitted.push(Omission::new(name, Omitted::Unreadable));
             self.refuse(refusal);
         }
     }
@@ -343,52 +320,6 @@ impl Drafts {
     /// As [`Drafts::or_ignore`].
     pub fn one(draft: Draft, omitted: Vec<Omission>, otherwise: Ignored) -> Outcome {
         Self { drafts: vec![draft], omitted, beyond: 0 }.or_ignore(otherwise)
-    }
-}
-
-// === impl Directions ===
-
-impl Directions {
-    /// Import less export. One of them alone says nothing when it is 0: the other may be more.
-    fn join(self, name: &'static str, omitted: &mut Vec<Omission>) -> Option<f64> {
-        match (self.import_w, self.export_w) {
-            (Some(import), Some(export)) => Some(import - export),
-            // Negative: a meter that has this register of power alone, and signs it.
-            (Some(import), None) if import != 0.0 => Some(import),
-            (None, Some(export)) if export > 0.0 => Some(-export),
-            (None, None) => None,
-            _ => {
-                omitted.push(Omission::new(name, Omitted::OneDirection));
-                None
-            }
-        }
-    }
-}
-
-// === impl Tariffs ===
-
-impl Tariffs {
-    /// Of a tariff that is named twice the last value counts.
-    fn set(&mut self, tariff: u8, mwh: i64) {
-        if let Some(own) = self.each_mwh.get_mut(usize::from(tariff)) {
-            *own = mwh;
-            self.seen |= 1 << tariff;
-        }
-    }
-
-    /// At least two tariffs without a hole make the register; one alone never does.
-    fn join(self, total: &mut Option<i64>, name: &'static str, omitted: &mut Vec<Omission>) {
-        let sum = self.each_mwh.into_iter().fold(0, i64::saturating_add);
-        // A total that stands at 0 beside tariffs that don't is not there.
-        if self.seen == 0 || total.is_some_and(|total| total != 0 || sum == 0) {
-            return;
-        }
-        if self.seen.count_ones() >= 2 && (self.seen & self.seen.wrapping_add(1)) == 0 {
-            *total = Some(sum);
-        } else {
-            *total = None;
-            omitted.push(Omission::new(name, Omitted::PartialRegister));
-        }
     }
 }
 

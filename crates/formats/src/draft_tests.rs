@@ -96,7 +96,7 @@ fn one_odd_field_leaves_the_others() {
     let drafts = Drafts::one(draft, omitted, Ignored::OtherQuantity).unwrap();
     assert_eq!(drafts.drafts[0].measures, Measures { power_w: Some(5.0), ..Measures::default() });
     let reasons: Vec<_> = drafts.omitted.iter().map(|omission| omission.reason).collect();
-    assert_eq!(reasons, [Omitted::Implausible, Omitted::Unreadable]);
+    assert_eq!(reasons, [Omitted::Unreadable; 2]);
 }
 
 #[test]

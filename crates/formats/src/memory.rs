@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use crate::unit::Unit;
 
-/// All of it together; a device beyond it is as one whose BIRTH was never seen.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
-/// A device, and a metric, beside the bytes of its name: measured sizes of the maps' entries, rounded up.
-const OVERHEAD_BYTES: usize = 128;
+/// All of it together, of each broker; a device beyond it is as one whose BIRTH was never seen.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A device, or a metric, beside the bytes of its name: the larger of the maps' entries, twice because up to half of a map
+/// is free, and an allocation's own.
+const OVERHEAD_BYTES: usize = 2 * size_of::<(String, Metric)>() + 32;
 const NAME_BYTES_MAX: usize = 256;
 
 /// Bounded in bytes.
@@ -111,14 +112,17 @@ mod tests {
     fn many_long_names_fill_the_budget_and_no_more() {
         let mut memory = Memory::default();
         let name = "x".repeat(NAME_BYTES_MAX - 8);
-        for device in 0..300 {
+        let devices = BYTES_MAX / 1000 / (2 * NAME_BYTES_MAX) + 1;
+        for device in 0..devices {
             memory.begin(&device.to_string());
             for alias in 0..1000 {
                 memory.learn(&device.to_string(), Some(alias), metric(&format!("{name}{alias}")));
             }
         }
         assert!(memory.bytes <= BYTES_MAX && memory.bytes > BYTES_MAX - 1024, "{}", memory.bytes);
-        assert!(memory.by_alias("0", 999).is_some() && memory.by_alias("299", 0).is_none());
+        assert!(
+            memory.by_alias("0", 999).is_some() && memory.by_alias(&(devices - 1).to_string(), 999).is_none()
+        );
         memory.begin("0");
         memory.learn("0", Some(1), metric("power"));
         assert!(memory.by_alias("0", 1).is_some(), "what a device gave back another may take");

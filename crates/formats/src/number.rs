@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Words that firmwares write where they have no value.
-const NO_VALUE: [&str; 22] = [
+const NO_VALUE: [&str; 21] = [
     "",
     "nan",
     "-nan",
@@ -25,7 +25,6 @@ const NO_VALUE: [&str; 22] = [
     "<no value>",
     "nan(ind)",
     "-nan(ind)",
-    "1.#qnan",
 ];
 /// Full registers, all bits of a signed or unsigned one: what Modbus and Zigbee devices have where there is nothing. In a
 /// home no meter stands there.
@@ -35,8 +34,10 @@ const FULL: [&str; 5] =
 /// True for a firmware's word for "no value".
 pub(crate) fn is_no_value(text: &str) -> bool {
     // Nearly always it is a number.
-    if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) && !text.contains('#') {
-        return text.len() >= FULL[0].len() && is_full(text);
+    if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) {
+        return (text.len() >= FULL[0].len() && is_full(text))
+            || text.ends_with("#QNAN")
+            || text.ends_with("#IND");
     }
     NO_VALUE.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
@@ -108,6 +109,7 @@ mod tests {
             ("<nil>", None),
             ("-inf", Some("-inf")),
             ("1.#QNAN", None),
+            ("-1.#IND", None),
             ("21474836.47", None),
             ("4294967295", None),
             ("42949672.95", None),

@@ -14,9 +14,9 @@ pub struct Omission {
 /// Why a field was left out: a stable word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Omitted {
-    /// A secondary measure beyond its bounds.
+    /// A secondary measure beyond its bounds. Only of what was read: its field is Wattline's own name, which metrics carry.
     Implausible,
-    /// A secondary measure that is no number.
+    /// A value that is no number, or more than any register holds.
     Unreadable,
     /// A counter of a day, month, charge or period, not the register.
     DayCounter,
@@ -95,7 +95,7 @@ impl Omitted {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Implausible => "a secondary measure beyond its bounds (`[limits]`)",
-            Self::Unreadable => "a secondary measure that is no number",
+            Self::Unreadable => "a value that is no number, or more than any register holds",
             Self::DayCounter => "a counter of a day, month, charge or period, not the register",
             Self::ApparentPower => "apparent power or energy (VA, VAh)",
             Self::ReactivePower => "reactive power or energy (var, varh)",

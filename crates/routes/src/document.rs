@@ -46,8 +46,8 @@ registers are summed where they are all in one message, and left out where they 
 Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. A time
 that can't be read is a dead letter. One that is too far ahead or too old is replaced by arrival and counted, where the
 message has each measure of a meter once: `device-if-plausible`, the default. In a message with several instants of one
-meter, in a retained one, and with `device` it is a dead letter; with `arrival` nobody looks. A device without a clock (0, 1970) is stamped on arrival; a retained message without a
-device's time is ignored.
+meter, in a retained one, and with `device` it is a dead letter; with `arrival` nobody looks. A device without a clock
+(0, 1970) is stamped on arrival; a retained message without a device's time is ignored.
 
 ## The declarative decoder
     [[routes]]

@@ -131,13 +131,12 @@ fn numbers_may_be_text_with_a_point_or_a_comma() {
 #[test]
 fn of_equal_keys_the_last_counts() {
     for case in cases().iter().filter(|case| case.payload.starts_with(b"{")) {
-        // A word for "no value" takes nothing away.
-        if case.payload.windows(11).any(|bytes| bytes == b"21474836.47") {
-            continue;
-        }
         let Some(readings) = readings(case) else { continue };
         let whole = String::from_utf8(case.payload.clone()).unwrap();
-        let first = rewritten(&case.payload, |_| "7".to_owned());
+        // A word for "no value", such as a full register, takes nothing away: it stays one.
+        let first = rewritten(&case.payload, |number| {
+            if number == "21474836.47" { number.to_owned() } else { "7".to_owned() }
+        });
         let first = String::from_utf8(first).unwrap();
         // All keys twice: those of the first object are changed, those of the second are as they were.
         let twice = format!("{},{}", first.trim_end().trim_end_matches('}'), &whole[1..]);

@@ -54,19 +54,9 @@ pub(in crate::family) fn with_channel(name: &str) -> (String, Option<Meaning>) {
         return (String::new(), Some(meaning));
     }
     let parts = split(name);
-    let (mut channel, mut known) = (Vec::new(), Vec::new());
-    let mut before = None;
-    for part in &parts {
-        // `phase_1`, `tariff_2`, `voltage_b`
-        let completes =
-            matches!(before, Some(Word::Phase | Word::Tariff | Word::Voltage | Word::Power | Word::Current))
-                && part.text.len() == 1;
-        let is_channel = matches!(part.word, None | Some(Word::Place)) && !completes;
-        (if is_channel { &mut channel } else { &mut known }).push(part.clone());
-        before = part.word;
-    }
-    let channel: Vec<_> = channel.iter().map(|part| part.text.as_str()).collect();
-    (channel.join("_"), of_parts(&known))
+    let (said, others) = Said::of(&parts);
+    let channel: Vec<_> = others.iter().map(|part| part.text.as_str()).collect();
+    (channel.join("_"), said.meaning(&parts))
 }
 
 /// The meaning of a name below folders, and the folders that are a channel: those that say more than the measure.
@@ -108,22 +98,11 @@ fn short(name: &str) -> Option<Meaning> {
     Some(Meaning { quantity, unit: Some(unit), rank: 0, used: false })
 }
 
+/// The meaning of words; where one is unknown, it is known that they look like a measure.
 fn of_parts(parts: &[Part]) -> Option<Meaning> {
-    let said = Said::of(parts);
-    let looks_like = said.looks_like_a_measure() || parts.iter().any(Part::hides_a_quantity);
-    if !looks_like {
-        return None;
-    }
-    let quantity = if said.unknown || said.other { None } else { said.quantity() };
-    let quantity = quantity.unwrap_or(Not(Omitted::UnknownName));
-    let (unit, quantity) = match (said.unit(quantity), said.ambiguous) {
-        (Some(unit), _) => (Some(unit), quantity),
-        (None, true) => (None, Not(Omitted::UnitUnknown)),
-        (None, false) => (None, quantity),
-    };
-    let directed = said.import || said.export || (said.used && (said.energy || said.watt_hours.is_some()));
-    let rank = u8::from(directed) * 4 + u8::from(said.total) * 2 + u8::from(said.active);
-    Some(Meaning { quantity, unit, rank, used: said.used })
+    let (said, others) = Said::of(parts);
+    let unknown = others.iter().any(|part| part.word.is_none());
+    Said { other: said.other || unknown, ..said }.meaning(parts)
 }
 
 /// What the words of a name say together.
@@ -148,7 +127,6 @@ struct Said {
     active: bool,
     period: bool,
     other: bool,
-    unknown: bool,
     ambiguous: bool,
     /// More than one: between two phases, or nonsense.
     phases: u8,
@@ -163,21 +141,34 @@ struct Said {
 // === impl Said ===
 
 impl Said {
-    fn of(parts: &[Part]) -> Self {
-        let mut said = Self::default();
+    /// What is said, and the words that say nothing of the measure: unknown ones, and places.
+    fn of(parts: &[Part]) -> (Self, Vec<&Part>) {
+        let (mut said, mut others) = (Self::default(), Vec::new());
         let mut rest = parts;
         while let [part, behind @ ..] = rest {
             let next = behind.first().map(|part| part.text.as_str());
-            let taken = match part.word {
-                Some(word) => said.take(word, next),
-                None => {
-                    said.unknown = true;
-                    1
-                }
-            };
+            if matches!(part.word, None | Some(Word::Place)) {
+                others.push(part);
+            }
+            let taken = part.word.map_or(1, |word| said.take(word, next));
             rest = rest.get(taken..).unwrap_or_default();
         }
-        said
+        (said, others)
+    }
+
+    /// None where the words don't look like a measure.
+    fn meaning(self, parts: &[Part]) -> Option<Meaning> {
+        if !self.looks_like_a_measure() && !parts.iter().any(Part::hides_a_quantity) {
+            return None;
+        }
+        let quantity = if self.other { None } else { self.quantity() };
+        let quantity = quantity.unwrap_or(Not(Omitted::UnknownName));
+        let unit = self.unit(quantity);
+        let quantity = if unit.is_none() && self.ambiguous { Not(Omitted::UnitUnknown) } else { quantity };
+        let directed =
+            self.import || self.export || (self.used && (self.energy || self.watt_hours.is_some()));
+        let rank = u8::from(directed) * 4 + u8::from(self.total) * 2 + u8::from(self.active);
+        Some(Meaning { quantity, unit, rank, used: self.used })
     }
 
     /// Takes one word, and the next where both are one. How many it took.
