@@ -23,6 +23,16 @@ GRANT SELECT ON retention_border TO wattline_sink;
 
 GRANT SELECT ON meter, reading, retention_border TO wattline_aggregator;
 GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_aggregator;
+-- Each consumer moves its own offsets only; who may read the table sees all of it. Once, for it takes the table's lock.
+DO $$
+BEGIN
+    IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = 'stream_offset'::regclass) THEN
+        CREATE POLICY seen_by_all ON stream_offset FOR SELECT USING (true);
+        CREATE POLICY own_of_sink ON stream_offset TO wattline_sink USING (consumer = 'timescale-sink');
+        CREATE POLICY own_of_aggregator ON stream_offset TO wattline_aggregator USING (consumer = 'aggregator');
+        ALTER TABLE stream_offset ENABLE ROW LEVEL SECURITY;
+    END IF;
+END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON energy_15m, recompute TO wattline_aggregator;
 
 GRANT SELECT ON meter, reading, reading_conflict, stream_offset, sink_outcome, retention_border, energy_15m, energy_1h,

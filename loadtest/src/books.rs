@@ -3,7 +3,7 @@
 //! At the door, per process of mqtt-ingest, in messages:
 //! received = forwarded + ignored + dead-lettered + shed + in flight.
 //! In the store, per partition, in records:
-//! `next_offset` - `first_offset` = stored + merged + duplicate + conflict + dead-lettered + lost.
+//! `next_offset` - `first_offset` = stored + merged + duplicate + conflict + dead-lettered + absent + lost.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,6 +60,8 @@ row! {
         pub conflict: i64,
         /// Refused.
         pub dead_lettered: i64,
+        /// Offsets without a record.
+        pub absent: i64,
         /// Deleted from Kafka before the sink came to them.
         pub lost: i64,
         /// Where the sink is.
@@ -177,6 +179,7 @@ impl Store {
             duplicate: sum.duplicate + part.duplicate,
             conflict: sum.conflict + part.conflict,
             dead_lettered: sum.dead_lettered + part.dead_lettered,
+            absent: sum.absent + part.absent,
             lost: sum.lost + part.lost,
             next_offset: sum.next_offset + part.next_offset,
         })
@@ -193,6 +196,7 @@ impl Store {
             duplicate: now.duplicate - before.duplicate,
             conflict: now.conflict - before.conflict,
             dead_lettered: now.dead_lettered - before.dead_lettered,
+            absent: now.absent - before.absent,
             lost: now.lost - before.lost,
             next_offset: now.next_offset,
         }
@@ -214,7 +218,13 @@ impl Outcomes {
     #[must_use]
     pub const fn adds_up(&self) -> bool {
         self.records
-            == self.stored + self.merged + self.duplicate + self.conflict + self.dead_lettered + self.lost
+            == self.stored
+                + self.merged
+                + self.duplicate
+                + self.conflict
+                + self.dead_lettered
+                + self.absent
+                + self.lost
     }
 }
 
@@ -222,13 +232,15 @@ impl fmt::Display for Outcomes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "records {} = stored {} + merged {} + duplicate {} + conflict {} + dead-lettered {} + lost {}",
+            "records {} = stored {} + merged {} + duplicate {} + conflict {} + dead-lettered {} + absent {} + \
+             lost {}",
             self.records,
             self.stored,
             self.merged,
             self.duplicate,
             self.conflict,
             self.dead_lettered,
+            self.absent,
             self.lost
         )
     }

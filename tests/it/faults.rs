@@ -6,6 +6,7 @@
 
 mod freeze;
 mod kill;
+mod lost_tails;
 mod one_in_a_million;
 mod replicas;
 mod servers;

@@ -34,6 +34,13 @@ pub(crate) async fn system() -> Exclusive {
             for kind in [ServiceKind::TimescaleSink, ServiceKind::Aggregator] {
                 shape.settings.push((kind, "WATTLINE__INPUT__SESSION_TIMEOUT_MS", "6000".to_owned()));
             }
+            // A partition that waits for a person looks soon whether there was one.
+            for (kind, name) in [
+                (ServiceKind::TimescaleSink, "WATTLINE__STORE__RETRY_STOPPED_MS"),
+                (ServiceKind::Aggregator, "WATTLINE__RECOMPUTE__RETRY_STOPPED_MS"),
+            ] {
+                shape.settings.push((kind, name, "1000".to_owned()));
+            }
             let started = Arc::new(System::start(shape).await.unwrap_or_else(|error| panic!("{error:#}")));
             Arc::clone(guard.insert(started))
         }

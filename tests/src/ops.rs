@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use wattline_loadtest::books::backlog;
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
 use wattline_localstack::{ServerKind, ServiceKind, poll_until};
+use wattline_reading::topics::READINGS;
 
 use crate::gap::stored_records;
 use crate::system::{Replica, System};
@@ -47,6 +49,13 @@ pub enum Op {
     Replace(ServiceKind, u16),
     /// The migration and the topics of the programs in use.
     Prepare,
+    /// A backup of the database, while it runs.
+    BackUp,
+    /// The database begins again with its backup: what was committed since is gone.
+    Restore,
+    /// Kafka comes back without the last batches of each partition of the readings, all of which are stored; a person does
+    /// what the services say.
+    LoseTail(usize),
     /// A graceful restart of each Kafka broker, the next one when all replicas are in sync, as a StatefulSet does.
     RollKafka,
 }
@@ -124,6 +133,9 @@ impl Op {
             }
             Self::Replace(kind, ordinal) => system.replace(kind, ordinal).await,
             Self::Prepare => system.prepare().await,
+            Self::BackUp => system.stack.timescale().back_up().await,
+            Self::Restore => system.stack.timescale().restore().await,
+            Self::LoseTail(batches) => lose_tail(system, batches).await,
             Self::RollKafka => roll_kafka(system).await,
         }
     }
@@ -217,6 +229,33 @@ async fn roll_kafka(system: &System) -> anyhow::Result<()> {
         system.stack.wait_kafka_in_sync().await?;
     }
     Ok(())
+}
+
+/// What Kafka has confirmed and nobody has stored would be lost for good, so nothing of that kind is there at that moment.
+async fn lose_tail(system: &System, batches: usize) -> anyhow::Result<()> {
+    let ingests = system.replicas_of(ServiceKind::MqttIngest);
+    for replica in &ingests {
+        replica.process.freeze().await?;
+    }
+    let target = system.target()?;
+    let client = target.connect().await?;
+    system
+        .wait_for("everything to be stored", async || Ok(backlog(&target.kafka, &client).await? == 0))
+        .await?;
+    let records = system.stack.kafka().lose_tail(READINGS.name, batches).await?;
+    ensure!(records > 0, "Kafka had nothing to lose");
+    for replica in &ingests {
+        replica.process.thaw().await?;
+    }
+    let refused = "SELECT count(*) FROM stream_offset WHERE refused LIKE '%Kafka has lost records%'";
+    let refused = async || Ok(client.query_one(refused, &[]).await?.get::<_, i64>(0) > 0);
+    system.wait_for("a service to say what is lost", refused).await?;
+    system
+        .wait_for("everybody to go on", async || {
+            system.obey("offsets adopt").await?;
+            Ok(system.all_ready().await)
+        })
+        .await
 }
 
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {

@@ -149,16 +149,26 @@ impl System {
     pub async fn prepare(&self) -> anyhow::Result<()> {
         let replication = self.shape.replication.to_string();
         let (database, brokers) = (self.stack.database_url(), self.stack.kafka_brokers());
-        for arguments in [
-            vec!["migrate", "--database", &database],
-            vec!["topics", "--brokers", &brokers, "--replication-factor", &replication],
-        ] {
-            let program = self.programs.lock().join("wattlinectl");
-            let done = tokio::process::Command::new(&program).args(&arguments).output().await;
-            let done = done.with_context(|| format!("running {}", program.display()))?;
-            let said = String::from_utf8_lossy(&done.stderr);
-            ensure!(done.status.success(), "{} {arguments:?}: {said}", program.display());
-        }
+        self.wattlinectl(&["migrate", "--database", &database]).await?;
+        self.wattlinectl(&["topics", "--brokers", &brokers, "--replication-factor", &replication]).await
+    }
+
+    /// Runs `wattlinectl` with these words, the database and Kafka.
+    ///
+    /// # Errors
+    /// With its words.
+    pub async fn obey(&self, words: &str) -> anyhow::Result<()> {
+        let (database, brokers) = (self.stack.database_url(), self.stack.kafka_brokers());
+        let servers = ["--database", &database, "--brokers", &brokers];
+        self.wattlinectl(&words.split(' ').chain(servers).collect::<Vec<_>>()).await
+    }
+
+    async fn wattlinectl(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        let program = self.programs.lock().join("wattlinectl");
+        let done = tokio::process::Command::new(&program).args(arguments).output().await;
+        let done = done.with_context(|| format!("running {}", program.display()))?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "{} {arguments:?}: {said}", program.display());
         Ok(())
     }
 
@@ -239,6 +249,16 @@ impl System {
             ready.with_context(|| format!("{} {}", replica.process.kind(), replica.ordinal))?;
         }
         Ok(())
+    }
+
+    /// Whether every replica is ready now.
+    pub async fn all_ready(&self) -> bool {
+        for replica in self.replicas() {
+            if !replica.process.is_ready().await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Brings everything back that a fault took away.

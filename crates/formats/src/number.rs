@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use wattline_reading::Decimal;
+
 /// Words that firmwares write where they have no value.
 const NO_VALUE: [&str; 21] = [
     "",
@@ -42,7 +44,13 @@ pub(crate) fn is_no_value(text: &str) -> bool {
     NO_VALUE.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A full register, wherever its point is.
+/// True for a full register, wherever its point is.
+pub(crate) fn is_full_register(number: Decimal) -> bool {
+    const FULL: [u64; 3] = [0x7fff_ffff, 0xffff_ffff, 0xffff_ffff_ffff];
+    number.unsigned_digits().is_some_and(|digits| FULL.contains(&digits))
+}
+
+/// The same of a text, also of one with more digits.
 fn is_full(text: &str) -> bool {
     let digits = || text.bytes().filter(|byte| !matches!(byte, b'.' | b','));
     FULL.iter().any(|full| digits().eq(full.bytes()))
@@ -57,7 +65,8 @@ pub fn decimal(text: &str) -> Option<Cow<'_, str>> {
     if is_no_value(text) {
         return None;
     }
-    match text.split_once(',') {
+    let comma = text.bytes().position(|byte| byte == b',');
+    match comma.map(|at| (&text[..at], &text[at + 1..])) {
         Some((whole, fraction))
             if !text.contains('.') && !fraction.contains(',') && !may_be_thousands(whole, fraction) =>
         {
@@ -75,7 +84,8 @@ fn may_be_thousands(whole: &str, fraction: &str) -> bool {
 /// A device's number; none where it says that there is none, or is no number.
 #[must_use]
 pub fn number(text: &str) -> Option<f64> {
-    decimal(text)?.parse().ok()
+    let text = decimal(text)?;
+    Decimal::parse(&text).and_then(Decimal::to_f64).or_else(|| text.parse().ok())
 }
 
 /// The beginning of a text, for a person.

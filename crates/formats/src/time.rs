@@ -1,11 +1,11 @@
 //! A device's time: RFC 3339, or an epoch number told apart by its size, in exact decimal arithmetic.
 
 use chrono::{NaiveDate, NaiveDateTime};
-use wattline_reading::Timestamp;
 use wattline_reading::timestamp::FIRST_PLAUSIBLE;
+use wattline_reading::{Decimal, Timestamp};
 
 use crate::json::Json;
-use crate::number::{decimal, shown};
+use crate::number::{decimal, is_full_register, shown};
 
 /// A device's time as its payload gives it; what becomes of it is the route's policy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,6 +59,15 @@ impl DeviceTime {
             Some(local) => Self::Local(local),
             None => Self::Unreadable(shown(text)),
         }
+    }
+
+    /// An epoch number by its size, in the few digits that nearly all have.
+    #[must_use]
+    pub fn from_number(number: Decimal) -> Self {
+        if is_full_register(number) {
+            return Self::Absent;
+        }
+        short_epoch(number).map_or_else(|| Self::Unreadable("an epoch number".to_owned()), Self::instant)
     }
 
     /// An epoch number whose unit is 10^`exponent` s.
@@ -173,16 +182,29 @@ fn clamped(micros: i128) -> i64 {
 /// has no digits left for the µs of a time in ns.
 #[must_use]
 pub fn parse_epoch(text: &str) -> Option<Timestamp> {
+    if let Some(ts) = Decimal::parse(text).and_then(short_epoch) {
+        return Some(ts);
+    }
     let (digits, exponent) = parse_decimal(text)?;
-    let size = scale(digits, exponent).unsigned_abs();
-    let to_micros = match size {
+    let to_micros = micros_of_unit(scale(digits, exponent).unsigned_abs());
+    let micros = scale(digits, exponent.saturating_add(to_micros));
+    Some(Timestamp::from_micros(clamped(micros)))
+}
+
+/// Of a number below 10^18 there is always room for the µs.
+fn short_epoch(number: Decimal) -> Option<Timestamp> {
+    let to_micros = micros_of_unit(number.scaled_down(0)?.unsigned_abs().into());
+    number.scaled_down(to_micros).map(Timestamp::from_micros)
+}
+
+/// The unit of an epoch number of this size, as a power of ten of µs.
+const fn micros_of_unit(size: u128) -> i32 {
+    match size {
         0..100_000_000_000 => 6,
         100_000_000_000..100_000_000_000_000 => 3,
         100_000_000_000_000..100_000_000_000_000_000 => 0,
         _ => -3,
-    };
-    let micros = scale(digits, exponent.saturating_add(to_micros));
-    Some(Timestamp::from_micros(clamped(micros)))
+    }
 }
 
 /// `-12.5e3` as (-125, 2): all its digits, and the power of ten.

@@ -10,7 +10,8 @@ impl<'a> Topic<'a> {
     /// The `number`-th level, counted from 1; empty where there is none.
     #[must_use]
     pub fn level(self, number: usize) -> &'a str {
-        self.0.split('/').nth(number.wrapping_sub(1)).unwrap_or_default()
+        let rest = if number == 0 { "" } else { self.from(number) };
+        &rest[..slash(rest).unwrap_or(rest.len())]
     }
 
     /// The last level.
@@ -36,11 +37,16 @@ impl<'a> Topic<'a> {
     pub fn from(self, number: usize) -> &'a str {
         let mut rest = self.0;
         for _ in 1..number {
-            match rest.split_once('/') {
-                Some((_, behind)) => rest = behind,
+            match slash(rest) {
+                Some(at) => rest = &rest[at + 1..],
                 None => return "",
             }
         }
         rest
     }
+}
+
+/// Levels are short: a look at each byte costs less than a search.
+fn slash(text: &str) -> Option<usize> {
+    text.bytes().position(|byte| byte == b'/')
 }

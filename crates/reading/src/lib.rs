@@ -4,6 +4,7 @@
 //! milliwatt-hours for registers.
 
 pub mod dead_letter;
+pub mod decimal;
 pub mod limits;
 pub mod measures;
 pub mod merge;
@@ -14,6 +15,7 @@ pub mod topics;
 pub mod wire;
 
 pub use dead_letter::DeadLetter;
+pub use decimal::Decimal;
 pub use limits::{Limits, Reason};
 pub use measures::{MEASURES, Measure, Measures, PHASE_MEASURES, Phase};
 pub use merge::Meeting;

@@ -63,6 +63,8 @@ pub enum Reason {
     RecordUndecodable,
     /// The meter is not in the registry and may not be added.
     MeterRefused,
+    /// More new meters came at once than are registered in a minute.
+    MeterBudget,
     /// A Sparkplug alias without the BIRTH that names it.
     AliasUnknown,
 }
@@ -221,7 +223,7 @@ impl Limits {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::PayloadTooLarge,
         Self::NoRoute,
@@ -237,6 +239,7 @@ impl Reason {
         Self::DatabaseRefused,
         Self::RecordUndecodable,
         Self::MeterRefused,
+        Self::MeterBudget,
         Self::AliasUnknown,
     ];
 
@@ -259,6 +262,7 @@ impl Reason {
             Self::DatabaseRefused => "database_refused",
             Self::RecordUndecodable => "record_undecodable",
             Self::MeterRefused => "meter_refused",
+            Self::MeterBudget => "meter_budget",
             Self::AliasUnknown => "alias_unknown",
         }
     }
@@ -288,7 +292,8 @@ pub const fn refuse(reason: Reason, detail: String) -> Refusal {
 
 fn check_meter_id(id: &str) -> Result<(), Refusal> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'+');
-    if (1..=METER_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_plain) {
+    if (1..=METER_ID_BYTES_MAX).contains(&id.len()) && id.bytes().fold(true, |all, byte| all & is_plain(byte))
+    {
         return Ok(());
     }
     let detail = if id.is_empty() {

@@ -3,6 +3,8 @@
 //! Decimal arithmetic, half up: the same telegram must give the same integer in every decoder, or an equal
 //! reading would become a conflict. kWh × 1000 in floats differs in the last bit.
 
+use crate::Decimal;
+
 /// Registers are kept within ±10^15 mWh (10^9 kWh): far above any meter, and every one of them is told apart as
 /// k/1000 Wh in double precision.
 pub const REGISTER_MWH_MAX: i64 = 1_000_000_000_000_000;
@@ -17,32 +19,19 @@ pub fn parse_wh(text: &str) -> Option<i64> {
 /// Decimal text times 10^`exponent`, rounded half up to an integer.
 #[must_use]
 pub fn parse_scaled(text: &str, exponent: i32) -> Option<i64> {
-    plain(text.as_bytes(), exponent).or_else(|| any(text, exponent))
+    Decimal::parse(text).and_then(|decimal| of_decimal(decimal, exponent)).or_else(|| any(text, exponent))
 }
 
-/// The same of what nearly all meters write, in one pass: few digits, no sign, no exponent, and nothing to round.
-/// `None` where it is anything else.
-fn plain(text: &[u8], exponent: i32) -> Option<i64> {
-    /// Digits for which there is room in 64 bits with all the zeros behind them.
-    const BYTES_MAX: usize = 12;
-    const POWERS: [i64; 7] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
-    if text.len() > BYTES_MAX {
-        return None;
-    }
-    let mut value = 0;
-    let mut point = None;
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(at),
-            _ => return None,
-        }
-    }
-    let digits = text.len() - usize::from(point.is_some());
-    let fraction = point.map_or(0, |at| digits - at);
-    let zeros = usize::try_from(exponent).ok()?.checked_sub(fraction)?;
-    let scaled = value * POWERS.get(zeros)?;
-    (digits > 0 && scaled <= REGISTER_MWH_MAX).then_some(scaled)
+/// A number in Wh in mWh, where nothing is to be rounded and it is within [`REGISTER_MWH_MAX`].
+#[inline]
+#[must_use]
+pub fn of_wh(number: Decimal) -> Option<i64> {
+    of_decimal(number, 3)
+}
+
+#[inline]
+fn of_decimal(number: Decimal, exponent: i32) -> Option<i64> {
+    number.scaled(exponent).filter(|mwh| mwh.abs() <= REGISTER_MWH_MAX)
 }
 
 fn any(text: &str, exponent: i32) -> Option<i64> {

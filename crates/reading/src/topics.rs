@@ -20,11 +20,15 @@ pub const DEAD_LETTERS: Topic =
 /// All of them.
 pub const ALL: [Topic; 2] = [READINGS, DEAD_LETTERS];
 
-/// The largest record: above the largest MQTT packet that is accepted by 64 KiB.
+/// The largest record: above the largest MQTT packet that is accepted by 64 KiB. A dead letter has the packet's topic and
+/// payload, and besides nothing that is longer than [`crate::dead_letter::TEXT_BYTES_MAX`].
 pub const RECORD_BYTES_MAX: usize = PACKET_BYTES_MAX + 64 * 1024;
 /// The largest MQTT packet that ingest lets a broker send. Above the limit of any sensible broker: a broker
 /// silently discards what is too big for its client.
 pub const PACKET_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The setting of a topic that says whose clock stamps its records, and what it must be: the broker's. With the
+/// producer's, Kafka refuses every record of a host whose clock is an hour ahead.
+pub const TIMESTAMP_TYPE: (&str, &str) = ("message.timestamp.type", "LogAppendTime");
 /// All producers must place a key alike.
 pub const PARTITIONER: &str = "murmur2_random";
 

@@ -24,8 +24,6 @@ pub struct Claim {
     pub partition: Partition,
     /// The assignment under which it will be read.
     pub assignment: Assignment,
-    /// Where records begin, when none came for the offset that was asked for.
-    pub hole_to: Option<i64>,
 }
 
 /// What Kafka says of a partition.

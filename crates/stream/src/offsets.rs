@@ -67,6 +67,8 @@ pub enum Error {
     LostTail {
         /// What is kept, and said.
         text: String,
+        /// Where Kafka ends.
+        end: i64,
     },
 }
 
@@ -142,9 +144,10 @@ impl Offsets {
             (present.low, present.high) = watermarks(consumer, topic, number).await.map_err(Error::Kafka)?;
         }
         if found.next_offset > present.high {
-            return Err(Error::LostTail { text: lost_tail(place, found.next_offset, present.high) });
+            let text = lost_tail(place, found.next_offset, present.high);
+            return Err(Error::LostTail { text, end: present.high });
         }
-        let lost = lost(found.next_offset, &present, claim.hole_to);
+        let lost = lost(found.next_offset, &present);
         let row = transaction
             .query_one(
                 &statements.take,
@@ -167,10 +170,11 @@ impl Offsets {
         partition: Partition,
         error: Error,
     ) -> Error {
-        let Error::LostTail { text } = error else { return error };
+        let Error::LostTail { text, end } = error else { return error };
         let topic = self.topics.of(partition.stream);
-        let refused =
-            client.execute(&statements.refuse, &[&self.consumer, &topic, &partition.number, &text]).await;
+        let refused = client
+            .execute(&statements.refuse, &[&self.consumer, &topic, &partition.number, &text, &end])
+            .await;
         match refused {
             Ok(_) => Error::Refused(text),
             Err(error) => error.into(),
@@ -288,7 +292,7 @@ impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(error) => out.write_str(&describe(error)),
-            Self::Kafka(text) | Self::Refused(text) | Self::LostTail { text } => out.write_str(text),
+            Self::Kafka(text) | Self::Refused(text) | Self::LostTail { text, .. } => out.write_str(text),
             Self::Fenced(partitions) => write!(out, "another process has written to {partitions:?}"),
         }
     }

@@ -37,7 +37,7 @@ impl Found {
             return Some(format!(
                 "partition {number} of {topic}: the offset {} in the database belongs to topic id {} in cluster {}, \
                  but Kafka has topic id {} in cluster {}. If the topic was made anew and the old records are gone for \
-                 good: DELETE FROM stream_offset WHERE topic = '{topic}'; if this is another cluster, correct \
+                 good: `wattlinectl offsets reset --topic {topic}`; if this is another cluster, correct \
                  kafka.brokers or database.url",
                 self.next_offset, known.topic_id, known.cluster_id, now.topic_id, now.cluster_id
             ));
@@ -49,9 +49,9 @@ impl Found {
             Some(before) if before != present.partitions => Some(format!(
                 "partition {number} of {topic}: the topic had {before} partitions and has {now}: a meter's records are \
                  in two of them, no longer in one order, and written by two at once. To read it all the same, with the \
-                 conflicts and overwritten values that this can make: UPDATE stream_offset SET partitions = {now} \
-                 WHERE topic = '{topic}'. To have order again afterwards: stop mqtt-ingest, wait until nothing lags, \
-                 make the topic anew with `wattlinectl topics`, and DELETE FROM stream_offset WHERE topic = '{topic}'",
+                 conflicts and overwritten values that this can make: `wattlinectl offsets adopt --topic {topic} \
+                 --partitions`. To have order again afterwards: stop mqtt-ingest, wait until nothing lags, delete the \
+                 topic, make it anew with `wattlinectl topics`, and `wattlinectl offsets reset --topic {topic}`",
                 now = present.partitions
             )),
             _ => None,
@@ -65,17 +65,15 @@ pub(crate) fn lost_tail(place: Place<'_>, next: i64, high: i64) -> String {
     format!(
         "partition {number} of {topic}: {consumer} had come to offset {next}, but Kafka ends at {high}: Kafka has lost \
          records that were stored (restored from an older copy, or an unclean leader election). What is written \
-         meanwhile waits. To store it, from offset {high} on: UPDATE stream_offset SET \
-         first_offset = least(first_offset, {high}), next_offset = {high}, refused = NULL \
-         WHERE consumer = '{consumer}' AND topic = '{topic}' AND partition = {number}"
+         meanwhile waits. To store it, from offset {high} on: `wattlinectl offsets adopt --topic {topic} --partition \
+         {number}`"
     )
 }
 
-/// How many records between the wanted offset and what Kafka still has are lost; `hole_to`: where records begin, when
-/// none came for the wanted offset though it isn't below what Kafka has.
-pub(crate) fn lost(next: i64, present: &Present, hole_to: Option<i64>) -> i64 {
-    let begins = present.low.max(hole_to.unwrap_or(0)).min(present.high);
-    (begins - next).max(0)
+/// How many offsets between the wanted one and the oldest that Kafka keeps are lost. Offsets without a record above that
+/// are none: markers of transactions, records of aborted ones, and what compaction took.
+pub(crate) fn lost(next: i64, present: &Present) -> i64 {
+    (present.low - next).max(0)
 }
 
 #[cfg(test)]
@@ -101,22 +99,16 @@ mod tests {
 
     #[test]
     fn what_kafka_no_longer_has_is_lost() {
-        for (next, (low, high), hole_to, expected) in [
-            (5, (0, 9), None, 0),
-            (5, (5, 5), None, 0),
-            (5, (7, 9), None, 2),
-            (5, (9, 9), None, 4),
-            (5, (0, 9), Some(6), 1),
-            (5, (0, 9), Some(3), 0),
-        ] {
-            assert_eq!(lost(next, &present(low, high), hole_to), expected, "{low}..{high}, {hole_to:?}");
+        for (next, (low, high), expected) in [(5, (0, 9), 0), (5, (5, 5), 0), (5, (7, 9), 2), (5, (9, 9), 4)]
+        {
+            assert_eq!(lost(next, &present(low, high)), expected, "{low}..{high}");
         }
     }
 
     #[test]
     fn offsets_of_another_topic_stop_the_partition_and_name_the_cure() {
         let error = Found { topic_id: "old".to_owned(), ..found() }.refusal(PLACE, &present(0, 9)).unwrap();
-        for part in ["partition 3 of a", "old", "DELETE FROM stream_offset", "kafka.brokers"] {
+        for part in ["partition 3 of a", "old", "`wattlinectl offsets reset --topic a`", "kafka.brokers"] {
             assert!(error.contains(part), "{error}");
         }
     }
@@ -136,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_tail_names_its_cure_for_this_consumer_alone() {
+    fn a_lost_tail_names_its_cure() {
         let error = lost_tail(PLACE, 10, 9);
-        for part in ["ends at 9", "refused = NULL", "consumer = 'c'", "partition = 3"] {
+        for part in ["ends at 9", "`wattlinectl offsets adopt --topic a --partition 3`"] {
             assert!(error.contains(part), "{error}");
         }
     }

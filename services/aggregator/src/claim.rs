@@ -8,23 +8,13 @@ use std::sync::Arc;
 
 use tokio_postgres::Transaction;
 use tracing::info;
-use wattline_reading::partition;
-use wattline_service::postgres::read_rows;
-use wattline_service::row;
 use wattline_stream::{Blockers, Error, Offsets, Present, Taken};
 
 use crate::config::Config;
 use crate::consume::Member;
 use crate::failure::{Failure, Outcome};
+use crate::make_up::make_up;
 use crate::transact::Session;
-
-row! {
-    /// Of `lost_meters.sql`.
-    struct MeterRow<'row> {
-        meter_key: i32,
-        meter_id: &'row str,
-    }
-}
 
 /// What became of a claim.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +66,7 @@ impl Claimer<'_> {
                 // What was there before the row was is nobody's loss, but may have been stored and never computed.
                 let begins_late = taken.is_new && present.low > 0;
                 if taken.lost > 0 || begins_late {
-                    make_up(&transaction, self.offsets, &taken, present.partitions).await?;
+                    account(&transaction, self.offsets, &taken, present.partitions).await?;
                 }
                 transaction.commit().await?;
                 Ok(Claim::Owned { next_offset: taken.next_offset, lost: taken.lost })
@@ -92,9 +82,8 @@ impl Claimer<'_> {
     }
 }
 
-/// Records that Kafka deleted before they were read: nobody can say what they changed, so each meter of the partition is
-/// recomputed from its first row to its last.
-async fn make_up(
+/// Records that Kafka deleted before they were read are counted and made up for.
+async fn account(
     transaction: &Transaction<'_>,
     offsets: &Offsets,
     taken: &Taken,
@@ -102,14 +91,7 @@ async fn make_up(
 ) -> Outcome<()> {
     let Taken { partition, next_offset, lost, .. } = *taken;
     let number = partition.number;
-    let mut keys: Vec<i32> = Vec::new();
-    let meters = transaction.query(include_str!("sql/lost_meters.sql"), &[]).await?;
-    for MeterRow { meter_key, meter_id } in read_rows(&meters)? {
-        if partition::of_key(meter_id.as_bytes(), partitions) == number {
-            keys.push(meter_key);
-        }
-    }
-    let written = transaction.execute(include_str!("sql/lost_recompute.sql"), &[&keys]).await?;
+    let meters = make_up(transaction, number, partitions).await?;
     let topic = offsets.topics.of(partition.stream);
     transaction
         .execute(include_str!("sql/lost_count.sql"), &[&offsets.consumer, &topic, &number, &lost])
@@ -117,7 +99,7 @@ async fn make_up(
     info!(
         partition = number,
         lost,
-        "Kafka begins at offset {next_offset} of partition {number}, {lost} records are gone: {written} meters are \
+        "Kafka begins at offset {next_offset} of partition {number}, {lost} records are gone: {meters} meters are \
          recomputed"
     );
     Ok(())

@@ -86,11 +86,12 @@ pub(crate) fn run(
         if clock == 0 {
             now = stream.now();
             steer(member, stream, config);
+            look_into_holes(member, stream, config);
             clock = CLOCK_EVERY;
         }
         clock -= 1;
         match member.poll(POLL) {
-            Some(Ok(record)) => note(member, stream, &record, now, metrics),
+            Some(Ok(record)) => note(stream, &record, now, metrics),
             Some(Err(error)) => {
                 if let Some((code, _)) = member.client().fatal_error() {
                     return Err(ClientEnded::Fatal(code).into());
@@ -105,20 +106,28 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Notes one record as changed, if it is the one that comes next.
-fn note(member: &Member, stream: &Stream, record: &BorrowedMessage<'_>, now: Now, metrics: &Metrics) {
+/// Notes one record as changed, if it was not read before.
+fn note(stream: &Stream, record: &BorrowedMessage<'_>, now: Now, metrics: &Metrics) {
     let mut partitions = stream.lock();
     let Some(partition) = partitions.get_mut(&record.partition()) else { return };
     let offset = record.offset();
-    // Before the seek, or a second time.
-    if partition.state != State::Owned || partition.seek || offset < partition.position {
+    if partition.state != State::Owned || partition.seek {
         return;
     }
-    if offset > partition.position && !is_hole(member, record, partition) {
+    if offset < partition.position {
+        // Right after a seek one from before it may come. Later the client jumps back only when it finds another log.
+        if !partition.fresh {
+            warn!(
+                "partition {}: Kafka went back from {} to {offset}",
+                record.partition(),
+                partition.position
+            );
+            drop(partitions);
+            stream.lose(&[record.partition()], 0);
+        }
         return;
     }
-    partition.fresh = false;
-    partition.position = offset + 1;
+    partition.read(offset);
     match decode::meter_and_ts(record.key(), record.payload()) {
         Some((meter, ts_us)) => {
             partition.marks.add(meter, ts_us, offset, now);
@@ -134,27 +143,20 @@ fn note(member: &Member, stream: &Stream, record: &BorrowedMessage<'_>, now: Now
     metrics.consumed.inc();
 }
 
-/// Whether the records before this one are really not there. First the client is sent back to look again; if Kafka
-/// deleted them, the partition is claimed anew, which makes up for them.
-fn is_hole(member: &Member, record: &BorrowedMessage<'_>, partition: &mut Partition) -> bool {
-    if !partition.fresh {
-        warn!(
-            "partition {} jumps from offset {} to {}: reading again from there",
-            record.partition(),
-            partition.position,
-            record.offset()
-        );
-        partition.seek = true;
-        partition.fresh = true;
-        return false;
-    }
-    match member.fetch_watermarks(record.topic(), record.partition(), SEEK_TIMEOUT) {
-        Ok((low, _)) if low <= partition.position => true,
-        // Not known, or deleted.
-        _ => {
-            partition.state = State::Assigned(0);
-            partition.seek = false;
-            false
+/// Offsets for which nothing came hold no record, if Kafka still keeps everything from the first of them on. Else the
+/// partition is claimed anew, which makes up for what was deleted before it was read.
+fn look_into_holes(member: &Member, stream: &Stream, config: &Config) {
+    for (id, hole) in stream.holes() {
+        match member.fetch_watermarks(&config.input.readings_topic, id, SEEK_TIMEOUT) {
+            Ok((low, _)) if low <= hole.from => stream.close_hole(id, hole),
+            Ok((low, _)) => {
+                warn!("partition {id}: Kafka begins at {low} now, and nothing came from {} on", hole.from);
+                stream.lose(&[id], 0);
+            }
+            // The own offset stays before it meanwhile.
+            Err(error) => {
+                debug!("nothing came for offset {} of partition {id}; why is not known: {error}", hole.from);
+            }
         }
     }
 }

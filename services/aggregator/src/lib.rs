@@ -6,7 +6,7 @@
 //!    (`decode`, `marks`, `stream`);
 //! 2. `claim`: an assigned partition's row in `stream_offset` becomes ours (`wattline_stream`);
 //! 3. `compute`: one task, one connection: groups of marks first, then slices of the table `recompute`
-//!    (`back_fill`), each in one snapshot (`transact`);
+//!    (`back_fill`, [`make_up`]), each in one snapshot (`transact`);
 //! 4. `recompute`: raw rows (`load`) → `wattline_energy` → what is other than stored (`store`);
 //! 5. [`audit`]: stored buckets against a recomputation, continuously at a low rate (`spot_check`) and on request.
 
@@ -19,6 +19,7 @@ mod consume;
 mod decode;
 mod failure;
 mod load;
+pub mod make_up;
 mod marks;
 mod metrics;
 mod recompute;

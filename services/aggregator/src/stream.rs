@@ -45,8 +45,19 @@ pub(crate) struct Partition {
     pub(crate) paused: bool,
     /// Nothing was read since the last seek.
     pub(crate) fresh: bool,
+    /// Nothing came for some offsets below the position, and why was not asked yet.
+    pub(crate) hole: Option<Hole>,
     /// How long what the sink has stored is not computed.
     pub(crate) behind: LagClock,
+}
+
+/// Offsets for which nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    /// The first of them.
+    pub(crate) from: i64,
+    /// All others that are meant lie below this.
+    to: i64,
 }
 
 /// Where a partition stands.
@@ -123,6 +134,22 @@ impl Stream {
                 *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
                 entry.state = State::Assigned(retry_ms);
             }
+        }
+    }
+
+    /// The holes of the owned ones.
+    #[must_use]
+    pub(crate) fn holes(&self) -> Vec<(i32, Hole)> {
+        let partitions = self.lock();
+        let owned = partitions.iter().filter(|(_, entry)| entry.state == State::Owned);
+        owned.filter_map(|(id, entry)| Some((*id, entry.hole?))).collect()
+    }
+
+    /// What Kafka has no record for is no hole; those that were found since stay.
+    pub(crate) fn close_hole(&self, partition: i32, closed: Hole) {
+        if let Some(entry) = self.lock().get_mut(&partition) {
+            let later = |hole: &Hole| hole.to > closed.to;
+            entry.hole = entry.hole.filter(later).map(|hole| Hole { from: hole.from.max(closed.to), ..hole });
         }
     }
 
@@ -225,6 +252,7 @@ impl Partition {
             seek: false,
             paused: true,
             fresh: true,
+            hole: None,
             behind: LagClock::default(),
         }
     }
@@ -237,6 +265,24 @@ impl Partition {
         self.sink_offset = 0;
         self.seek = true;
         self.fresh = true;
+        self.hole = None;
+    }
+
+    /// A record was read that is not below the position. What it jumps over may have been deleted.
+    pub(crate) fn read(&mut self, offset: i64) {
+        if offset > self.position {
+            let from = self.hole.map_or(self.position, |hole| hole.from);
+            self.hole = Some(Hole { from, to: offset });
+        }
+        self.fresh = false;
+        self.position = offset + 1;
+    }
+
+    /// How far the own offset may go: not beyond what is still marked, nor into a hole.
+    #[must_use]
+    pub(crate) fn done(&self) -> i64 {
+        let read = self.hole.map_or(self.position, |hole| hole.from);
+        self.marks.first_offset().map_or(read, |first| first.min(read))
     }
 
     /// How far it was read ahead of the sink. What was below the own offset once is never ahead.

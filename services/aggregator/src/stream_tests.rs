@@ -25,7 +25,7 @@ fn owned(numbers: &[i32]) -> Stream {
 fn read(stream: &Stream, number: i32, meter: &str, offset: i64) {
     let mut partitions = stream.lock();
     let entry = partitions.get_mut(&number).unwrap();
-    entry.position = offset + 1;
+    entry.read(offset);
     entry.marks.add(meter, offset * 1_000_000, offset, at(0));
 }
 
@@ -52,6 +52,27 @@ fn what_is_taken_away_is_forgotten_with_its_marks() {
     assert!(!stream.assignments().has(Id::readings(0)));
     stream.assign(0);
     assert_eq!((stream.owned(), stream.mark_count()), (vec![1], 1), "given again, it begins anew");
+}
+
+/// The own offset stays before a hole until Kafka has said that there is nothing in it.
+#[test]
+fn an_own_offset_does_not_go_into_a_hole() {
+    let stream = owned(&[0, 1]);
+    let done = |stream: &Stream| stream.lock()[&0].done();
+    stream.lock().get_mut(&0).unwrap().read(10);
+    assert_eq!((done(&stream), stream.holes()), (11, vec![]));
+    stream.lock().get_mut(&0).unwrap().read(13);
+    let [(0, hole)] = stream.holes()[..] else { panic!("{:?}", stream.holes()) };
+    stream.lock().get_mut(&0).unwrap().read(14);
+    stream.lock().get_mut(&0).unwrap().read(17);
+    assert_eq!(done(&stream), 11);
+    stream.close_hole(0, hole);
+    assert_eq!(done(&stream), 13, "the second one was found after Kafka was asked");
+    let [(0, hole)] = stream.holes()[..] else { panic!("{:?}", stream.holes()) };
+    stream.close_hole(0, hole);
+    assert_eq!((done(&stream), stream.holes()), (18, vec![]));
+    read(&stream, 0, "a", 18);
+    assert_eq!(done(&stream), 18, "what is marked is not done");
 }
 
 #[test]

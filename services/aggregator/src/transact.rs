@@ -261,7 +261,7 @@ async fn move_offsets(
     let (mut advanced, mut spans) = (BTreeMap::new(), Vec::new());
     for (id, entry) in scene.stream.lock().iter() {
         if let (State::Owned, Some((own, _))) = (&entry.state, standing.get(id)) {
-            let next = entry.marks.first_offset().unwrap_or(entry.position);
+            let next = entry.done();
             if next > *own {
                 advanced.insert(*id, next);
                 spans.push(Span {

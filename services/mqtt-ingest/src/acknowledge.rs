@@ -201,6 +201,10 @@ fn advice(code: RDKafkaErrorCode) -> String {
         RDKafkaErrorCode::MessageSizeTooLarge => {
             "max.message.bytes of a topic is smaller than it was: `wattlinectl topics` says what it must be"
         }
+        RDKafkaErrorCode::InvalidTimestamp => {
+            "the clock of this host and Kafka's are far apart, and the topic has the producer's time: set the clock, and \
+             `wattlinectl topics` makes it the broker's time"
+        }
         RDKafkaErrorCode::Fatal => "the producer can't go on, a new one takes its place",
         _ => "retrying does not cure it",
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use wattline_reading::DeadLetter;
+use wattline_reading::dead_letter::beginning;
 use wattline_reading::limits::Refusal;
 use wattline_reading::wire::encode_dead_letter;
 use wattline_routes::Judge;
@@ -29,12 +30,12 @@ impl Letters {
     pub(crate) fn encode(&mut self, message: &Received, refusal: &Refusal) -> &[u8] {
         const KEPT_BYTES_MAX: usize = 256 * 1024;
         let mqtt_topic = String::from_utf8_lossy(&message.topic).into_owned();
-        let route = self.judge.routes.find(&mqtt_topic).map(|route| route.filter.clone());
+        let route = self.judge.routes.find(&mqtt_topic).map(|route| beginning(&route.filter).to_owned());
         let letter = DeadLetter {
             mqtt_topic,
             payload: message.payload.to_vec(),
             reason: refusal.reason.as_str().to_owned(),
-            detail: refusal.detail.clone(),
+            detail: beginning(&refusal.detail).to_owned(),
             received_at: message.received_at,
             retained: message.retained,
             route,

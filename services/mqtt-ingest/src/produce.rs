@@ -19,6 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use rdkafka::statistics::Statistics;
 use tokio::sync::Notify;
 use tracing::{Span, debug, info, info_span, warn};
+use wattline_reading::dead_letter::TEXT_BYTES_MAX;
 use wattline_reading::topics::{DEAD_LETTERS, PARTITIONER, READINGS, RECORD_BYTES_MAX};
 use wattline_service::KafkaSettings;
 use wattline_service::traces::InFlight;
@@ -106,7 +107,8 @@ impl Producer {
     /// Gives one dead letter to Kafka; those of one MQTT topic stay in order.
     pub fn send_dead_letter(&self, sequence: u64, mqtt_topic: &[u8], value: &[u8]) {
         let tag = Tag { sequence, dead_letter: true };
-        self.send(DEAD_LETTERS.name, tag, mqtt_topic, value);
+        let key = &mqtt_topic[..mqtt_topic.len().min(TEXT_BYTES_MAX)];
+        self.send(DEAD_LETTERS.name, tag, key, value);
     }
 
     /// Brings a client back that has forgotten all brokers. To be called while nothing is confirmed.

@@ -1,7 +1,7 @@
 //! What is written at once: consecutive records of some partitions, within bounds. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
 use wattline_reading::{DeadLetter, Reading, limits::Reason};
@@ -43,6 +43,15 @@ pub(crate) struct Refused {
     pub(crate) key: Vec<u8>,
 }
 
+/// Where nothing came for some offsets of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hole {
+    /// The first of them.
+    pub(crate) from: i64,
+    /// How many records of the set are before it.
+    records: usize,
+}
+
 /// Consecutive records of one partition.
 #[derive(Debug)]
 pub(crate) struct Set {
@@ -52,8 +61,10 @@ pub(crate) struct Set {
     pub(crate) assignment: Assignment,
     /// The offset of the first: what the database must still wait for.
     pub(crate) first_offset: i64,
-    /// The records, without a hole.
+    /// The records.
     pub(crate) records: Vec<Record>,
+    /// The first place where offsets before or between them have no record.
+    pub(crate) hole: Option<Hole>,
     /// Their values, one behind the other.
     pub(crate) payloads: Vec<u8>,
 }
@@ -84,28 +95,63 @@ impl Set {
         let (first_offset, next_offset) = (self.first_offset, self.next_offset());
         Span { partition: self.partition, first_offset, next_offset }
     }
+
+    /// Leaves what is before the first hole.
+    pub(crate) fn cut(&mut self) {
+        if let Some(hole) = self.hole.take() {
+            self.records.truncate(hole.records);
+        }
+    }
+
+    /// How many offsets before and between the records have none.
+    #[must_use]
+    pub(crate) fn absent(&self) -> i64 {
+        let records = i64::try_from(self.records.len()).unwrap_or(i64::MAX);
+        self.next_offset() - self.first_offset - records
+    }
+
+    /// Its two halves, in their order.
+    #[must_use]
+    pub(crate) fn halves(mut self) -> [Self; 2] {
+        let mut records = self.records.split_off(self.records.len() / 2);
+        let begin = records.first().map_or(self.payloads.len(), |record| record.payload.start);
+        for record in &mut records {
+            record.payload = record.payload.start - begin..record.payload.end - begin;
+        }
+        let payloads = self.payloads.split_off(begin);
+        let (partition, assignment) = (self.partition, self.assignment);
+        let first_offset = self.next_offset();
+        self.hole = None;
+        [self, Self { partition, assignment, first_offset, records, hole: None, payloads }]
+    }
 }
 
 // === impl Batch ===
 
 impl Batch {
-    /// Adds the next record of a partition. The caller has checked that it follows the one before it.
+    /// Adds the next record of a partition: the last of these offsets. The first is the one behind the record before it;
+    /// nothing came for those in between.
     pub(crate) fn push(
         &mut self,
         (partition, assignment): (Partition, Assignment),
-        offset: i64,
+        offsets: RangeInclusive<i64>,
         value: &[u8],
         content: Content,
         now: Instant,
     ) {
+        let (next, offset) = offsets.into_inner();
         let set = self.sets.entry(partition).or_insert_with(|| Set {
             partition,
             assignment,
-            first_offset: offset,
+            first_offset: next,
             records: Vec::new(),
+            hole: None,
             payloads: Vec::new(),
         });
-        debug_assert_eq!(set.next_offset(), offset, "a set has no holes");
+        debug_assert_eq!(set.next_offset(), next, "a set goes on where it ended");
+        if next < offset {
+            set.hole.get_or_insert(Hole { from: next, records: set.records.len() });
+        }
         let start = set.payloads.len();
         set.payloads.extend_from_slice(value);
         set.records.push(Record { offset, payload: start..set.payloads.len(), content });
@@ -183,15 +229,15 @@ mod tests {
         let now = Instant::now();
         let mut batch = Batch::default();
         assert!(!batch.is_due(&SETTINGS, now));
-        batch.push(partition(0), 5, b"12", refused(), now);
+        batch.push(partition(0), 5..=5, b"12", refused(), now);
         assert!(!batch.is_due(&SETTINGS, now + Duration::from_millis(199)));
         assert!(batch.is_due(&SETTINGS, now + Duration::from_millis(200)));
-        batch.push(partition(1), 9, b"12345678", refused(), now);
+        batch.push(partition(1), 9..=9, b"12345678", refused(), now);
         assert!(batch.is_full(&SETTINGS), "10 bytes");
         batch.remove(partition(1).0);
-        batch.push(partition(0), 6, b"", refused(), now);
+        batch.push(partition(0), 6..=6, b"", refused(), now);
         assert!(!batch.is_full(&SETTINGS));
-        batch.push(partition(0), 7, b"", refused(), now);
+        batch.push(partition(0), 7..=7, b"", refused(), now);
         assert!(batch.is_full(&SETTINGS), "3 rows");
         let sets = batch.into_sets();
         assert_eq!((sets[0].first_offset, sets[0].next_offset()), (5, 8));
@@ -201,9 +247,44 @@ mod tests {
     fn age_begins_anew_when_nothing_is_left() {
         let now = Instant::now();
         let mut batch = Batch::default();
-        batch.push(partition(0), 0, b"", refused(), now);
+        batch.push(partition(0), 0..=0, b"", refused(), now);
         batch.remove(partition(0).0);
         assert!(batch.is_empty() && batch.wait(&SETTINGS, now).is_none());
+    }
+
+    #[test]
+    fn offsets_without_a_record_are_counted_and_can_be_cut_off() {
+        let mut batch = Batch::default();
+        for offsets in [5..=5, 6..=8, 9..=9, 10..=12] {
+            batch.push(partition(0), offsets, b"1", refused(), Instant::now());
+        }
+        batch.push(partition(1), 3..=4, b"1", refused(), Instant::now());
+        let mut sets = batch.into_sets();
+        assert_eq!((sets[0].absent(), sets[0].hole), (4, Some(Hole { from: 6, records: 1 })));
+        assert_eq!((sets[0].first_offset, sets[0].next_offset()), (5, 13));
+        assert_eq!((sets[1].absent(), sets[1].first_offset, sets[1].next_offset()), (1, 3, 5));
+        sets.iter_mut().for_each(Set::cut);
+        assert_eq!((sets[0].absent(), sets[0].hole, sets[0].next_offset()), (0, None, 6));
+        assert_eq!((sets[1].records.len(), sets[1].next_offset()), (0, 3));
+    }
+
+    #[test]
+    fn halves_are_the_whole() {
+        let mut batch = Batch::default();
+        for (offsets, value) in [(5..=5, "a"), (6..=8, "bb"), (9..=11, ""), (12..=12, "cc"), (13..=13, "d")] {
+            batch.push(partition(0), offsets, value.as_bytes(), refused(), Instant::now());
+        }
+        let [first, second] = batch.into_sets().remove(0).halves();
+        let values = |set: &Set| -> Vec<String> {
+            let value = |record: &Record| String::from_utf8(set.payloads[record.payload.clone()].to_vec());
+            set.records.iter().map(|record| value(record).unwrap()).collect()
+        };
+        assert_eq!(
+            (values(&first), values(&second)),
+            (vec!["a".into(), "bb".into()], vec!["".into(), "cc".into(), "d".into()])
+        );
+        assert_eq!((first.first_offset, first.next_offset(), first.absent()), (5, 9, 2));
+        assert_eq!((second.first_offset, second.next_offset(), second.absent()), (9, 14, 2));
     }
 
     proptest! {
@@ -219,7 +300,7 @@ mod tests {
                 if remove {
                     batch.remove(partition(number).0);
                 } else {
-                    batch.push(partition(number), next[index], &vec![7; bytes], refused(), now);
+                    batch.push(partition(number), next[index]..=next[index], &vec![7; bytes], refused(), now);
                     next[index] += 1;
                 }
             }

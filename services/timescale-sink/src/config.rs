@@ -67,8 +67,8 @@ pub struct BatchSettings {
 #[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeterSettings {
-    /// New meters in a minute, per process. More wait, and what is behind them in their partitions waits too: raise it for
-    /// the first start with a large fleet.
+    /// New meters in a minute, per process; of one prefix of ids (all before the last slash) at most a quarter of it.
+    /// Readings of more become dead letters (`meter_budget`), which can be replayed: raise it before a large installation.
     pub new_per_minute_max: u32,
     /// File with the meter ids that may be registered, one a line. Empty: all may. Readings of others become dead letters
     /// (`meter_refused`).

@@ -134,15 +134,16 @@ impl Consuming {
         let Place::Reading { next, first } = held.place else { return };
         let offset = message.offset();
         match arrival(offset, next, first) {
-            Arrival::Next if self.state.batch.is_full(&self.config.batch) => {
+            Arrival::Next | Arrival::Jump if self.state.batch.is_full(&self.config.batch) => {
                 held.place = Place::Seeking(next);
             }
-            Arrival::Next => {
+            // Whether what was jumped over was ever there is asked before it is written.
+            Arrival::Next | Arrival::Jump => {
                 let value = message.payload().unwrap_or_default();
                 let content = decode(stream, message.key(), value);
-                self.state.batch.push((partition, held.assignment), offset, value, content, now);
+                self.state.batch.push((partition, held.assignment), next..=offset, value, content, now);
                 self.state.batch.messages.note(message);
-                held.place = Place::Reading { next: next + 1, first: false };
+                held.place = Place::Reading { next: offset + 1, first: false };
             }
             Arrival::Stored => {
                 self.metrics.skipped.inc();
@@ -150,13 +151,8 @@ impl Consuming {
             Arrival::Back => {
                 self.metrics.skipped.inc();
                 warn!(?partition, "{stream:?} {}: Kafka went back from {next} to {offset}", partition.number);
-                self.claim(partition, None);
+                self.claim(partition);
             }
-            Arrival::Gap => {
-                warn!(?partition, "{stream:?} {}: waiting for {next}, but {offset} came", partition.number);
-                self.claim(partition, None);
-            }
-            Arrival::Hole => self.claim(partition, Some(offset)),
         }
     }
 
@@ -184,7 +180,7 @@ impl Consuming {
                 Event::Assigned(partitions) => {
                     info!("the group gives {} partitions to writer {}", partitions.len(), self.writer);
                     for partition in partitions {
-                        self.claim(partition, None);
+                        self.claim(partition);
                     }
                     self.health.assigned(self.writer);
                 }
@@ -237,7 +233,7 @@ impl Consuming {
             }
         }
         for partition in again {
-            self.claim(partition, None);
+            self.claim(partition);
         }
         for (partition, next) in seek {
             self.seek(partition, next);
@@ -245,7 +241,7 @@ impl Consuming {
     }
 
     /// Takes a partition on, anew: what was read under the old assignment is not written any more.
-    fn claim(&mut self, partition: Partition, hole_to: Option<i64>) {
+    fn claim(&mut self, partition: Partition) {
         self.pause(&[partition]);
         self.state.batch.remove(partition);
         let assignment = self.assignments.take(partition);
@@ -254,7 +250,7 @@ impl Consuming {
             self.metrics.partitions_assigned.inc();
         }
         self.state.claims.retain(|claim| claim.partition != partition);
-        self.state.claims.push(Claim { partition, assignment, hole_to });
+        self.state.claims.push(Claim { partition, assignment });
     }
 
     fn seek(&mut self, partition: Partition, next: i64) {

@@ -27,8 +27,6 @@ pub(crate) enum Failure {
     Refused(String),
     /// Meters that this writer knows are not in the registry any more: the database has lost them.
     MetersGone,
-    /// More new meters than may be registered in a minute: wait so long.
-    MeterBudget(Duration),
 }
 
 // === impl Failure ===
@@ -39,12 +37,9 @@ impl Failure {
     pub(crate) fn class(&self) -> Class {
         match self {
             Self::Database(error) => Class::of(error),
-            Self::Connect(_)
-            | Self::Timeout(_)
-            | Self::MeterBudget(_)
-            | Self::MetersGone
-            | Self::Kafka(_)
-            | Self::Fenced(_) => Class::Transient,
+            Self::Connect(_) | Self::Timeout(_) | Self::MetersGone | Self::Kafka(_) | Self::Fenced(_) => {
+                Class::Transient
+            }
             Self::TooManyRefused(..) | Self::Refused(_) => Class::Stop,
         }
     }
@@ -67,13 +62,10 @@ impl fmt::Display for Failure {
                 .write_str("meters of the batch are not in the registry any more: they are registered anew"),
             Self::TooManyRefused(count, error) => write!(
                 out,
-                "more than {count} rows of one batch were refused, so it isn't the rows that are wrong: {}; \
+                "more than {count} rows of one partition's batch were refused, so it isn't the rows that are wrong: {}; \
                  compare the table's constraints with the migrations",
                 describe(error)
             ),
-            Self::MeterBudget(wait) => {
-                write!(out, "more new meters than meters.new_per_minute_max allows: waiting {wait:?}")
-            }
         }
     }
 }
@@ -84,7 +76,7 @@ impl From<wattline_stream::Error> for Failure {
             wattline_stream::Error::Database(error) => Self::Database(error),
             wattline_stream::Error::Kafka(text) => Self::Kafka(text),
             wattline_stream::Error::Fenced(partitions) => Self::Fenced(partitions),
-            wattline_stream::Error::Refused(text) | wattline_stream::Error::LostTail { text } => {
+            wattline_stream::Error::Refused(text) | wattline_stream::Error::LostTail { text, .. } => {
                 Self::Refused(text)
             }
         }

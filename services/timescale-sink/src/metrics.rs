@@ -48,6 +48,8 @@ pub(crate) struct Metrics {
     clock_measured: Family<ClockLabels, Counter>,
     /// Meters registered by this process.
     pub(crate) meters_registered: Counter,
+    /// New meters that were not registered because too many came at once.
+    pub(crate) meters_over_budget: Counter,
     /// Meters that the last writer to look knows.
     pub(crate) meters_known: Gauge,
     /// Partitions that this process holds.
@@ -115,8 +117,8 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
-const OUTCOMES: [&str; 7] =
-    ["stored", "merged", "duplicate", "conflict", "dead_lettered", "lost", "possible_duplicate"];
+const OUTCOMES: [&str; 8] =
+    ["stored", "merged", "duplicate", "conflict", "dead_lettered", "absent", "lost", "possible_duplicate"];
 
 // === impl Metrics ===
 
@@ -160,6 +162,11 @@ impl Metrics {
             m.clock_measured,
         );
         registry.register("meters_registered", "Meters registered", m.meters_registered);
+        registry.register(
+            "meters_over_budget",
+            "New meters that were not registered because too many came at once",
+            m.meters_over_budget,
+        );
         registry.register("meters_known", "Meters that the last writer to look knows", m.meters_known);
         registry.register("partitions_assigned", "Partitions held", m.partitions_assigned);
         registry.register("partitions_stopped", "Partitions that wait for a person", m.partitions_stopped);
@@ -184,6 +191,7 @@ impl Metrics {
             blockers_ended: Counter::default(),
             clock_measured: Family::default(),
             meters_registered: Counter::default(),
+            meters_over_budget: Counter::default(),
             meters_known: Gauge::default(),
             partitions_assigned: Gauge::default(),
             partitions_stopped: Gauge::default(),
@@ -215,6 +223,7 @@ impl Metrics {
             counts.duplicate,
             counts.conflict,
             counts.dead_lettered,
+            counts.absent,
             row.lost,
             counts.possible_duplicate,
         ];
@@ -229,12 +238,12 @@ impl Metrics {
         self.next_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.next_offset);
     }
 
-    /// Where a partition ends in Kafka.
-    pub(crate) fn high_offset(&self, partition: Partition, high: i64) {
+    /// Where a partition's records end in Kafka.
+    pub(crate) fn ends_at(&self, partition: Partition, end: i64) {
         let labels = labels(partition);
         let next = self.next_offset.get_or_create(&labels).get();
-        self.lag.get_or_create(&labels).set((high - next).max(0));
-        let lag_s = self.lag_clocks.lock().entry(partition).or_default().look(next, high, Instant::now());
+        self.lag.get_or_create(&labels).set((end - next).max(0));
+        let lag_s = self.lag_clocks.lock().entry(partition).or_default().look(next, end, Instant::now());
         self.lag_seconds.get_or_create(&labels).set(lag_s);
     }
 

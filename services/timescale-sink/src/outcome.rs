@@ -17,6 +17,7 @@ pub(crate) struct Counts {
     pub(crate) duplicate: i64,
     pub(crate) conflict: i64,
     pub(crate) dead_lettered: i64,
+    pub(crate) absent: i64,
     pub(crate) possible_duplicate: i64,
 }
 
@@ -77,6 +78,7 @@ pub(crate) async fn add(
                 &column(|counts| counts.duplicate),
                 &column(|counts| counts.conflict),
                 &column(|counts| counts.dead_lettered),
+                &column(|counts| counts.absent),
                 &column(|counts| counts.possible_duplicate),
             ],
         )
@@ -94,6 +96,7 @@ impl Counts {
         self.duplicate += more.duplicate;
         self.conflict += more.conflict;
         self.dead_lettered += more.dead_lettered;
+        self.absent += more.absent;
         self.possible_duplicate += more.possible_duplicate;
     }
 
@@ -119,6 +122,7 @@ impl Outcome {
                 duplicate: row.try_get("duplicate")?,
                 conflict: row.try_get("conflict")?,
                 dead_lettered: row.try_get("dead_lettered")?,
+                absent: row.try_get("absent")?,
                 possible_duplicate: row.try_get("possible_duplicate")?,
             },
             lost: row.try_get("lost")?,

@@ -56,7 +56,7 @@ impl Writing {
     /// Writes the sets in one transaction and commits it. On an error the transaction is still open.
     ///
     /// # Errors
-    /// What the server says, [`Failure::Fenced`], [`Failure::MeterBudget`], or [`Failure::TooManyRefused`] where records
+    /// What the server says, [`Failure::Fenced`], or [`Failure::TooManyRefused`] where records
     /// can't be at fault.
     pub(crate) async fn write(
         &mut self,
@@ -66,13 +66,16 @@ impl Writing {
     ) -> Result<Written, Failure> {
         self.meters.resolve(session, sets).await?;
         let border = self.begin(session, sets).await?;
-        let Plan { rows, counts, .. } = match (way, sets) {
+        let Plan { rows, mut counts, .. } = match (way, sets) {
             (Way::Bisect, [set]) => self.bisect(session, set, border).await?,
             _ => {
                 let parts: Vec<Part<'_>> = sets.iter().map(|set| (set, &set.records[..])).collect();
                 self.store(session, &parts, border, way).await?
             }
         };
+        for (counts, set) in counts.iter_mut().zip(sets) {
+            counts.absent = set.absent();
+        }
         let outcomes = self.finish(session, sets, &counts).await?;
         self.meters.stored(&rows);
         let total = counts.iter().fold(Counts::default(), Counts::plus);
@@ -144,10 +147,7 @@ fn accept(
         let detail = format!("ts {} is before the border of raw retention, {border}", reading.ts);
         return Err((Reason::TsTooOld, detail));
     }
-    let Some(meter) = meters.get(reading) else {
-        let detail = format!("the meter {} is not in the allow-list (meters.allow_file)", reading.meter_id);
-        return Err((Reason::MeterRefused, detail));
-    };
+    let meter = meters.get(reading)?;
     Ok(Accepted { meter_key: meter.key, may_be_known: way != Way::Copy || !meter.is_newer(reading.ts) })
 }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use wattline_service::traces::Links;
 use wattline_stream::{Asking, Assignments, Partition};
 
@@ -144,11 +144,7 @@ impl Writer {
             Failure::Database(_) | Failure::TooManyRefused(..) => {
                 matches!(failure.class(), Class::Transient | Class::Data) || failure.is_unique_violation()
             }
-            Failure::Fenced(_)
-            | Failure::MeterBudget(_)
-            | Failure::MetersGone
-            | Failure::Kafka(_)
-            | Failure::Refused(_) => true,
+            Failure::Fenced(_) | Failure::MetersGone | Failure::Kafka(_) | Failure::Refused(_) => true,
         };
         if session.client().is_closed() {
             self.server = Server::Lost;
@@ -160,14 +156,8 @@ impl Writer {
 
     fn transient(&self, stage: Stage, failure: &Failure) {
         self.metrics.error(stage, ErrorClass::Transient);
-        match failure {
-            // The database is well, and the wait has its own reason.
-            Failure::MeterBudget(_) => info!("{failure}"),
-            _ => {
-                self.health.database(self.index, Some(failure.to_string()));
-                warn!("it is tried again: {failure}");
-            }
-        }
+        self.health.database(self.index, Some(failure.to_string()));
+        warn!("it is tried again: {failure}");
     }
 
     /// Stops a partition; gives how long to wait before the next try.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -178,6 +178,21 @@ impl Software for Kafka {
         Ok(launch)
     }
 
+    /// Of the segment that is written to; what a restart makes anew goes with it.
+    fn cut_tail(&self, topic: &str, batches: usize) -> Result<u64> {
+        let data = self.folder.join("data");
+        let mut cut = 0;
+        for entry in fs::read_dir(&data).with_context(|| format!("cannot read {}", data.display()))? {
+            let folder = entry?.path();
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let number = name.strip_prefix(topic).and_then(|rest| rest.strip_prefix('-'));
+            if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+                cut += cut_partition(&folder, batches).with_context(|| format!("cutting {name}"))?;
+            }
+        }
+        Ok(cut)
+    }
+
     /// Ready = a metadata request answers, names `brokers` brokers, this one among them, and every partition has a leader.
     fn check_ready(&self, brokers: usize) -> Answer<'_> {
         Box::pin(async move {
@@ -202,6 +217,37 @@ pub(crate) async fn check_in_sync(brokers: String) -> Result<()> {
         Ok(())
     })
     .await?
+}
+
+/// A record batch begins with its first offset (8 bytes), its length behind these 12 (4), and has the distance of its last
+/// offset at 23 (4), all big-endian: <https://kafka.apache.org/43/implementation/message-format/>.
+fn cut_partition(folder: &Path, batches: usize) -> Result<u64> {
+    const HEADER: usize = 27;
+    let files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let with = |ending: &str| {
+        let mut found: Vec<&PathBuf> =
+            files.iter().filter(|path| path.extension().is_some_and(|it| it == ending)).collect();
+        found.sort();
+        found
+    };
+    let Some(segment) = with("log").pop() else { return Ok(0) };
+    let bytes = fs::read(segment)?;
+    let (mut starts, mut at, mut records) = (Vec::new(), 0, Vec::new());
+    while let Some(header) = bytes.get(at..at + HEADER) {
+        let number =
+            |from: usize| header[from..from + 4].iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        starts.push(at);
+        records.push(number(23) + 1);
+        at += 12 + usize::try_from(number(8))?;
+    }
+    let kept = starts.len().saturating_sub(batches);
+    let Some(end) = starts.get(kept) else { return Ok(0) };
+    fs::OpenOptions::new().write(true).open(segment)?.set_len(u64::try_from(*end)?)?;
+    // Of the producers' sequence numbers, as they were at some offset that may be gone.
+    for snapshot in with("snapshot") {
+        fs::remove_file(snapshot)?;
+    }
+    Ok(records[kept..].iter().sum())
 }
 
 fn metadata(brokers: &str) -> Result<Metadata> {

@@ -116,6 +116,27 @@ impl Server {
         self.start().await
     }
 
+    /// Makes a backup of PostgreSQL while it runs, in place of the one before.
+    pub async fn back_up(&self) -> Result<()> {
+        self.software.back_up().await
+    }
+
+    /// `kill -9`, then PostgreSQL begins again with its backup: whatever was committed since is gone.
+    pub async fn restore(&self) -> Result<()> {
+        self.kill().await?;
+        self.software.put_back()?;
+        self.start().await
+    }
+
+    /// `kill -9` of a broker of Kafka, which then comes back without the last batches of each partition of a topic, as after
+    /// a power cut without a second copy. Gives how many records those were.
+    pub async fn lose_tail(&self, topic: &str, batches: usize) -> Result<u64> {
+        self.kill().await?;
+        let records = self.software.cut_tail(topic, batches)?;
+        self.start().await?;
+        Ok(records)
+    }
+
     /// Waits until it really answers a client; an error at once when its process has ended.
     pub async fn wait_ready(&self) -> Result<()> {
         self.wait_ready_with(1).await

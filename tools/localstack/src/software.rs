@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::identity::StackId;
@@ -79,6 +79,21 @@ pub(crate) trait Software: fmt::Debug + Send + Sync {
     /// Where the passwords of its users lie.
     fn password_folder(&self) -> Option<&Path> {
         None
+    }
+
+    /// Makes a backup while it runs, in place of the one before.
+    fn back_up(&self) -> Answer<'_> {
+        Box::pin(async { bail!("backups are for PostgreSQL") })
+    }
+
+    /// Puts the backup in the place of its data, while it doesn't run.
+    fn put_back(&self) -> Result<()> {
+        bail!("backups are for PostgreSQL")
+    }
+
+    /// Takes the last batches off each partition of a topic, while it doesn't run; gives how many records those are.
+    fn cut_tail(&self, _topic: &str, _batches: usize) -> Result<u64> {
+        bail!("a topic's tail is for Kafka")
     }
 }
 

@@ -56,6 +56,29 @@ impl Timescale {
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.join("backup")
+    }
+
+    /// Does what the server's user may do in its folder.
+    fn as_its_user(&self, program: &str) -> Command {
+        let mut command = Command::new(self.installation.postgres(program));
+        command.current_dir("/");
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid.as_raw()).gid(gid.as_raw());
+        }
+        command
+    }
+}
+
+fn run(mut command: Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let done = command.output().with_context(|| format!("cannot run {name}"))?;
+    if !done.status.success() {
+        bail!("{name} failed: {}", String::from_utf8_lossy(&done.stderr).trim());
+    }
+    Ok(())
 }
 
 impl Software for Timescale {
@@ -76,19 +99,34 @@ impl Software for Timescale {
     fn make(&self) -> Result<()> {
         fs::create_dir_all(&self.folder)
             .with_context(|| format!("cannot create {}", self.folder.display()))?;
-        let mut command = Command::new(self.installation.postgres("initdb"));
-        command.arg("-D").arg(self.data()).current_dir("/");
-        command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
         if let Some((uid, gid)) = self.user {
             chown(&self.folder, Some(uid), Some(gid))
                 .with_context(|| format!("cannot hand {} to the database's user", self.folder.display()))?;
-            command.uid(uid.as_raw()).gid(gid.as_raw());
         }
-        let done = command.output().context("cannot run initdb")?;
-        if !done.status.success() {
-            bail!("initdb failed: {}", String::from_utf8_lossy(&done.stderr).trim());
-        }
-        Ok(())
+        let mut command = self.as_its_user("initdb");
+        command.arg("-D").arg(self.data());
+        command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
+        run(command)
+    }
+
+    /// `pg_basebackup`, with the WAL that is written meanwhile.
+    fn back_up(&self) -> Answer<'_> {
+        let backup = self.backup();
+        let mut command = self.as_its_user("pg_basebackup");
+        command.arg("-D").arg(&backup).args(["-U", "postgres", "-h", "127.0.0.1"]);
+        command.arg("-p").arg(self.address.port().to_string());
+        command.args(["-X", "stream", "-c", "fast", "--no-sync"]);
+        Box::pin(async move {
+            if backup.exists() {
+                fs::remove_dir_all(&backup).context("cannot remove the backup before")?;
+            }
+            tokio::task::spawn_blocking(move || run(command)).await.context("the backup was broken off")?
+        })
+    }
+
+    fn put_back(&self) -> Result<()> {
+        fs::remove_dir_all(self.data()).context("cannot remove the database's data")?;
+        fs::rename(self.backup(), self.data()).context("cannot put the backup in its place")
     }
 
     /// Removes what a killed run left: its backends, and the lock file with a pid that may be another process by now.

@@ -14,9 +14,9 @@ pub mod replay;
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 use wattline_reading::topics;
 use wattline_service::postgres::{FromRow, Trouble, describe, read_column, read_rows};
 use wattline_service::{DatabaseSettings, row};
@@ -28,6 +28,8 @@ use filter::{Filter, Wanted};
 pub struct Key {
     /// The Kafka topic.
     pub topic: String,
+    /// Kafka's id of that very topic: a topic made anew has the same offsets again. Empty where any is meant.
+    pub topic_id: String,
     /// The partition.
     pub partition: i32,
     /// The offset.
@@ -51,6 +53,8 @@ row! {
     pub struct Letter {
         /// The Kafka topic that it came from.
         pub source_topic: String,
+        /// Kafka's id of it.
+        pub source_topic_id: String,
         /// The partition.
         pub source_partition: i32,
         /// The offset.
@@ -159,15 +163,24 @@ pub async fn count(
 /// One letter with its whole payload.
 ///
 /// # Errors
-/// Where there is none, or what the server says.
+/// Where there is none, where there are several (of topics of one name), or what the server says.
 pub async fn show(client: &Client, key: &Key) -> anyhow::Result<(Letter, Vec<u8>)> {
     let sql = include_str!("sql/dead_letters/show.sql");
-    let row = client.query_opt(sql, &[&key.topic, &key.partition, &key.offset]).await;
-    let row = row.map_err(|error| explain("cannot read the dead letter", &error))?.with_context(|| {
+    let topic_id = Some(key.topic_id.as_str()).filter(|id| !id.is_empty());
+    let rows = client.query(sql, &[&key.topic, &key.partition, &key.offset, &topic_id]).await;
+    let read = rows.and_then(|rows| {
+        let read = |row: &Row| Ok((Letter::from_row(row)?, read_column(row, "payload")?));
+        rows.iter().map(read).collect::<Result<Vec<(Letter, Vec<u8>)>, tokio_postgres::Error>>()
+    });
+    let mut letters = read.map_err(|error| explain("cannot read the dead letter", &error))?;
+    if letters.len() > 1 {
+        let keys = letters.iter().map(|(letter, _)| format!("{key}@{}", letter.source_topic_id));
+        let keys = keys.collect::<Vec<_>>().join(", ");
+        bail!("{key} is the place of {} letters, of topics of one name: show one of {keys}", letters.len());
+    }
+    letters.pop().with_context(|| {
         format!("there is no dead letter {key}: `wattlinectl dead-letters list --state any` shows their keys")
-    })?;
-    let read = Letter::from_row(&row).and_then(|letter| Ok((letter, read_column(&row, "payload")?)));
-    read.map_err(|error| explain("cannot read the dead letter", &error))
+    })
 }
 
 /// A connection for the operator.
@@ -203,7 +216,12 @@ impl Letter {
     /// Where it came from.
     #[must_use]
     pub fn key(&self) -> Key {
-        Key { topic: self.source_topic.clone(), partition: self.source_partition, offset: self.source_offset }
+        Key {
+            topic: self.source_topic.clone(),
+            topic_id: self.source_topic_id.clone(),
+            partition: self.source_partition,
+            offset: self.source_offset,
+        }
     }
 }
 
@@ -218,7 +236,7 @@ impl fmt::Display for Key {
 impl FromStr for Key {
     type Err = String;
 
-    /// `TOPIC/PARTITION/OFFSET`; without the topic it is that of dead letters.
+    /// `TOPIC/PARTITION/OFFSET`; without the topic it is that of dead letters. `@` and Kafka's id of the topic may follow.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
@@ -226,11 +244,12 @@ impl FromStr for Key {
                 topics::DEAD_LETTERS.name
             )
         };
-        let (rest, offset) = text.rsplit_once('/').ok_or_else(wrong)?;
+        let (place, topic_id) = text.split_once('@').unwrap_or((text, ""));
+        let (rest, offset) = place.rsplit_once('/').ok_or_else(wrong)?;
         let (topic, partition) = rest.rsplit_once('/').unwrap_or((topics::DEAD_LETTERS.name, rest));
         let partition = partition.parse().map_err(|_| wrong())?;
         let offset = offset.parse().map_err(|_| wrong())?;
-        Ok(Self { topic: topic.to_owned(), partition, offset })
+        Ok(Self { topic: topic.to_owned(), topic_id: topic_id.to_owned(), partition, offset })
     }
 }
 
@@ -289,9 +308,16 @@ mod tests {
 
     #[test]
     fn a_key_is_read_as_it_is_written() {
-        let key = Key { topic: "wattline.dead-letters.v1".to_owned(), partition: 2, offset: 1234 };
+        let mut key = Key {
+            topic: "wattline.dead-letters.v1".to_owned(),
+            topic_id: String::new(),
+            partition: 2,
+            offset: 1234,
+        };
         assert_eq!(key.to_string().parse(), Ok(key.clone()));
-        assert_eq!("2/1234".parse(), Ok(key));
+        assert_eq!("2/1234".parse(), Ok(key.clone()));
+        key.topic_id = "abc/lost-1".to_owned();
+        assert_eq!("2/1234@abc/lost-1".parse(), Ok(key));
         for wrong in ["", "7", "x/7", "a/b/c", "a/1/"] {
             let error = wrong.parse::<Key>().unwrap_err();
             assert!(error.contains("PARTITION/OFFSET"), "{error}");

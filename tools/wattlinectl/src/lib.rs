@@ -4,5 +4,7 @@ pub mod audit;
 pub mod dead_letters;
 pub mod decode;
 pub mod migrate;
+pub mod offsets;
+mod print;
 pub mod smoke;
 pub mod topics;

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
-use wattlinectl::{audit, dead_letters, decode, migrate, smoke, topics};
+use wattlinectl::{audit, dead_letters, decode, migrate, offsets, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -61,6 +61,10 @@ enum Command {
     ///
     /// Connect as wattline_operator, or as the owner.
     DeadLetters(dead_letters::command::Arguments),
+    /// Where the consumers stand in Kafka, and what to do when Kafka no longer has what they have read.
+    ///
+    /// Connect as the owner of the schema.
+    Offsets(offsets::command::Arguments),
     /// Publish one reading as a meter would, and wait until the API answers with it.
     Smoke(smoke::Arguments),
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
@@ -139,6 +143,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::DeadLetters(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
             dead_letters::command::run(arguments, environment_kafka()?, output, notes).await?;
+        }
+        Command::Offsets(arguments) => {
+            offsets::command::run(arguments, environment_kafka()?, std::io::stdout().lock()).await?;
         }
         Command::Smoke(arguments) => {
             let taken = smoke::smoke(&arguments).await?;

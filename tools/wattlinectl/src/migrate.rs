@@ -4,11 +4,13 @@
 //! an error: write a new one.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use wattline_service::postgres::{describe, read_column, read_rows};
 use wattline_service::{DatabaseSettings, row, secret};
 
@@ -45,10 +47,24 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_sink_outcome"),
     migration!(9, "0009_soc"),
     migration!(10, "0010_registry"),
+    migration!(11, "0011_offsets"),
+    migration!(12, "0012_source_topic_id"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.
 const LOCK: i64 = 0x7761_7474_6c69_6e65;
+
+/// Whether a migration could be applied.
+enum Applied {
+    Yes,
+    /// Somebody holds a table.
+    Locked,
+}
+
+/// How long tables that somebody holds are tried for.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_secs(5);
 
 row! {
     /// A migration that was applied.
@@ -86,7 +102,7 @@ pub async fn migrate(
     table.context("cannot create the table of migrations")?;
     let mut applied = Vec::new();
     for migration in pending(&client).await? {
-        apply(&mut client, migration).await?;
+        apply_patiently(&mut client, migration).await?;
         applied.push(migration.number);
     }
     let roles = client.batch_execute(ROLES).await;
@@ -136,16 +152,40 @@ async fn pending(client: &Client) -> anyhow::Result<Vec<&'static Migration>> {
     Ok(MIGRATIONS.iter().skip(done.len()).collect())
 }
 
-async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<()> {
+/// Whoever waits for a table's lock makes all wait who come after, readers too. So each try waits shortly, and lets the
+/// others through before the next: behind a dump, a migration takes as long as that, and nothing else stands.
+async fn apply_patiently(client: &mut Client, migration: &Migration) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match apply(client, migration).await? {
+            Applied::Yes => return Ok(()),
+            Applied::Locked if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            Applied::Locked => bail!(
+                "migration {} needs a table that somebody has held for {} minutes: a dump, a long query, an open \
+                 transaction. Nothing was changed; end that (SELECT pid, application_name, xact_start, query FROM \
+                 pg_stat_activity ORDER BY xact_start), and repeat the command",
+                migration.name,
+                PATIENCE.as_secs() / 60
+            ),
+        }
+    }
+}
+
+async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<Applied> {
     let name = migration.name;
     let transaction = client.transaction().await.context("cannot begin")?;
-    let outcome = transaction.batch_execute(migration.sql).await;
-    outcome.map_err(|error| anyhow::anyhow!("migration {name} failed: {}", describe(&error)))?;
+    transaction.batch_execute(include_str!("sql/migrate/lock_timeout.sql")).await.context("cannot begin")?;
+    match transaction.batch_execute(migration.sql).await {
+        Ok(()) => {}
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(Applied::Locked),
+        Err(error) => bail!("migration {name} failed: {}", describe(&error)),
+    }
     transaction
         .execute(include_str!("sql/migrate/note.sql"), &[&migration.number, &name, &checksum(migration.sql)])
         .await
         .context("cannot note the migration")?;
-    transaction.commit().await.with_context(|| format!("cannot commit migration {name}"))
+    transaction.commit().await.with_context(|| format!("cannot commit migration {name}"))?;
+    Ok(Applied::Yes)
 }
 
 /// The server gets a SCRAM verifier, never the password: a statement may be logged.

@@ -3,11 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
+    ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
-use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, Topic};
+use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, TIMESTAMP_TYPE, Topic};
 use wattline_service::KafkaSettings;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -22,7 +25,7 @@ pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()
     create_with(&settings, replication_factor).await.map(drop)
 }
 
-/// Creates all topics that are missing and checks the others; gives a line for each. In the end all brokers know all topics.
+/// Creates all topics that are missing, and checks the others, whose records the broker's clock stamps from now on; gives a line for each. In the end all brokers know all topics.
 ///
 /// # Errors
 /// Where Kafka can't be reached or refuses, or an existing topic has other partitions or takes too small records.
@@ -92,7 +95,8 @@ async fn create_one(
     let new = NewTopic::new(topic.name, topic.partitions, TopicReplication::Fixed(replication_factor))
         .set("retention.ms", &retention)
         .set("max.message.bytes", &bytes_max)
-        .set("min.insync.replicas", &in_sync);
+        .set("min.insync.replicas", &in_sync)
+        .set(TIMESTAMP_TYPE.0, TIMESTAMP_TYPE.1);
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     let outcome = admin.create_topics([&new], &options).await.with_context(|| {
         format!("Kafka at {brokers} did not answer: is it running, and is --brokers right?")
@@ -116,18 +120,42 @@ async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyho
         );
     }
     let resources = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new()).await;
-    let bytes_max = resources
-        .context("cannot read the topic's configuration")?
-        .into_iter()
-        .filter_map(Result::ok)
-        .flat_map(|resource| resource.entries)
-        .find(|entry| entry.name == "max.message.bytes")
-        .and_then(|entry| entry.value?.parse::<usize>().ok());
-    match bytes_max {
-        Some(bytes) if bytes < RECORD_BYTES_MAX => bail!(
+    let mut resources = resources.context("cannot read the topic's configuration")?.into_iter();
+    let exists = format!("topic {name} exists, with {partitions} partitions");
+    let Some(Ok(settings)) = resources.next() else { return Ok(exists) };
+    let value = |name: &str| settings.get(name).and_then(|entry| entry.value.as_deref());
+    let bytes_max = value("max.message.bytes").and_then(|value| value.parse::<usize>().ok());
+    if let Some(bytes) = bytes_max.filter(|bytes| *bytes < RECORD_BYTES_MAX) {
+        bail!(
             "topic {name} takes records up to {bytes} bytes only: set its max.message.bytes to {RECORD_BYTES_MAX}"
-        ),
-        _ => Ok(format!("topic {name} exists, with {partitions} partitions")),
+        );
+    }
+    let (setting, wanted) = TIMESTAMP_TYPE;
+    if value(setting).is_none_or(|value| value == wanted) {
+        return Ok(exists);
+    }
+    set(admin, name, &settings, TIMESTAMP_TYPE).await?;
+    Ok(format!("{exists}; {setting} is {wanted} now"))
+}
+
+/// Changes one setting. Kafka takes all of a topic's own settings at once, so the others are said again.
+async fn set(
+    admin: &AdminClient<DefaultClientContext>,
+    topic: &str,
+    settings: &ConfigResource,
+    (name, value): (&str, &str),
+) -> anyhow::Result<()> {
+    let is_own = |entry: &&ConfigEntry| entry.source == ConfigSource::DynamicTopic && entry.name != name;
+    let mut altered = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    for entry in settings.entries.iter().filter(is_own) {
+        if let Some(value) = &entry.value {
+            altered = altered.set(&entry.name, value);
+        }
+    }
+    let answers = admin.alter_configs(&[altered], &AdminOptions::new()).await;
+    match answers.with_context(|| format!("cannot set {name} of topic {topic}"))?.into_iter().next() {
+        Some(Err((_, error))) => bail!("Kafka refuses to set {name} of topic {topic} to {value}: {error}"),
+        _ => Ok(()),
     }
 }
 

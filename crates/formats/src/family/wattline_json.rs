@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 
 use wattline_reading::limits::{Refusal, refuse};
-use wattline_reading::{Phase, Reason, register};
+use wattline_reading::{Decimal, Phase, Reason, register};
 
 use super::prelude::*;
-use crate::json::{Reader, Scalar};
+use crate::json::{Number, Reader, Scalar};
 use crate::number::{decimal, shown};
 
 pub(super) const FAMILY: Family = Family {
@@ -107,34 +107,44 @@ fn phases(reader: &mut Reader<'_>) -> Result<Vec<Phase>, Refusal> {
     Ok(phases)
 }
 
-/// The decimal text of a number; none for a word that says that there is no value.
+/// Nearly always the short value of a number says all; else its decimal text. `None` for a word that says that there is
+/// no value.
 #[inline]
-fn decimal_text<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Refusal> {
+fn value<'a, T>(
+    reader: &mut Reader<'a>,
+    name: &str,
+    of_short: impl FnOnce(Decimal) -> Option<T>,
+    of_text: impl FnOnce(&str) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
     match reader.scalar()? {
         Scalar::Null => Ok(None),
-        Scalar::Number(text) => Ok(Some(Cow::Borrowed(text))),
-        Scalar::Text(text) => Ok(decimal(&text).map(|text| Cow::Owned(text.into_owned()))),
+        Scalar::Number(Number { text, short }) => match short.and_then(of_short) {
+            Some(value) => Ok(Some(value)),
+            None => of_text(text).map(Some),
+        },
+        Scalar::Text(text) => decimal(&text).map(|text| of_text(&text)).transpose(),
         Scalar::Other => Err(refuse(Reason::Malformed, format!("{name} is no number"))),
     }
 }
 
 #[inline]
 fn number(reader: &mut Reader<'_>, name: &str) -> Result<Option<f64>, Refusal> {
-    let Some(text) = decimal_text(reader, name)? else { return Ok(None) };
-    match text.parse() {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => Err(refuse(Reason::Malformed, format!("{name}: {} is no number", shown(&text)))),
-    }
+    value(reader, name, Decimal::to_f64, |text| match text.parse() {
+        Ok(value) => Ok(value),
+        Err(_) => Err(refuse(Reason::Malformed, format!("{name}: {} is no number", shown(text)))),
+    })
 }
 
 /// A register, read from its decimal text so that no digit is lost, in mWh.
 fn register_wh(reader: &mut Reader<'_>, name: &str) -> Result<Option<i64>, Refusal> {
-    let Some(text) = decimal_text(reader, name)? else { return Ok(None) };
-    if let Some(mwh) = register::parse_wh(&text) {
-        return Ok(Some(mwh));
-    }
-    let reason = if text.parse::<f64>().is_ok() { Reason::RegisterImplausible } else { Reason::Malformed };
-    Err(refuse(reason, format!("{name}: {} is no register in Wh", shown(&text))))
+    value(reader, name, register::of_wh, |text| {
+        if let Some(mwh) = register::parse_wh(text) {
+            return Ok(mwh);
+        }
+        let reason =
+            if text.parse::<f64>().is_ok() { Reason::RegisterImplausible } else { Reason::Malformed };
+        Err(refuse(reason, format!("{name}: {} is no register in Wh", shown(text))))
+    })
 }
 
 /// A local time is none of this format, unless the route says of which zone.
@@ -145,7 +155,8 @@ fn device_time(reader: &mut Reader<'_>, has_zone: bool) -> Result<DeviceTime, Re
     };
     let text = match reader.scalar()? {
         Scalar::Null => return Ok(DeviceTime::Absent),
-        Scalar::Number(text) => Cow::Borrowed(text),
+        Scalar::Number(Number { short: Some(number), .. }) => return Ok(DeviceTime::from_number(number)),
+        Scalar::Number(Number { text, .. }) => Cow::Borrowed(text),
         Scalar::Text(text) => text,
         Scalar::Other => return Ok(unreadable("ts")),
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use wattline_formats::json::{Json, Reader, Scalar};
+use wattline_formats::json::{Json, Number, Reader, Scalar};
 
 /// Any value, a few levels deep.
 fn value() -> impl Strategy<Value = Value> {
@@ -70,7 +70,11 @@ proptest! {
         let mut seen = Vec::new();
         reader
             .object(|name, reader| {
-                seen.push((name.to_string(), reader.scalar()?));
+                let scalar = reader.scalar()?;
+                if let Scalar::Number(Number { text, short: Some(short) }) = scalar {
+                    assert_eq!(short.to_f64(), text.parse().ok().filter(|_| short.to_f64().is_some()));
+                }
+                seen.push((name.to_string(), characters(scalar)));
                 Ok(())
             })
             .unwrap();
@@ -81,7 +85,7 @@ proptest! {
             .map(|(name, value)| {
                 let scalar = match value {
                     Json::Null => Scalar::Null,
-                    Json::Number(text) => Scalar::Number(text),
+                    Json::Number(text) => Scalar::Number(Number { text, short: None }),
                     Json::Text(text) => Scalar::Text(text.clone()),
                     Json::Bool(_) | Json::Array(_) | Json::Object(_) => Scalar::Other,
                 };
@@ -98,6 +102,14 @@ proptest! {
         let json = Json::parse(payload.as_bytes()).unwrap();
         prop_assert_eq!(json.items()[0].scalar(), Some(text.as_str()));
         prop_assert_eq!(json.items()[1].get("v").and_then(Json::scalar), Some(text.as_str()));
+    }
+}
+
+/// What the tree keeps of a scalar too.
+fn characters(scalar: Scalar<'_>) -> Scalar<'_> {
+    match scalar {
+        Scalar::Number(Number { text, short: _ }) => Scalar::Number(Number { text, short: None }),
+        other => other,
     }
 }
 

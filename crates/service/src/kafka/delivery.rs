@@ -21,9 +21,7 @@ impl DeliveryError {
     #[must_use]
     pub const fn classify(error: RDKafkaErrorCode) -> Self {
         match error {
-            RDKafkaErrorCode::InvalidTimestamp
-            | RDKafkaErrorCode::InvalidRecord
-            | RDKafkaErrorCode::InvalidDifferentRecord => Self::Record,
+            RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidDifferentRecord => Self::Record,
             _ => Self::Configuration,
         }
     }
@@ -36,7 +34,7 @@ mod tests {
     #[test]
     fn only_what_is_in_the_record_is_its_fault() {
         use RDKafkaErrorCode as Code;
-        for code in [Code::InvalidRecord, Code::InvalidDifferentRecord, Code::InvalidTimestamp] {
+        for code in [Code::InvalidRecord, Code::InvalidDifferentRecord] {
             assert_eq!(DeliveryError::classify(code), DeliveryError::Record, "{code:?}");
         }
         for code in [
@@ -47,6 +45,7 @@ mod tests {
             Code::Fatal,
             Code::QueueFull,
             Code::MessageSizeTooLarge,
+            Code::InvalidTimestamp,
             Code::MessageTimedOut,
             Code::PurgeInflight,
         ] {

@@ -1,3 +1,3 @@
 UPDATE stream_offset
-SET refused = $4, updated_at = now()
+SET refused = $4, refused_end = $5, updated_at = now()
 WHERE consumer = $1 AND topic = $2 AND partition = $3

@@ -2,9 +2,9 @@
 //! names a cure, and the cure works as it stands there.
 
 use wattline_service::TopicIdentity;
-use wattline_stream::{Claim, Error};
+use wattline_stream::Error;
 
-use crate::scene::{Owner, Scene, claim_of, span};
+use crate::scene::{Owner, Scene, span};
 
 fn refusal(result: Result<wattline_stream::Taken, Error>) -> String {
     match result {
@@ -13,12 +13,9 @@ fn refusal(result: Result<wattline_stream::Taken, Error>) -> String {
     }
 }
 
-/// The statement that a refusal tells a person to run: behind the colon, to the end of its sentence.
-fn cure(refusal: &str, begins: &str) -> String {
-    let from = refusal.find(begins).unwrap_or_else(|| panic!("no {begins} in {refusal}"));
-    let text = &refusal[from..];
-    let end = text.find("; if").or_else(|| text.find(". To")).unwrap_or(text.len());
-    text[..end].to_owned()
+/// Runs what a refusal tells a person to run.
+async fn cure(scene: &Scene, refusal: &str) -> String {
+    wattlinectl::offsets::obey(refusal, &scene.stack.kafka_brokers(), &scene.url).await.unwrap()
 }
 
 /// A partition of which the first `stored` of 10 records are stored.
@@ -46,19 +43,7 @@ async fn records_that_kafka_deleted_are_lost_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hole_is_passed_over_only_as_far_as_records_begin() {
-    let scene = Scene::new("hole", 1).await;
-    let mut owner = stored(&scene, 3).await;
-    let present = scene.present(0).await.unwrap();
-    for (hole_to, next, lost) in [(None, 3, 0), (Some(2), 3, 0), (Some(5), 5, 2), (Some(99), 10, 5)] {
-        let claim = Claim { hole_to, ..claim_of(0) };
-        let taken = owner.take_with(claim, &present).await.unwrap();
-        assert_eq!((taken.next_offset, taken.lost), (next, lost), "{hole_to:?}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_topic_that_was_made_anew_is_refused_until_its_rows_are_deleted() {
+async fn a_topic_that_was_made_anew_is_refused_until_its_offsets_are_reset() {
     let scene = Scene::new("anew", 1).await;
     let mut owner = stored(&scene, 3).await;
     let before = scene.present(0).await.unwrap().identity;
@@ -73,7 +58,8 @@ async fn a_topic_that_was_made_anew_is_refused_until_its_rows_are_deleted() {
         assert!(text.contains(part.as_str()), "{text}");
     }
     // The old owner's transactions fail no more than before: it is the claim that is refused.
-    scene.client.batch_execute(&cure(&text, "DELETE")).await.unwrap();
+    assert!(cure(&scene, &text).await.starts_with("1 offsets of"));
+    assert!(cure(&scene, &text).await.contains("nothing to reset"), "a second time");
     let taken = owner.take(0, &present).await.unwrap();
     assert!(taken.is_new && taken.next_offset == 0, "{taken:?}");
 }
@@ -102,7 +88,7 @@ async fn grown_partitions_stop_old_and_new_ones_alike() {
         assert!(text.contains("had 1 partitions and has 2"), "{text}");
     }
     let text = refusal(owner.take(0, &scene.present(0).await.unwrap()).await);
-    scene.client.batch_execute(&cure(&text, "UPDATE")).await.unwrap();
+    assert!(cure(&scene, &text).await.contains("2 offsets"), "{text}");
     assert_eq!(owner.take(0, &scene.present(0).await.unwrap()).await.unwrap().next_offset, 3);
     let taken = owner.take(1, &scene.present(1).await.unwrap()).await.unwrap();
     assert!(taken.is_new, "{taken:?}");
@@ -120,7 +106,9 @@ async fn a_lost_tail_is_kept_however_far_kafka_goes_on() {
     scene.send(0, 10).await;
     let again = refusal(owner.take(0, &scene.present(0).await.unwrap()).await);
     assert_eq!(again, text, "Kafka ends at 20 now, and offset 15 is still another record");
-    scene.client.batch_execute(&cure(&text, "UPDATE")).await.unwrap();
+    let said = cure(&scene, &text).await;
+    assert!(said.contains("goes on at offset 10, it was at 15"), "{said}");
+    assert!(cure(&scene, &text).await.contains("nothing to adopt"), "a second time");
     let taken = owner.take(0, &scene.present(0).await.unwrap()).await.unwrap();
     assert_eq!((taken.next_offset, taken.lost), (10, 0));
 }

@@ -82,7 +82,7 @@ impl Computer {
             .into_iter()
             .filter(|(id, _)| partitions.get(&id.number).is_some_and(|entry| due(&entry.state)))
             .filter(|(_, assignment)| self.asked.insert(*assignment))
-            .map(|(partition, assignment)| wattline_stream::Claim { partition, assignment, hole_to: None })
+            .map(|(partition, assignment)| wattline_stream::Claim { partition, assignment })
             .collect();
         drop(partitions);
         self.asking_claims.ask(&self.member, &self.offsets.topics, claims);

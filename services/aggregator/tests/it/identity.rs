@@ -17,7 +17,11 @@ async fn a_foreign_topic_and_an_impossible_offset_stop_the_partition() {
 
     for (tamper, cure, undo) in [
         ("topic_id = 'old'", "made anew", format!("topic_id = '{}'", scene.identity.topic_id)),
-        ("next_offset = 100", "Kafka ends at 1", "next_offset = 1, refused = NULL".to_owned()),
+        (
+            "next_offset = 100",
+            "Kafka ends at 1",
+            "next_offset = 1, refused = NULL, refused_end = NULL".to_owned(),
+        ),
     ] {
         let update = |what: &str| format!("UPDATE stream_offset SET {what} WHERE consumer = 'aggregator'");
         scene.client.batch_execute(&update(tamper)).await.unwrap();

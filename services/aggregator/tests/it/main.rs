@@ -6,6 +6,7 @@ mod back_fill;
 mod cost;
 mod crash;
 mod equals_recomputation;
+mod holes;
 mod identity;
 mod lost_commits;
 mod mismatch;

@@ -5,7 +5,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use tracing::warn;
-use wattline_reading::topics::{ALL, RECORD_BYTES_MAX};
+use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
 use wattline_service::KafkaSettings;
 
 use super::METADATA_TIMEOUT;
@@ -41,13 +41,13 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
         Ok(admin)
     });
     let admin = look.await.context("the look at Kafka's topics was broken off")??;
-    check_record_bytes(&admin).await?;
+    check_settings(&admin).await?;
     // Its destructor waits for the client's threads.
     drop(tokio::task::spawn_blocking(move || drop(admin)));
     Ok(())
 }
 
-async fn check_record_bytes(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
+async fn check_settings(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
     let topics = ALL.map(|topic| ResourceSpecifier::Topic(topic.name));
     let options = AdminOptions::new().request_timeout(Some(METADATA_TIMEOUT));
     let described =
@@ -75,6 +75,16 @@ async fn check_record_bytes(admin: &AdminClient<DefaultClientContext>) -> anyhow
                 bytes_max >= RECORD_BYTES_MAX,
                 "the topic {} takes records up to {bytes_max} bytes only, a dead letter may have \
                  {RECORD_BYTES_MAX}: set its max.message.bytes to that with `wattlinectl topics`",
+                topic.name
+            );
+        }
+        let (setting, wanted) = TIMESTAMP_TYPE;
+        let found = described.get(setting).and_then(|entry| entry.value.as_deref());
+        if let Some(found) = found.filter(|found| *found != wanted) {
+            warn!(
+                topic = topic.name,
+                "{setting} of the topic {} is {found}: Kafka will refuse all records if the clock of this host is an hour \
+                 ahead. `wattlinectl topics` sets it to {wanted}",
                 topic.name
             );
         }

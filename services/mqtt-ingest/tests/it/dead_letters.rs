@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rumqttc::QoS;
 use wattline_mqtt_ingest::produce::{Deliveries, Producer};
+use wattline_reading::dead_letter::TEXT_BYTES_MAX;
 use wattline_reading::topics::PACKET_BYTES_MAX;
 use wattline_reading::wire::encode_dead_letter;
 use wattline_reading::{DeadLetter, Timestamp};
@@ -69,21 +70,26 @@ async fn kafka_takes_the_largest_dead_letter_that_can_be() {
     let deliveries = Arc::new(Deliveries::default());
     let producer =
         Producer::new(&config.kafka, &config.produce, &config.window, Arc::clone(&deliveries)).unwrap();
-    for (sequence, bytes) in [(0, 2 * 1024 * 1024), (1, PACKET_BYTES_MAX + 1024)] {
+    // A topic has up to 65,535 bytes, and is a part of the packet.
+    let topics = [world.topic("huge"), world.topic("huge"), "x/".to_owned() + &"€".repeat(21_600)];
+    for (sequence, topic) in (0..).zip(&topics) {
+        let bytes = [2 * 1024 * 1024, PACKET_BYTES_MAX + 1024, PACKET_BYTES_MAX - topic.len()][sequence];
+        let sequence = sequence as u64;
+        let text = "x".repeat(TEXT_BYTES_MAX);
         let letter = DeadLetter {
-            mqtt_topic: world.topic("huge"),
+            mqtt_topic: topic.clone(),
             // Random: Kafka's limit counts what is left after compression.
             payload: std::iter::repeat_with(rand::random).take(bytes).collect(),
             reason: "payload_too_large".to_owned(),
-            detail: String::new(),
+            detail: text.clone(),
             received_at: Timestamp::now(),
             retained: false,
-            route: None,
-            broker: None,
+            route: Some(text.clone()),
+            broker: Some(text),
         };
         let mut value = Vec::new();
         encode_dead_letter(&letter, &mut value);
-        producer.send_dead_letter(sequence, b"elsewhere", &value);
+        producer.send_dead_letter(sequence, topic.as_bytes(), &value);
         tokio::time::timeout(PATIENCE, deliveries.wait()).await.expect("an answer of Kafka");
         let mut answers = Vec::new();
         deliveries.take(&mut answers);

@@ -24,10 +24,8 @@ pub(super) enum Arrival {
     Stored,
     /// The client jumped back, which it does of its own accord only when it finds another log.
     Back,
-    /// Records are missing before it.
-    Gap,
-    /// Records are missing before it, and they aren't there: it was asked for the first of them.
-    Hole,
+    /// Nothing came for the offsets before it.
+    Jump,
 }
 
 /// What this offset means for a partition that waits for `next`.
@@ -36,8 +34,7 @@ pub(super) fn arrival(offset: i64, next: i64, first: bool) -> Arrival {
         std::cmp::Ordering::Equal => Arrival::Next,
         std::cmp::Ordering::Less if first => Arrival::Stored,
         std::cmp::Ordering::Less => Arrival::Back,
-        std::cmp::Ordering::Greater if first => Arrival::Hole,
-        std::cmp::Ordering::Greater => Arrival::Gap,
+        std::cmp::Ordering::Greater => Arrival::Jump,
     }
 }
 
@@ -52,8 +49,8 @@ mod tests {
             (5, 5, false, Arrival::Next),
             (4, 5, true, Arrival::Stored),
             (4, 5, false, Arrival::Back),
-            (6, 5, true, Arrival::Hole),
-            (6, 5, false, Arrival::Gap),
+            (6, 5, true, Arrival::Jump),
+            (6, 5, false, Arrival::Jump),
         ] {
             assert_eq!(arrival(offset, next, first), expected);
         }

@@ -15,6 +15,8 @@ use crate::write::letters::{self, Letter};
 use crate::write::plan::Plan;
 use crate::write::{Row, Writing};
 
+/// In a small batch too it can't be the records' fault, if more than one in so many is refused, and not just one.
+const REFUSED_SHARE: usize = 10;
 const KEEP: &str = "RELEASE attempt";
 /// The staging table is emptied by the commit, and a bisection writes more than once before that.
 const KEEP_READINGS: &str = "RELEASE attempt; TRUNCATE wattline_staging";
@@ -37,6 +39,7 @@ impl Writing {
             Stream::Readings => KEEP_READINGS,
             Stream::DeadLetters => KEEP,
         };
+        let refused_max = self.refused_rows_max.min((set.records.len() / REFUSED_SHARE).max(1));
         // Ranges still to be tried; the first is on top.
         let mut ranges = vec![&set.records[..]];
         while let Some(records) = ranges.pop() {
@@ -50,8 +53,8 @@ impl Writing {
                 Err(Failure::Database(error)) if Class::of(&error) == Class::Data => {
                     session.client().batch_execute("ROLLBACK TO attempt; RELEASE attempt").await?;
                     if let [record] = records {
-                        if refused.len() == self.refused_rows_max {
-                            return Err(Failure::TooManyRefused(self.refused_rows_max, error));
+                        if refused.len() == refused_max {
+                            return Err(Failure::TooManyRefused(refused_max, error));
                         }
                         let reason = Reason::DatabaseRefused.as_str();
                         refused.push(Letter::refused(0, set, record, reason, describe(&error)));

@@ -5,9 +5,10 @@ mod seen;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use wattline_reading::limits::Reason;
 use wattline_reading::{MeterInfo, Reading, Timestamp};
 use wattline_service::postgres::{FromRow as _, read_column, read_rows};
 use wattline_service::row;
@@ -38,6 +39,8 @@ const STATEMENT_METERS_MAX: usize = 5000;
 pub(crate) struct Meters {
     known: HashMap<String, Meter>,
     refused: HashSet<String>,
+    /// New ones of the batch for which there was no budget.
+    over_budget: HashSet<String>,
     /// Those whose `last_seen` is to be written.
     seen_due: Vec<String>,
     /// The last [`Meters::resolve`] did not come to its end: some are known only by their keys.
@@ -96,6 +99,7 @@ impl Meters {
         Self {
             known: HashMap::new(),
             refused: HashSet::new(),
+            over_budget: HashSet::new(),
             seen_due: Vec::new(),
             incomplete: false,
             rules,
@@ -104,14 +108,16 @@ impl Meters {
     }
 
     /// Makes all meters of the sets known: finds or registers them, in statements that are committed by themselves
-    /// (a key that a rollback took back must never be remembered), and looks up what the table has of them.
+    /// (a key that a rollback took back must never be remembered), and looks up what the table has of them. Those that may
+    /// not be registered, or not now, stay unknown.
     ///
     /// # Errors
-    /// What the server says, or [`Failure::MeterBudget`]: call again after the wait.
+    /// What the server says.
     pub(crate) async fn resolve(&mut self, session: &mut Session, sets: &[Set]) -> Result<(), Failure> {
         if self.incomplete {
             self.known.retain(|_, meter| meter.newest != Newest::Unknown);
         }
+        self.over_budget.clear();
         let unknown = self.unknown(sets);
         if unknown.is_empty() {
             return Ok(());
@@ -129,19 +135,30 @@ impl Meters {
         }
         let missing: BTreeMap<_, _> =
             unknown.into_iter().filter(|(id, _)| !self.known.contains_key(*id)).collect();
-        let wait = self.register(session, missing).await?;
+        self.register(session, missing).await?;
         self.look_up_newest(session).await?;
         self.incomplete = false;
         self.metrics.meters_known.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
-        match wait {
-            Some(wait) => Err(Failure::MeterBudget(wait)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// The meter of a reading; `None` where it may not be registered.
-    pub(crate) fn get(&mut self, reading: &Reading) -> Option<&Meter> {
-        let meter = self.known.get_mut(&reading.meter_id)?;
+    /// The meter of a reading.
+    ///
+    /// # Errors
+    /// Why it is not registered.
+    pub(crate) fn get(&mut self, reading: &Reading) -> Result<&Meter, (Reason, String)> {
+        let id = &reading.meter_id;
+        let Some(meter) = self.known.get_mut(id) else {
+            return Err(if self.over_budget.contains(id) {
+                let detail = format!(
+                    "{id} is new, and more new meters came at once than {}",
+                    self.rules.budget_of(id)
+                );
+                (Reason::MeterBudget, detail)
+            } else {
+                (Reason::MeterRefused, format!("the meter {id} is not in the allow-list (meters.allow_file)"))
+            });
+        };
         meter.clock.observe(reading);
         meter.habits.observe(reading);
         let told = reading.meter_info.is_some();
@@ -155,7 +172,7 @@ impl Meters {
                 self.seen_due.push(reading.meter_id.clone());
             }
         }
-        Some(meter)
+        Ok(meter)
     }
 
     /// Rows have been committed, in the order of their keys.
@@ -231,7 +248,7 @@ impl Meters {
         &mut self,
         session: &mut Session,
         mut missing: BTreeMap<&str, (Partition, Timestamp)>,
-    ) -> Result<Option<Duration>, Failure> {
+    ) -> Result<(), Failure> {
         if self.refused.len() > REFUSED_MAX {
             self.refused.clear();
         }
@@ -243,8 +260,9 @@ impl Meters {
             }
             allow
         });
-        let (granted, wait) = self.rules.grant(missing.len(), Instant::now());
-        let granted: Vec<_> = missing.iter().take(granted).collect();
+        self.over_budget = self.rules.over_budget(missing.keys().copied(), Instant::now());
+        self.metrics.meters_over_budget.inc_by(self.over_budget.len() as u64);
+        let granted: Vec<_> = missing.iter().filter(|(id, _)| !self.over_budget.contains(**id)).collect();
         for chunk in granted.chunks(STATEMENT_METERS_MAX) {
             let ids: Vec<&str> = chunk.iter().map(|(id, _)| **id).collect();
             let seen: Vec<DateTime<Utc>> = chunk.iter().map(|(_, (_, at))| at.to_chrono()).collect();
@@ -260,7 +278,7 @@ impl Meters {
                 }
             }
         }
-        Ok(wait)
+        Ok(())
     }
 
     async fn look_up_newest(&mut self, session: &mut Session) -> Result<(), Failure> {

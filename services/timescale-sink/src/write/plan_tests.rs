@@ -80,6 +80,7 @@ fn set(contents: impl Iterator<Item = Content>) -> Set {
         assignment,
         first_offset: 0,
         records: records.collect(),
+        hole: None,
         payloads: Vec::new(),
     }
 }

@@ -1,16 +1,21 @@
 //! Writing a batch: one transaction for all of it, and what a failure makes of that.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, info_span};
+use tracing::{Instrument, Span, debug, info_span, warn};
 use wattline_reading::Timestamp;
 use wattline_service::Backoff;
+use wattline_stream::ask::watermarks;
+use wattline_stream::{Assignment, Partition};
 
 use super::Writer;
+use super::claim::CLAIM_RETRY;
 use super::step::{Step, next_step};
-use crate::batch::{Batch, Set};
+use crate::batch::{Batch, Hole, Set};
 use crate::failure::Failure;
 use crate::metrics::{ErrorClass, Stage, Way, WayLabels};
 use crate::work::Answer;
@@ -20,16 +25,67 @@ impl Writer {
     /// Writes a batch, however long it takes.
     pub(super) async fn write_all(&mut self, mut batch: Batch) {
         self.messages = std::mem::take(&mut batch.messages);
-        let mut groups = VecDeque::from([batch.into_sets()]);
+        let mut sets = batch.into_sets();
+        let cut = self.cut_at_holes(&mut sets).await;
+        sets.retain(|set| !set.records.is_empty());
+        let mut groups = VecDeque::from([sets]);
         while let Some(sets) = groups.pop_front() {
             for set in self.write_group(sets).await {
                 groups.push_back(vec![set]);
             }
         }
+        for (partition, assignment, wait) in cut {
+            self.answer(Answer::Again(partition, assignment, wait)).await;
+        }
         self.show_stopped();
     }
 
-    /// Writes the sets, however long it takes; gives back what must be tried set by set.
+    /// Offsets for which nothing came hold no record, if Kafka still keeps everything from the first of them on: markers
+    /// of transactions, records of aborted ones, what compaction took. Else they may have been deleted before they were
+    /// read: what is behind them is cut off, and read again after a claim, which counts what is lost.
+    async fn cut_at_holes(&self, sets: &mut [Set]) -> Vec<(Partition, Assignment, Duration)> {
+        let mut asked = JoinSet::new();
+        for set in &*sets {
+            let Some(Hole { from, .. }) = set.hole else { continue };
+            let (partition, consumer) = (set.partition, Arc::clone(&self.consumer));
+            let topic = self.writing.offsets.topics.of(partition.stream).to_owned();
+            asked.spawn(
+                async move { (partition, from, watermarks(&consumer, &topic, partition.number).await) },
+            );
+        }
+        // Who doesn't answer has no say: what is not known to be nothing is cut.
+        let mut kept = HashSet::new();
+        let mut lost = HashSet::new();
+        while let Some(answer) = asked.join_next().await {
+            match answer {
+                Ok((partition, from, Ok((low, _)))) if low <= from => {
+                    kept.insert(partition);
+                }
+                Ok((partition, from, Ok((low, _)))) => {
+                    let Partition { stream, number } = partition;
+                    warn!("{stream:?} {number}: Kafka begins at {low} now, and nothing came from {from} on");
+                    lost.insert(partition);
+                }
+                Ok((partition, from, Err(error))) => {
+                    let Partition { stream, number } = partition;
+                    self.metrics.error(Stage::Claiming, ErrorClass::Transient);
+                    warn!(
+                        "{stream:?} {number}: nothing came for offset {from}, and why is not known: {error}"
+                    );
+                }
+                Err(error) => warn!("asking Kafka about offsets without a record has failed: {error}"),
+            }
+        }
+        let unknown = sets.iter_mut().filter(|set| set.hole.is_some() && !kept.contains(&set.partition));
+        let cut = unknown.map(|set| {
+            set.cut();
+            let wait = if lost.contains(&set.partition) { Duration::ZERO } else { CLAIM_RETRY };
+            (set.partition, set.assignment, wait)
+        });
+        cut.collect()
+    }
+
+    /// Writes the sets, however long it takes; gives back what must be tried set by set, in this order.
     async fn write_group(&mut self, mut sets: Vec<Set>) -> Vec<Set> {
         let mut backoff = Backoff::default();
         let mut way = Way::Copy;
@@ -48,8 +104,14 @@ impl Writer {
                 }
                 Err(failure) => failure,
             };
-            match next_step(&failure, sets.len(), way) {
+            let records = sets.iter().map(|set| set.records.len()).sum();
+            match next_step(&failure, sets.len(), records, way) {
                 Step::Split => return sets,
+                Step::Halve => {
+                    self.metrics.error(Stage::Writing, ErrorClass::Transient);
+                    debug!("{failure}: half of {records} records at once");
+                    return sets.into_iter().flat_map(Set::halves).collect();
+                }
                 Step::Try(next) => way = next,
                 Step::Reclaim => {
                     self.metrics.error(Stage::Writing, ErrorClass::Fenced);
@@ -68,11 +130,8 @@ impl Writer {
                         // What was not written is read again after the next start.
                         return Vec::new();
                     }
-                    let wait = match failure {
-                        Failure::MeterBudget(wait) => wait,
-                        _ if self.writing.blockers.held() => Duration::ZERO,
-                        _ => backoff.next_wait(),
-                    };
+                    let wait =
+                        if self.writing.blockers.held() { Duration::ZERO } else { backoff.next_wait() };
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = self.stop.cancelled() => {}

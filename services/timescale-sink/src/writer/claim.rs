@@ -16,7 +16,7 @@ use crate::work::Answer;
 use crate::write::Writing;
 
 /// When a claim that failed for a passing reason is tried again.
-const CLAIM_RETRY: Duration = Duration::from_secs(1);
+pub(super) const CLAIM_RETRY: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// Asks Kafka about partitions; each goes on in [`Writer::claim`].
@@ -30,7 +30,7 @@ impl Writer {
 
     /// Takes a partition on, now that Kafka has answered.
     pub(super) async fn claim(&mut self, claim: Claim, present: Result<Present, String>) {
-        let Claim { partition, assignment, .. } = claim;
+        let Claim { partition, assignment } = claim;
         if self.stop.is_cancelled() || !self.assignments.holds(partition, assignment) {
             return;
         }

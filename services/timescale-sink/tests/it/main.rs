@@ -5,6 +5,7 @@ mod clocks;
 mod database_away;
 mod exactly_once;
 mod frozen_twin;
+mod holes;
 mod lost;
 mod lost_tail;
 mod missing_table;

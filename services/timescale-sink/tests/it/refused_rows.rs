@@ -53,3 +53,41 @@ async fn more_refused_rows_than_can_be_their_fault_stop_the_partition() {
     assert_eq!(world.readings().await, expected);
     sink.stop().await;
 }
+
+/// A small batch has few rows, and most of them are refused: then it isn't the rows that are wrong either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_small_batch_few_refused_rows_are_too_many() {
+    let world = World::new().await;
+    let column = "ALTER TABLE reading ADD COLUMN newer integer NOT NULL DEFAULT 0; \
+        ALTER TABLE reading ALTER COLUMN newer DROP DEFAULT";
+    world.owner.batch_execute(column).await.unwrap();
+    let readings: Vec<Reading> = (0..30).map(|number| reading("m", number, 1.0)).collect();
+    world.kafka.send(&readings);
+    let sink = world.start(world.config());
+    sink.not_ready("it isn't the rows that are wrong").await;
+    assert_eq!(world.count("SELECT count(*) FROM dead_letter").await, 0);
+    world.owner.batch_execute("ALTER TABLE reading DROP COLUMN newer").await.unwrap();
+    let sink = sink.ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.readings().await, Totals { stored: 30, ..Totals::default() });
+    sink.stop().await;
+}
+
+/// A database that is too slow for a whole batch within `statement_timeout` gets half of it, and half of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_takes_too_long_is_halved() {
+    let world = World::new().await;
+    let slow = format!(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END'; \
+         CREATE TRIGGER slow BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION slow(); \
+         ALTER ROLE wattline_sink IN DATABASE {} SET statement_timeout = '1s'",
+        world.database
+    );
+    world.owner.batch_execute(&slow).await.unwrap();
+    let readings: Vec<Reading> = (0..400).map(|number| reading("m", number, 1.0)).collect();
+    world.kafka.send(&readings);
+    let sink = world.start(world.config()).ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.readings().await, Totals { stored: 400, ..Totals::default() });
+    sink.stop().await;
+}

@@ -44,6 +44,7 @@ pub(crate) struct Totals {
     pub(crate) duplicate: i64,
     pub(crate) conflict: i64,
     pub(crate) dead_lettered: i64,
+    pub(crate) absent: i64,
     pub(crate) lost: i64,
     pub(crate) possible_duplicate: i64,
 }
@@ -77,6 +78,12 @@ impl World {
         config
     }
 
+    /// Runs the command that an error names; gives what it prints.
+    pub(crate) async fn obey(&self, error: &str) -> String {
+        let url = self.stack.database_url_of(&self.database, "postgres");
+        wattlinectl::offsets::obey(error, &self.stack.kafka_brokers(), &url).await.unwrap()
+    }
+
     /// Runs a sink in this process.
     pub(crate) fn start(&self, config: Config) -> Running {
         Running::start(config)
@@ -101,11 +108,12 @@ impl World {
         }
     }
 
-    /// `next_offset − first_offset = stored + merged + duplicate + conflict + dead-lettered + lost`, in every row.
+    /// `next_offset − first_offset = stored + merged + duplicate + conflict + dead-lettered + absent + lost − retracted`,
+    /// in every row.
     pub(crate) async fn check_equation(&self, topic: &str) {
         let broken = "SELECT count(*) FROM stream_offset s LEFT JOIN sink_outcome o USING (topic, partition) \
             WHERE s.topic = $1 AND s.next_offset - s.first_offset IS DISTINCT FROM o.stored + o.merged + o.duplicate \
-            + o.conflict + o.dead_lettered + o.lost - o.retracted";
+            + o.conflict + o.dead_lettered + o.absent + o.lost - o.retracted";
         let broken: i64 = self.owner.query_one(broken, &[&topic]).await.unwrap().get(0);
         assert_eq!(broken, 0, "an offset row of {topic} doesn't add up");
     }
@@ -114,8 +122,8 @@ impl World {
     pub(crate) async fn totals(&self, topic: &str) -> Totals {
         let sql = "SELECT coalesce(sum(stored), 0)::bigint, coalesce(sum(merged), 0)::bigint, \
             coalesce(sum(duplicate), 0)::bigint, coalesce(sum(conflict), 0)::bigint, \
-            coalesce(sum(dead_lettered), 0)::bigint, coalesce(sum(lost), 0)::bigint, \
-            coalesce(sum(possible_duplicate), 0)::bigint FROM sink_outcome WHERE topic = $1";
+            coalesce(sum(dead_lettered), 0)::bigint, coalesce(sum(absent), 0)::bigint, \
+            coalesce(sum(lost), 0)::bigint, coalesce(sum(possible_duplicate), 0)::bigint FROM sink_outcome WHERE topic = $1";
         let row = self.owner.query_one(sql, &[&topic]).await.unwrap();
         Totals {
             stored: row.get(0),
@@ -123,8 +131,9 @@ impl World {
             duplicate: row.get(2),
             conflict: row.get(3),
             dead_lettered: row.get(4),
-            lost: row.get(5),
-            possible_duplicate: row.get(6),
+            absent: row.get(5),
+            lost: row.get(6),
+            possible_duplicate: row.get(7),
         }
     }
 

@@ -13,6 +13,7 @@ use super::filter::{Filter, parse_time, parse_topic};
 use super::replay::Request;
 use super::{By, Key, State, connect, count, list, print, purge, replay, show};
 use crate::decode::Decoder;
+use crate::print::WRITE;
 
 /// What to do with which letters of which database.
 #[derive(Args, Clone, Debug)]
@@ -171,7 +172,7 @@ pub async fn run(
         Command::Show { key, payload, json } => {
             let (letter, bytes) = show(&connect(database).await?, &key).await?;
             if payload {
-                out.write_all(&bytes).context(print::WRITE)
+                out.write_all(&bytes).context(WRITE)
             } else if json {
                 line(print::whole_json(&letter, &bytes), &mut out)
             } else {
@@ -266,26 +267,26 @@ async fn do_purge(
     if json {
         line(Map::from_iter([("deleted".to_owned(), Value::from(deleted))]), &mut out)
     } else {
-        writeln!(out, "deleted {deleted} letters").context(print::WRITE)
+        writeln!(out, "deleted {deleted} letters").context(WRITE)
     }
 }
 
 fn say_report(report: &replay::Report, dry_run: bool, json: bool, mut out: impl Write) -> anyhow::Result<()> {
     if json {
-        serde_json::to_writer(&mut out, report).context(print::WRITE)?;
-        writeln!(out).context(print::WRITE)
+        serde_json::to_writer(&mut out, report).context(WRITE)?;
+        writeln!(out).context(WRITE)
     } else {
-        writeln!(out, "{}", print::report(report, dry_run)).context(print::WRITE)
+        writeln!(out, "{}", print::report(report, dry_run)).context(WRITE)
     }
 }
 
 fn line(document: Map<String, Value>, out: &mut impl Write) -> anyhow::Result<()> {
-    writeln!(out, "{}", Value::Object(document)).context(print::WRITE)
+    writeln!(out, "{}", Value::Object(document)).context(WRITE)
 }
 
 fn note_more(more: bool, limit: u32, notes: &mut impl Write) -> anyhow::Result<()> {
     if more {
-        writeln!(notes, "these are {limit}; there are more: --limit N").context(print::WRITE)?;
+        writeln!(notes, "these are {limit}; there are more: --limit N").context(WRITE)?;
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ struct Columns<'a> {
     reasons: Vec<Option<&'static str>>,
     details: Vec<Option<String>>,
     routes: Vec<Option<&'a str>>,
+    topic_ids: Vec<&'a str>,
 }
 
 /// Writes what became of the letters of a page.
@@ -41,6 +42,7 @@ pub(super) async fn mark(client: &impl GenericClient, page: &[Whole], fates: &[F
                 &columns.reasons,
                 &columns.details,
                 &columns.routes,
+                &columns.topic_ids,
             ],
         )
         .await;
@@ -53,6 +55,7 @@ pub(super) async fn mark(client: &impl GenericClient, page: &[Whole], fates: &[F
 impl<'a> Columns<'a> {
     fn push(&mut self, key: &'a Key, fate: &'a Fate) {
         self.topics.push(&key.topic);
+        self.topic_ids.push(&key.topic_id);
         self.partitions.push(key.partition);
         self.offsets.push(key.offset);
         let (state, state_detail, readings, refused) = match fate {

@@ -14,12 +14,13 @@ const LETTERS_MAX: u64 = 1000;
 /// Payloads of a page in memory; but always at least one letter.
 const BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// The order of the index `dead_letter_open`.
-const ORDER: &str = "received_at, source_topic, source_partition, source_offset";
+const ORDER: &str = "received_at, source_topic, source_partition, source_offset, source_topic_id";
 
 row! {
     /// A letter with its payload.
     struct WholeRow {
         source_topic: String,
+        source_topic_id: String,
         source_partition: i32,
         source_offset: i64,
         mqtt_topic: Option<String>,
@@ -35,6 +36,7 @@ row! {
     /// Where a letter is, and how large.
     struct PlaceRow {
         source_topic: String,
+        source_topic_id: String,
         source_partition: i32,
         source_offset: i64,
         received_at: DateTime<Utc>,
@@ -91,10 +93,11 @@ impl<'a> Walk<'a> {
             return Ok(Vec::new());
         }
         let topics: Vec<&str> = keys.iter().map(|key| key.topic.as_str()).collect();
+        let ids: Vec<&str> = keys.iter().map(|key| key.topic_id.as_str()).collect();
         let partitions: Vec<i32> = keys.iter().map(|key| key.partition).collect();
         let offsets: Vec<i64> = keys.iter().map(|key| key.offset).collect();
         let sql = include_str!("../sql/dead_letters/payloads.sql");
-        let rows = client.query(sql, &[&topics, &partitions, &offsets]).await;
+        let rows = client.query(sql, &[&topics, &ids, &partitions, &offsets]).await;
         let rows = rows.and_then(|rows| read_rows::<WholeRow>(&rows));
         let rows = rows.map_err(|error| explain("cannot read the payloads of dead letters", &error))?;
         Ok(rows.into_iter().map(Whole::from).collect())
@@ -110,6 +113,7 @@ impl<'a> Walk<'a> {
                 wanted.value(key.topic),
                 wanted.value(key.partition),
                 wanted.value(key.offset),
+                wanted.value(key.topic_id),
             ];
             wanted.condition(format!("({ORDER}) > ({})", places.join(", ")));
         }
@@ -126,8 +130,12 @@ impl<'a> Walk<'a> {
             if bytes > BYTES_MAX && !keys.is_empty() {
                 break;
             }
-            let key =
-                Key { topic: row.source_topic, partition: row.source_partition, offset: row.source_offset };
+            let key = Key {
+                topic: row.source_topic,
+                topic_id: row.source_topic_id,
+                partition: row.source_partition,
+                offset: row.source_offset,
+            };
             keys.push(key.clone());
             self.behind = Some((row.received_at, key));
         }
@@ -141,7 +149,12 @@ impl<'a> Walk<'a> {
 impl From<WholeRow> for Whole {
     fn from(row: WholeRow) -> Self {
         Self {
-            key: Key { topic: row.source_topic, partition: row.source_partition, offset: row.source_offset },
+            key: Key {
+                topic: row.source_topic,
+                topic_id: row.source_topic_id,
+                partition: row.source_partition,
+                offset: row.source_offset,
+            },
             mqtt_topic: row.mqtt_topic,
             record_key: row.record_key.unwrap_or_default(),
             retained: row.retained,

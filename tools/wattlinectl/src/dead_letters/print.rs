@@ -13,22 +13,10 @@ use wattline_routes::answer::Shown;
 use super::fate::Becomes;
 use super::replay::Report;
 use super::{By, Group, Key, Letter};
+use crate::print::{WRITE, table};
 
 /// Longer texts are cut in tables; `show` and `--json` have them whole.
 const CELL_CHARS_MAX: usize = 60;
-
-/// A table, with each column as wide as it must be.
-pub(super) fn table(header: &[&str], rows: &[Vec<String>], out: &mut impl Write) -> anyhow::Result<()> {
-    let header: Vec<String> = header.iter().map(|title| title.to_uppercase()).collect();
-    let lines: Vec<&Vec<String>> = std::iter::once(&header).chain(rows).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    for line in lines {
-        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end()).context(WRITE)?;
-    }
-    Ok(())
-}
 
 /// Letters as a table.
 pub(super) fn letters(letters: &[Letter], out: &mut impl Write) -> anyhow::Result<()> {
@@ -100,6 +88,7 @@ pub(super) fn letter_json(letter: &Letter) -> Map<String, Value> {
     let record_key = letter.record_key.as_deref();
     let document = json!({
         "key": letter.key().to_string(),
+        "source_topic_id": letter.source_topic_id,
         "received_at": time(letter.received_at),
         "stored_at": time(letter.stored_at),
         "state": letter.state,
@@ -204,9 +193,6 @@ pub(super) fn report(report: &Report, dry_run: bool) -> String {
         words(&report.refused)
     )
 }
-
-/// Why writing failed.
-pub(super) const WRITE: &str = "cannot write the answer";
 
 fn topic(letter: &Letter) -> String {
     match (&letter.mqtt_topic, &letter.record_key) {

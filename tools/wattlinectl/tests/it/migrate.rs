@@ -1,5 +1,7 @@
 //! Promise: any number of `migrate` at once and again leave one schema, least rights, and say what is wrong.
 
+use std::time::Duration;
+
 use tokio_postgres::error::SqlState;
 use wattline_localstack::{ServerKind, Stack, StackOptions};
 use wattline_service::DatabaseSettings;
@@ -23,9 +25,42 @@ async fn two_at_once_and_again_leave_one_schema_with_least_rights() {
     assert_eq!(migrate::run(&url).await.unwrap(), Vec::<i32>::new());
 
     the_api_only_reads(&stack).await;
+    a_consumer_moves_its_own_offsets_only(&stack, &url).await;
     the_equation_of_the_store_is_a_constraint(&url).await;
     the_border_moves_forward_only(&url).await;
     a_changed_migration_is_refused(&url).await;
+}
+
+/// Somebody reads a table for long, as a dump does: others can read it as ever, and the migration comes afterwards.
+///
+/// Seen to fail without the timeout: readers waited behind the migration for as long as the dump took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_waits_for_a_table_makes_nobody_wait() {
+    const UNDO: &str = "
+        ALTER TABLE dead_letter DROP COLUMN source_topic_id,
+            ADD PRIMARY KEY (source_topic, source_partition, source_offset);
+        ALTER TABLE reading_conflict DROP COLUMN source_topic_id,
+            ADD PRIMARY KEY (source_topic, source_partition, source_offset);
+        DELETE FROM schema_migration WHERE number >= 12";
+    let stack = Stack::start(StackOptions::new().servers(&[ServerKind::Timescale])).await.unwrap();
+    let url = stack.create_database("locked", None).await.unwrap();
+    migrate::run(&url).await.unwrap();
+    let dump = settings(url.clone()).connect("dump").await.unwrap();
+    dump.batch_execute(UNDO).await.unwrap();
+    dump.batch_execute("BEGIN; LOCK TABLE dead_letter IN ACCESS SHARE MODE").await.unwrap();
+    let migrating = tokio::spawn({
+        let url = url.clone();
+        async move { migrate::run(&url).await }
+    });
+    let reader = settings(url).connect("reader").await.unwrap();
+    reader.batch_execute("SET lock_timeout = '4s'").await.unwrap();
+    for _ in 0..80 {
+        reader.query("SELECT count(*) FROM dead_letter", &[]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!migrating.is_finished(), "the table is still held");
+    dump.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap()[0], 12);
 }
 
 async fn the_api_only_reads(stack: &Stack) {
@@ -36,6 +71,24 @@ async fn the_api_only_reads(stack: &Stack) {
         let error = api.batch_execute(statement).await.unwrap_err();
         assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{statement}");
     }
+}
+
+async fn a_consumer_moves_its_own_offsets_only(stack: &Stack, url: &str) {
+    let owner = settings(url.to_owned()).connect("test").await.unwrap();
+    let insert = "INSERT INTO stream_offset (consumer, topic, partition, first_offset, next_offset, owner,
+        cluster_id, topic_id) SELECT consumer, 'own', 0, 0, 0, gen_random_uuid(), 'c', 't'
+        FROM unnest($1::text[]) AS consumer";
+    owner.execute(insert, &[&["timescale-sink", "aggregator"].as_slice()]).await.unwrap();
+    let role = stack.database_url_of("migrate_test", "wattline_aggregator");
+    let aggregator = settings(role).connect("test").await.unwrap();
+    let moved =
+        aggregator.execute("UPDATE stream_offset SET updated_at = now() WHERE topic = 'own'", &[]).await;
+    assert_eq!(moved.unwrap(), 1, "of two rows that it sees");
+    let seen = aggregator.query("SELECT FROM stream_offset WHERE topic = 'own'", &[]).await.unwrap();
+    assert_eq!(seen.len(), 2);
+    let error = aggregator.execute(insert, &[&["timescale-sink"].as_slice()]).await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    owner.execute("DELETE FROM stream_offset WHERE topic = 'own'", &[]).await.unwrap();
 }
 
 async fn the_equation_of_the_store_is_a_constraint(url: &str) {

@@ -7,9 +7,12 @@ use crate::letters::run;
 #[test]
 fn every_statement_is_planned_as_its_role() {
     run(|env| async {
-        for (folder, role) in
-            [("audit", "wattline_operator"), ("dead_letters", "wattline_operator"), ("migrate", "postgres")]
-        {
+        for (folder, role) in [
+            ("audit", "wattline_operator"),
+            ("dead_letters", "wattline_operator"),
+            ("migrate", "postgres"),
+            ("offsets", "postgres"),
+        ] {
             let files = SqlFiles::of(env!("CARGO_MANIFEST_DIR"))
                 .folder(folder)
                 .with("{where}", "WHERE state = 'open'")

@@ -1,8 +1,8 @@
 //! Which meters may be registered, and how fast.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -14,13 +14,26 @@ pub(crate) struct Rules {
     budget: Mutex<Budget>,
 }
 
-/// A bucket of tokens, filled evenly, full at the start.
+/// How many new meters there may be: together, and of each prefix, so that whoever makes ids up below a topic of his own
+/// leaves the most of it to others.
 #[derive(Debug)]
 struct Budget {
+    now: Instant,
+    all: Bucket,
+    /// By prefix. Those of no prefix have the names of their topics, which senders can't make up.
+    prefixes: HashMap<String, Bucket>,
+}
+
+/// A bucket of tokens, filled evenly, full at the start.
+#[derive(Debug)]
+struct Bucket {
     per_minute: u32,
     available: f64,
     filled_at: Instant,
 }
+
+/// Prefixes that are remembered.
+const PREFIXES_MAX: usize = 10_000;
 
 // === impl Rules ===
 
@@ -38,12 +51,7 @@ impl Rules {
             anyhow::Ok(ids.map(str::to_owned).collect())
         };
         let allowed = allow_file.map(read).transpose()?;
-        let budget = Mutex::new(Budget {
-            per_minute: new_per_minute_max,
-            available: f64::from(new_per_minute_max),
-            filled_at: Instant::now(),
-        });
-        Ok(Self { allowed, budget })
+        Ok(Self { allowed, budget: Mutex::new(Budget::new(new_per_minute_max, Instant::now())) })
     }
 
     /// Whether a meter may be registered.
@@ -51,48 +59,134 @@ impl Rules {
         self.allowed.as_ref().is_none_or(|allowed| allowed.contains(meter_id))
     }
 
-    /// Grants at most `wanted` registrations; where that is less, also says how long it takes until there are more.
-    pub(crate) fn grant(&self, wanted: usize, now: Instant) -> (usize, Option<Duration>) {
-        self.budget.lock().take(wanted, now)
+    /// Takes new meters out of the budget; gives those for which there is none.
+    pub(crate) fn over_budget<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        now: Instant,
+    ) -> HashSet<String> {
+        let mut budget = self.budget.lock();
+        budget.now = now;
+        ids.filter(|id| !budget.grant(id)).map(str::to_owned).collect()
     }
+
+    /// The setting that holds a new meter back, in words.
+    pub(crate) fn budget_of(&self, id: &str) -> String {
+        let per_minute = self.budget.lock().all.per_minute;
+        match prefix(id) {
+            Some(prefix) => format!(
+                "meters.new_per_minute_max = {per_minute} lets in a minute, or under {prefix}/ than {}",
+                share(per_minute)
+            ),
+            None => format!("meters.new_per_minute_max = {per_minute} lets in a minute"),
+        }
+    }
+}
+
+/// What stands before the last slash: an id that a payload names has its topic's prefix before it.
+fn prefix(id: &str) -> Option<&str> {
+    id.rsplit_once('/').map(|(prefix, _)| prefix)
+}
+
+/// Of one prefix.
+fn share(per_minute: u32) -> u32 {
+    (per_minute / 4).max(1)
 }
 
 // === impl Budget ===
 
 impl Budget {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "small numbers, never negative"
-    )]
-    fn take(&mut self, wanted: usize, now: Instant) -> (usize, Option<Duration>) {
-        let per_second = f64::from(self.per_minute) / 60.0;
+    fn new(per_minute: u32, now: Instant) -> Self {
+        Self { now, all: Bucket::new(per_minute, now), prefixes: HashMap::new() }
+    }
+
+    /// Whether a meter may be registered now.
+    fn grant(&mut self, id: &str) -> bool {
+        let Self { now, all, prefixes } = self;
+        let Some(prefix) = prefix(id) else { return all.take(*now) };
+        if !prefixes.contains_key(prefix) {
+            if prefixes.len() >= PREFIXES_MAX {
+                prefixes.retain(|_, bucket| !bucket.is_full(*now));
+            }
+            if prefixes.len() >= PREFIXES_MAX {
+                return false;
+            }
+            prefixes.insert(prefix.to_owned(), Bucket::new(share(all.per_minute), *now));
+        }
+        // Of its own share first: what has none left takes nothing from the others.
+        prefixes.get_mut(prefix).is_some_and(|bucket| bucket.take(*now)) && all.take(*now)
+    }
+}
+
+// === impl Bucket ===
+
+impl Bucket {
+    fn new(per_minute: u32, now: Instant) -> Self {
+        Self { per_minute, available: f64::from(per_minute), filled_at: now }
+    }
+
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.available = (self.available + passed * per_second).min(f64::from(self.per_minute));
+        let full = f64::from(self.per_minute);
+        self.available = (self.available + passed * full / 60.0).min(full);
         self.filled_at = now;
-        let granted = wanted.min(self.available as usize);
-        self.available -= granted as f64;
-        let missing = wanted - granted;
-        let wait =
-            (missing > 0).then(|| Duration::from_secs_f64((missing as f64 / per_second).clamp(0.05, 2.0)));
-        (granted, wait)
+    }
+
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.available >= f64::from(self.per_minute)
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        let granted = self.available >= 1.0;
+        self.available -= f64::from(u8::from(granted));
+        granted
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn the_budget_fills_evenly_and_never_above_a_minute() {
         let start = Instant::now();
-        let mut budget = Budget { per_minute: 60, available: 60.0, filled_at: start };
-        assert_eq!(budget.take(50, start), (50, None));
-        let (granted, wait) = budget.take(50, start);
-        assert_eq!((granted, wait), (10, Some(Duration::from_secs(2))));
-        assert_eq!(budget.take(2, start + Duration::from_secs(3)), (2, None));
-        assert_eq!(budget.take(100, start + Duration::from_secs(3600)).0, 60);
+        let mut budget = Budget::new(60, start);
+        let mut granted = |seconds, wanted: usize| {
+            budget.now = start + Duration::from_secs(seconds);
+            (0..wanted).filter(|number| budget.grant(&format!("m-{number}"))).count()
+        };
+        assert_eq!((granted(0, 50), granted(0, 50)), (50, 10));
+        assert_eq!((granted(3, 5), granted(3600, 100)), (3, 60));
+    }
+
+    #[test]
+    fn a_prefix_leaves_the_most_to_others() {
+        let start = Instant::now();
+        let mut budget = Budget::new(100, start);
+        let mut granted = |prefix: &str, wanted: usize| {
+            (0..wanted).filter(|number| budget.grant(&format!("{prefix}{number}"))).count()
+        };
+        assert_eq!((granted("meter/evil/", 1000), granted("tele/", 10), granted("", 100)), (25, 10, 65));
+    }
+
+    #[test]
+    fn made_up_prefixes_are_remembered_up_to_a_number() {
+        let start = Instant::now();
+        let mut budget = Budget::new(1_000_000, start);
+        let granted = |budget: &mut Budget, numbers: std::ops::Range<usize>| {
+            numbers.filter(|number| budget.grant(&format!("{number}/m"))).count()
+        };
+        assert_eq!(granted(&mut budget, 0..PREFIXES_MAX + 100), PREFIXES_MAX);
+        budget.now = start + Duration::from_secs(60);
+        assert_eq!(
+            granted(&mut budget, PREFIXES_MAX..PREFIXES_MAX + 100),
+            100,
+            "those that are full again give way"
+        );
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,6 +24,34 @@ pub(crate) struct Kafka {
     consumer: BaseConsumer,
     admin: AdminClient<DefaultClientContext>,
 }
+
+/// Writes in transactions.
+pub(crate) struct Transactional(BaseProducer);
+
+// === impl Transactional ===
+
+impl Transactional {
+    /// One transaction, committed or given up.
+    pub(crate) fn send(&self, topic: &str, readings: &[Reading], committed: bool) {
+        let Self(producer) = self;
+        producer.begin_transaction().unwrap();
+        let mut value = Vec::new();
+        for reading in readings {
+            value.clear();
+            wire::encode_reading(reading, &mut value);
+            producer.send(BaseRecord::to(topic).key(&reading.meter_id).payload(&value)).unwrap();
+        }
+        // What is given up shall be in the log all the same.
+        producer.flush(DEADLINE).unwrap();
+        if committed {
+            producer.commit_transaction(DEADLINE).unwrap();
+        } else {
+            producer.abort_transaction(DEADLINE).unwrap();
+        }
+    }
+}
+
+// === impl Kafka ===
 
 impl Kafka {
     /// Topics that are made here.
@@ -48,6 +78,58 @@ impl Kafka {
             consumer: config.create().unwrap(),
             admin: config.create().unwrap(),
         }
+    }
+
+    /// A producer of transactions.
+    pub(crate) fn transactional(&self, name: &str) -> Transactional {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("partitioner", topics::PARTITIONER)
+            .set("transactional.id", format!("{}-{name}", self.readings))
+            .create()
+            .unwrap();
+        producer.init_transactions(DEADLINE).unwrap();
+        Transactional(producer)
+    }
+
+    /// Lets Kafka keep the newest record of a key only, in segments as small and as soon as it can.
+    pub(crate) async fn compact(&self, topic: &str) {
+        let settings = [
+            ("cleanup.policy", "compact"),
+            ("segment.bytes", "1048576"),
+            ("segment.ms", "50"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+        ];
+        let entries = settings.into_iter().collect();
+        let config = AlterConfig { specifier: ResourceSpecifier::Topic(topic), entries };
+        let results = self.admin.alter_configs(&[config], &AdminOptions::new()).await.unwrap();
+        results.into_iter().for_each(|result| {
+            result.unwrap();
+        });
+    }
+
+    /// How many records a topic has, read one by one.
+    pub(crate) fn count_records(&self, topic: &str) -> i64 {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", "count")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let (mut records, mut ended) = (0, 0);
+        while ended < PARTITIONS {
+            match consumer.poll(DEADLINE) {
+                Some(Ok(_)) => records += 1,
+                Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        records
     }
 
     pub(crate) async fn create(&self, topic: &str, partitions: i32) {

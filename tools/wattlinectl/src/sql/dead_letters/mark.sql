@@ -10,6 +10,7 @@ SET state = m.state,
     reason = coalesce(m.reason, d.reason),
     detail = coalesce(m.detail, d.detail),
     route = CASE WHEN m.reason IS NULL THEN d.route ELSE m.route END
-FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[])
-    AS m(t, p, o, state, state_detail, readings, reason, detail, route)
-WHERE d.source_topic = m.t AND d.source_partition = m.p AND d.source_offset = m.o
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
+        $10::text[])
+    AS m(t, p, o, state, state_detail, readings, reason, detail, route, i)
+WHERE d.source_topic = m.t AND d.source_topic_id = m.i AND d.source_partition = m.p AND d.source_offset = m.o

@@ -1,7 +1,7 @@
 -- A letter that a replay holds at this moment stays.
 DELETE FROM dead_letter
-WHERE (source_topic, source_partition, source_offset) IN (
-    SELECT source_topic, source_partition, source_offset
+WHERE (source_topic, source_topic_id, source_partition, source_offset) IN (
+    SELECT source_topic, source_topic_id, source_partition, source_offset
     FROM dead_letter
     {where}
     LIMIT {limit}

@@ -1,0 +1,37 @@
+//! A store comes back without what it had last: the database as a backup of a moment ago has it, Kafka without the last
+//! batches of its partitions. Nothing is lost, nothing doubled, and rollups are right, with no restart of a service.
+
+use wattline_tests::ops::Op;
+
+use super::rounds;
+use crate::fixture::system;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_restored_catches_up() {
+    let exclusive = system().await;
+    rounds(&exclusive.system, "restored", |_, length| {
+        let once = [Op::BackUp, Op::Flow(3000), Op::Restore, Op::Flow(3000)];
+        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kafka_writes_after_it_lost_its_tail_is_stored() {
+    let exclusive = system().await;
+    rounds(&exclusive.system, "lost-tail", |_, length| {
+        let once = [Op::LoseTail(3), Op::Flow(3000)];
+        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_stores_lose_their_tails_one_after_the_other() {
+    let exclusive = system().await;
+    rounds(&exclusive.system, "lost-tails", |_, length| {
+        let once = [Op::BackUp, Op::Flow(2000), Op::Restore, Op::LoseTail(2), Op::Flow(2000)];
+        std::iter::once(Op::Flow(2000)).chain((0..length).flat_map(|_| once)).collect()
+    })
+    .await;
+}

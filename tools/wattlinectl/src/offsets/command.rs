@@ -1,0 +1,134 @@
+//! The command line of `wattlinectl offsets`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use wattline_service::{DatabaseSettings, KafkaSettings};
+
+use super::{Desk, Standing};
+use crate::print::{WRITE, table};
+
+/// What to do with the offsets of which Kafka and database.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kafka and database")]
+pub struct Arguments {
+    /// Kafka's addresses, `host:port`, separated by commas. Security settings come from WATTLINE__KAFKA__…
+    #[arg(long, env = "WATTLINE__KAFKA__BROKERS", global = true)]
+    brokers: Option<String>,
+    /// `postgres://owner@host:port/database`
+    #[arg(long = "database", env = "WATTLINE__DATABASE__URL", value_name = "URL", global = true)]
+    url: Option<String>,
+    /// File that holds the password.
+    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE", value_name = "FILE", global = true)]
+    password_file: Option<PathBuf>,
+    /// Authorities that sign the server's certificate (PEM).
+    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE", value_name = "FILE", global = true)]
+    tls_root_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Where each consumer stands in each partition, and whether that fits what Kafka has.
+    Show {
+        /// JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Kafka has lost records that were stored already: go on where it ended when that was found, so that what was written
+    /// since is stored. What is stored stays.
+    Adopt {
+        /// Only this topic.
+        #[arg(long)]
+        topic: Option<String>,
+        /// Only this partition.
+        #[arg(long, value_name = "N", requires = "topic")]
+        partition: Option<i32>,
+        /// Go on although the topic has another number of partitions: a meter's readings are in two of them from then on,
+        /// and may conflict with or overwrite each other.
+        #[arg(long, requires = "topic", conflicts_with = "partition")]
+        partitions: bool,
+    },
+    /// The topic was made anew, and the old records are gone for good: forget the old offsets, begin with its first record.
+    Reset {
+        /// The topic.
+        #[arg(long)]
+        topic: String,
+    },
+}
+
+/// Does it, and writes what was done to `out`.
+///
+/// # Errors
+/// What is wrong, where, and what to do.
+pub async fn run(arguments: Arguments, kafka: KafkaSettings, mut out: impl Write) -> anyhow::Result<()> {
+    let Arguments { brokers, url, password_file, tls_root_file, command } = arguments;
+    let Some(brokers) = brokers else { bail!("name Kafka: --brokers, or WATTLINE__KAFKA__BROKERS") };
+    let Some(url) = url else { bail!("name the database: --database, or WATTLINE__DATABASE__URL") };
+    let database = DatabaseSettings { url, password_file, tls_root_file, ..DatabaseSettings::default() };
+    let client = database.connect("wattlinectl offsets").await?;
+    let mut desk = Desk::new(client, &KafkaSettings { brokers, ..kafka })?;
+    let lines = match command {
+        Command::Show { json } => return print(&desk.show().await?, json, &mut out),
+        Command::Adopt { topic: Some(topic), partitions: true, .. } => {
+            let changed = desk.adopt_partitions(&topic).await?;
+            vec![format!("{changed} offsets of {topic} are for its present number of partitions now")]
+        }
+        Command::Adopt { topic, partition, .. } => {
+            let mut lines = desk.adopt(topic.as_deref(), partition).await?;
+            if lines.is_empty() {
+                lines.push("nothing to adopt: Kafka has lost nothing there".to_owned());
+            }
+            lines
+        }
+        Command::Reset { topic } => match desk.reset(&topic).await? {
+            0 => vec![format!(
+                "nothing to reset: the offsets of {topic} are those of the topic that Kafka has"
+            )],
+            deleted => vec![format!("{deleted} offsets of a {topic} of before are forgotten")],
+        },
+    };
+    for line in lines {
+        writeln!(out, "{line}").context(WRITE)?;
+    }
+    Ok(())
+}
+
+fn print(standings: &[Standing], json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if json {
+        for Standing { row, kafka, verdict } in standings {
+            let line = json!({
+                "consumer": row.consumer,
+                "topic": row.topic,
+                "partition": row.partition,
+                "next_offset": row.next_offset,
+                "kafka_begin": kafka.map(|(low, _)| low),
+                "kafka_end": kafka.map(|(_, high)| high),
+                "verdict": verdict.to_string(),
+                "refused": row.refused,
+                "updated_at": row.updated_at.to_rfc3339(),
+            });
+            writeln!(out, "{line}").context(WRITE)?;
+        }
+        return Ok(());
+    }
+    let number = |number: Option<i64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    let cells = |standing: &Standing| {
+        let Standing { row, kafka, verdict } = standing;
+        vec![
+            row.topic.clone(),
+            row.partition.to_string(),
+            row.consumer.clone(),
+            row.next_offset.to_string(),
+            number(kafka.map(|(low, _)| low)),
+            number(kafka.map(|(_, high)| high)),
+            verdict.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = standings.iter().map(cells).collect();
+    table(&["topic", "partition", "consumer", "next", "kafka begins", "kafka ends", "verdict"], &rows, out)
+}
