@@ -5,7 +5,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::{self, Statistics};
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use tracing::{debug, warn};
 
@@ -17,9 +17,9 @@ pub trait Listener: Send + Sync {
     fn assigned(&self, partitions: Vec<Partition>);
     /// These no longer are; whoever gets them begins when this returns.
     fn revoked(&self, partitions: Vec<Partition>);
-    /// Where the records of a partition end, by the client's statistics: Kafka's high watermark, or, once all below it was
-    /// fetched, the place behind the last record that came. What is between the two are markers of transactions.
-    fn ends_at(&self, _partition: Partition, _end: i64) {}
+    /// Where a partition of the member ends in Kafka, by the client's statistics. None: all that is in it has been given
+    /// out. (The end alone doesn't say so: the last offsets may be markers of transactions.)
+    fn ends_at(&self, _partition: Partition, _high_offset: Option<i64>) {}
 }
 
 /// The client's context: tells a listener, and logs what the client says.
@@ -79,8 +79,10 @@ impl<L: Listener> ClientContext for Rebalances<L> {
         for (topic, of_topic) in &statistics.topics {
             let Some(stream) = self.topics.stream(topic) else { continue };
             for (number, of_partition) in &of_topic.partitions {
-                if let Some(end) = end(of_partition) {
-                    self.listener.ends_at(Partition { stream, number: *number }, end);
+                let (high, given_out) = (of_partition.hi_offset, of_partition.app_offset);
+                if high >= 0 {
+                    let all = given_out >= high && of_partition.fetchq_cnt == 0;
+                    self.listener.ends_at(Partition { stream, number: *number }, (!all).then_some(high));
                 }
             }
         }
@@ -98,12 +100,4 @@ impl<L: Listener> ClientContext for Rebalances<L> {
             _ => warn!("Kafka: {facility}: {message}"),
         }
     }
-}
-
-/// None where the client doesn't know where the partition ends. Before the first record since a seek, what came last is
-/// not known: then there is nothing that one could wait for.
-fn end(partition: &statistics::Partition) -> Option<i64> {
-    let all_fetched = partition.fetchq_cnt == 0 && partition.next_offset >= partition.hi_offset;
-    let end = if all_fetched { partition.app_offset.max(0) } else { partition.hi_offset };
-    (partition.hi_offset >= 0).then_some(end)
 }

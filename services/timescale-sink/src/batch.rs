@@ -189,6 +189,11 @@ impl Batch {
         self.opened.map(|opened| linger.saturating_sub(now.saturating_duration_since(opened)))
     }
 
+    /// Where the records of each partition end.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (Partition, i64)> {
+        self.sets.values().map(|set| (set.partition, set.next_offset()))
+    }
+
     /// True when there is nothing to write.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     lag: Family<PartitionLabels, Gauge<i64, AtomicI64>>,
     lag_seconds: Family<PartitionLabels, Gauge<f64, AtomicU64>>,
     lag_clocks: Arc<Mutex<HashMap<Partition, LagClock>>>,
+    /// Behind the last record that a writer got.
+    handed_over: Arc<Mutex<HashMap<Partition, i64>>>,
     /// Batches, by how the rows got into the table.
     pub(crate) batches: Family<WayLabels, Counter>,
     /// Tries that failed, by what was being done and the class of the error.
@@ -181,6 +183,7 @@ impl Metrics {
             lag: Family::default(),
             lag_seconds: Family::default(),
             lag_clocks: Arc::default(),
+            handed_over: Arc::default(),
             batches: Family::default(),
             errors: Family::default(),
             write_seconds: Histogram::new(exponential_buckets(0.002, 2.0, 14)),
@@ -238,10 +241,16 @@ impl Metrics {
         self.next_offset.get_or_create(&PartitionLabels { stream, partition }).set(row.next_offset);
     }
 
-    /// Where a partition's records end in Kafka.
-    pub(crate) fn ends_at(&self, partition: Partition, end: i64) {
+    /// A batch with records of a partition up to this offset goes to the writer.
+    pub(crate) fn handed_over(&self, partition: Partition, next: i64) {
+        self.handed_over.lock().insert(partition, next);
+    }
+
+    /// Where a partition ends in Kafka; none where there is nothing behind what was handed over.
+    pub(crate) fn ends_at(&self, partition: Partition, high_offset: Option<i64>) {
         let labels = labels(partition);
         let next = self.next_offset.get_or_create(&labels).get();
+        let end = high_offset.or_else(|| self.handed_over.lock().get(&partition).copied()).unwrap_or(next);
         self.lag.get_or_create(&labels).set((end - next).max(0));
         let lag_s = self.lag_clocks.lock().entry(partition).or_default().look(next, end, Instant::now());
         self.lag_seconds.get_or_create(&labels).set(lag_s);
@@ -261,6 +270,7 @@ impl Metrics {
         self.lag.remove(&labels(partition));
         self.lag_seconds.remove(&labels(partition));
         self.lag_clocks.lock().remove(&partition);
+        self.handed_over.lock().remove(&partition);
     }
 
     /// One measurement of a meter's clock.

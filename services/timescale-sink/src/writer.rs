@@ -142,7 +142,8 @@ impl Writer {
         let usable = match &failure {
             Failure::Connect(_) | Failure::Timeout(_) => false,
             Failure::Database(_) | Failure::TooManyRefused(..) => {
-                matches!(failure.class(), Class::Transient | Class::Data) || failure.is_unique_violation()
+                let sound = matches!(failure.class(), Class::Transient | Class::Data | Class::Cancelled);
+                sound || failure.is_unique_violation()
             }
             Failure::Fenced(_) | Failure::MetersGone | Failure::Kafka(_) | Failure::Refused(_) => true,
         };

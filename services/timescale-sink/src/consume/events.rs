@@ -75,9 +75,9 @@ impl Listener for Events {
         self.note(Event::Revoked(partitions));
     }
 
-    fn ends_at(&self, partition: Partition, end: i64) {
+    fn ends_at(&self, partition: Partition, high_offset: Option<i64>) {
         if self.assignments.has(partition) {
-            self.metrics.ends_at(partition, end);
+            self.metrics.ends_at(partition, high_offset);
         }
     }
 }

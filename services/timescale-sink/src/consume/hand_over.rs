@@ -59,7 +59,9 @@ impl Consuming {
         };
         match reserved {
             Reserve::Room(permit) => {
-                permit.send(Work::Write(std::mem::take(&mut self.state.batch)));
+                let batch = std::mem::take(&mut self.state.batch);
+                batch.ends().for_each(|(partition, next)| self.metrics.handed_over(partition, next));
+                permit.send(Work::Write(batch));
                 self.go_on();
                 Ok(())
             }

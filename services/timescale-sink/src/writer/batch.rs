@@ -30,8 +30,9 @@ impl Writer {
         sets.retain(|set| !set.records.is_empty());
         let mut groups = VecDeque::from([sets]);
         while let Some(sets) = groups.pop_front() {
-            for set in self.write_group(sets).await {
-                groups.push_back(vec![set]);
+            // Before all others: two halves of a set must stay in their order.
+            for set in self.write_group(sets).await.into_iter().rev() {
+                groups.push_front(vec![set]);
             }
         }
         for (partition, assignment, wait) in cut {
