@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use wattline_loadtest::books::backlog;
+use tokio_postgres::Client;
+use wattline_loadtest::books::{backlog, topic_ends};
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
+use wattline_loadtest::target::Target;
 use wattline_localstack::{ServerKind, ServiceKind, poll_until};
 use wattline_reading::topics::READINGS;
 
@@ -244,18 +246,29 @@ async fn lose_tail(system: &System, batches: usize) -> anyhow::Result<()> {
         .await?;
     let records = system.stack.kafka().lose_tail(READINGS.name, batches).await?;
     ensure!(records > 0, "Kafka had nothing to lose");
+    // Before Kafka has gone on behind what it lost: afterwards no watermark tells that it did.
+    system
+        .wait_for("who has read what is lost to say so", async || nobody_is_beyond(&target, &client).await)
+        .await?;
     for replica in &ingests {
         replica.process.thaw().await?;
     }
-    let refused = "SELECT count(*) FROM stream_offset WHERE refused LIKE '%Kafka has lost records%'";
-    let refused = async || Ok(client.query_one(refused, &[]).await?.get::<_, i64>(0) > 0);
-    system.wait_for("a service to say what is lost", refused).await?;
     system
         .wait_for("everybody to go on", async || {
             system.obey("offsets adopt").await?;
             Ok(system.all_ready().await)
         })
         .await
+}
+
+/// Each consumer stands where Kafka has something, or is refused.
+async fn nobody_is_beyond(target: &Target, client: &Client) -> anyhow::Result<bool> {
+    let ends = topic_ends(&target.kafka, READINGS).await?;
+    let rows = "SELECT partition, next_offset FROM stream_offset WHERE topic = $1 AND refused IS NULL";
+    let rows = client.query(rows, &[&READINGS.name]).await?;
+    Ok(rows.iter().all(|row| {
+        ends.get(&row.get("partition")).is_some_and(|end| row.get::<_, i64>("next_offset") <= *end)
+    }))
 }
 
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {

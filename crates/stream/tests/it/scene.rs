@@ -1,4 +1,4 @@
-//! A database and a topic of its own for each test, on one stack for all; and a small consumer.
+//! A database with the table of offsets and a topic of its own for each test, on one stack for all; and a small consumer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,12 @@ use wattline_stream::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(15);
 const TEMPLATE: &str = "stream_template";
+/// The table, and the columns that it got later.
+const TABLES: [&str; 3] = [
+    include_str!("../../../../sql/migrations/0003_streams.sql"),
+    include_str!("../../../../sql/migrations/0008_sink_outcome.sql"),
+    include_str!("../../../../sql/migrations/0011_offsets.sql"),
+];
 /// Any consumer but the sink, whose rows have an account.
 pub(crate) const CONSUMER: &str = wattline_stream::consumer::AGGREGATOR;
 
@@ -33,7 +39,7 @@ pub(crate) struct Scene {
     pub(crate) topic: String,
     pub(crate) client: Client,
     pub(crate) consumer: Arc<BaseConsumer>,
-    pub(crate) url: String,
+    url: String,
     producer: FutureProducer,
     admin: AdminClient<DefaultClientContext>,
 }
@@ -50,9 +56,10 @@ async fn stack() -> &'static Stack {
     let start = async || {
         let options = StackOptions::new().servers(&[ServerKind::Kafka, ServerKind::Timescale]);
         let stack = Stack::start(options).await.unwrap();
-        let url = stack.create_database(TEMPLATE, None).await.unwrap();
-        let settings = DatabaseSettings { url, ..DatabaseSettings::default() };
-        wattlinectl::migrate::migrate(&settings, &[]).await.unwrap();
+        let client = connect(&stack.create_database(TEMPLATE, None).await.unwrap()).await;
+        for tables in TABLES {
+            client.batch_execute(tables).await.unwrap();
+        }
         stack
     };
     STACK.get_or_init(start).await
