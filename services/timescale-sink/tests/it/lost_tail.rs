@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use wattline_reading::Reading;
+use wattline_reading::{DeadLetter, Reading};
 
-use crate::world::{Totals, World, meter, reading};
+use crate::world::{Totals, World, at, meter, reading};
 
 /// The meter of all readings here: they are in one partition.
 const METER: usize = 0;
@@ -47,6 +47,50 @@ async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
     assert_eq!(world.count("SELECT count(*) FROM reading").await, 15);
     assert_eq!(world.readings().await, Totals { stored: 18, ..Totals::default() });
     assert_eq!(world.count("SELECT sum(retracted)::bigint FROM sink_outcome").await, 3);
+    sink.stop().await;
+}
+
+/// A dead letter of what Kafka lost stays beside the one that gets its offset.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_of_a_lost_tail_swallow_none_that_come_after() {
+    let world = World::new().await;
+    let letter = |detail: &str| DeadLetter {
+        mqtt_topic: "wattline/m/reading".to_owned(),
+        payload: b"{".to_vec(),
+        reason: "malformed".to_owned(),
+        detail: detail.to_owned(),
+        received_at: at(0),
+        retained: false,
+        route: None,
+        broker: None,
+    };
+    let sink = world.start(world.config()).ready().await;
+    world.kafka.send_letters(&[letter("kept")]);
+    world.wait_stored().await;
+    sink.stop().await;
+    // As if one letter more had been stored that Kafka then lost.
+    world
+        .owner
+        .batch_execute(
+            "BEGIN; INSERT INTO dead_letter (source_topic, source_topic_id, source_partition, source_offset, reason, \
+             detail, mqtt_topic, retained, payload, received_at) SELECT source_topic, source_topic_id, source_partition, \
+             1, reason, 'lost', mqtt_topic, retained, payload, received_at FROM dead_letter; \
+             UPDATE stream_offset SET next_offset = 2 WHERE next_offset = 1; \
+             UPDATE sink_outcome SET next_offset = 2, stored = 2 WHERE next_offset = 1; COMMIT",
+        )
+        .await
+        .unwrap();
+    let sink = world.start(world.config());
+    sink.not_ready("Kafka has lost records that were stored").await;
+    let said = world.text("SELECT refused FROM stream_offset WHERE refused IS NOT NULL").await;
+    let done = world.obey(&said).await;
+    assert!(done.contains("1 dead letters and conflicts of what Kafka lost are kept"), "{done}");
+    let sink = sink.ready().await;
+    world.kafka.send_letters(&[letter("new")]);
+    world.wait_stored().await;
+    let details = "SELECT string_agg(detail, ' ' ORDER BY stored_at, detail) FROM dead_letter";
+    assert_eq!(world.text(details).await, "kept lost new");
+    assert_eq!(world.totals(&world.kafka.dead_letters).await, Totals { stored: 3, ..Totals::default() });
     sink.stop().await;
 }
 
