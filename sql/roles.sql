@@ -23,13 +23,21 @@ GRANT SELECT ON retention_border TO wattline_sink;
 
 GRANT SELECT ON meter, reading, retention_border TO wattline_aggregator;
 GRANT SELECT, INSERT, UPDATE ON stream_offset TO wattline_aggregator;
--- Each consumer moves its own offsets only; who may read the table sees all of it. Once, for it takes the table's lock.
+-- Each consumer moves its own offsets only; who may read the table sees all of it. What is there is left alone, for a change
+-- takes the table's lock; a dump that was restored where a role was missing lacks its policy.
 DO $$
+DECLARE policy record;
 BEGIN
+    FOR policy IN SELECT * FROM (VALUES
+        ('seen_by_all', 'FOR SELECT USING (true)'),
+        ('own_of_sink', 'TO wattline_sink USING (consumer = ''timescale-sink'')'),
+        ('own_of_aggregator', 'TO wattline_aggregator USING (consumer = ''aggregator'')')) AS wanted (name, what)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = 'stream_offset'::regclass AND polname = policy.name) THEN
+            EXECUTE format('CREATE POLICY %I ON stream_offset %s', policy.name, policy.what);
+        END IF;
+    END LOOP;
     IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = 'stream_offset'::regclass) THEN
-        CREATE POLICY seen_by_all ON stream_offset FOR SELECT USING (true);
-        CREATE POLICY own_of_sink ON stream_offset TO wattline_sink USING (consumer = 'timescale-sink');
-        CREATE POLICY own_of_aggregator ON stream_offset TO wattline_aggregator USING (consumer = 'aggregator');
         ALTER TABLE stream_offset ENABLE ROW LEVEL SECURITY;
     END IF;
 END $$;
@@ -45,6 +53,9 @@ GRANT SELECT, DELETE ON dead_letter TO wattline_operator;
 GRANT UPDATE (reason, detail, route, state, state_at, attempts, attempted_at, first_reason, state_detail, readings)
     ON dead_letter TO wattline_operator;
 GRANT SELECT ON meter, reading, stream_offset, sink_outcome, retention_border, energy_15m, recompute TO wattline_operator;
+-- `wattlinectl offsets`, by these functions only; what a decision leaves to compute is noted.
+GRANT EXECUTE ON FUNCTION adopt_offsets, adopt_partitions, reset_offsets TO wattline_operator;
+GRANT INSERT ON recompute TO wattline_operator;
 
 ALTER ROLE wattline_sink SET statement_timeout = '60s';
 ALTER ROLE wattline_aggregator SET statement_timeout = '60s';

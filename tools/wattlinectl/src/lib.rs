@@ -1,5 +1,6 @@
 //! The operator's commands, as a library that tests and the local stack call too.
 
+mod arguments;
 pub mod audit;
 pub mod dead_letters;
 pub mod decode;

@@ -63,7 +63,7 @@ enum Command {
     DeadLetters(dead_letters::command::Arguments),
     /// Where the consumers stand in Kafka, and what to do when Kafka no longer has what they have read.
     ///
-    /// Connect as the owner of the schema.
+    /// Connect as wattline_operator, or as the owner.
     Offsets(offsets::command::Arguments),
     /// Publish one reading as a meter would, and wait until the API answers with it.
     Smoke(smoke::Arguments),

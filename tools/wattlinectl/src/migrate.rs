@@ -49,12 +49,13 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_registry"),
     migration!(11, "0011_offsets"),
     migration!(12, "0012_source_topic_id"),
+    migration!(13, "0013_offset_decisions"),
 ];
 const ROLES: &str = include_str!("../../../sql/roles.sql");
 /// "wattline" in ASCII: the lock's number.
 const LOCK: i64 = 0x7761_7474_6c69_6e65;
 
-/// Whether a migration could be applied.
+/// Whether a file could be applied.
 enum Applied {
     Yes,
     /// Somebody holds a table.
@@ -102,11 +103,10 @@ pub async fn migrate(
     table.context("cannot create the table of migrations")?;
     let mut applied = Vec::new();
     for migration in pending(&client).await? {
-        apply_patiently(&mut client, migration).await?;
+        apply_patiently(&mut client, migration.name, migration.sql, Some(migration)).await?;
         applied.push(migration.number);
     }
-    let roles = client.batch_execute(ROLES).await;
-    roles.map_err(|error| anyhow::anyhow!("cannot apply roles and grants: {}", describe(&error)))?;
+    apply_patiently(&mut client, "roles.sql", ROLES, None).await?;
     for (role, file) in passwords {
         set_password(&client, role, &secret::read(file, "--role-password")?).await?;
     }
@@ -154,37 +154,46 @@ async fn pending(client: &Client) -> anyhow::Result<Vec<&'static Migration>> {
 
 /// Whoever waits for a table's lock makes all wait who come after, readers too. So each try waits shortly, and lets the
 /// others through before the next: behind a dump, a migration takes as long as that, and nothing else stands.
-async fn apply_patiently(client: &mut Client, migration: &Migration) -> anyhow::Result<()> {
+async fn apply_patiently(
+    client: &mut Client,
+    name: &str,
+    sql: &str,
+    noted: Option<&Migration>,
+) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match apply(client, migration).await? {
+        match apply(client, name, sql, noted).await? {
             Applied::Yes => return Ok(()),
             Applied::Locked if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
             Applied::Locked => bail!(
-                "migration {} needs a table that somebody has held for {} minutes: a dump, a long query, an open \
-                 transaction. Nothing was changed; end that (SELECT pid, application_name, xact_start, query FROM \
+                "{name} needs a table that somebody has held for {} minutes: a dump, a long query, an open \
+                 transaction. Nothing of it was changed; end that (SELECT pid, application_name, xact_start, query FROM \
                  pg_stat_activity ORDER BY xact_start), and repeat the command",
-                migration.name,
                 PATIENCE.as_secs() / 60
             ),
         }
     }
 }
 
-async fn apply(client: &mut Client, migration: &Migration) -> anyhow::Result<Applied> {
-    let name = migration.name;
+async fn apply(
+    client: &mut Client,
+    name: &str,
+    sql: &str,
+    noted: Option<&Migration>,
+) -> anyhow::Result<Applied> {
     let transaction = client.transaction().await.context("cannot begin")?;
     transaction.batch_execute(include_str!("sql/migrate/lock_timeout.sql")).await.context("cannot begin")?;
-    match transaction.batch_execute(migration.sql).await {
+    match transaction.batch_execute(sql).await {
         Ok(()) => {}
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(Applied::Locked),
-        Err(error) => bail!("migration {name} failed: {}", describe(&error)),
+        Err(error) => bail!("{name} failed: {}", describe(&error)),
     }
-    transaction
-        .execute(include_str!("sql/migrate/note.sql"), &[&migration.number, &name, &checksum(migration.sql)])
-        .await
-        .context("cannot note the migration")?;
-    transaction.commit().await.with_context(|| format!("cannot commit migration {name}"))?;
+    if let Some(migration) = noted {
+        let note = include_str!("sql/migrate/note.sql");
+        let note = transaction.execute(note, &[&migration.number, &name, &checksum(sql)]).await;
+        note.context("cannot note the migration")?;
+    }
+    transaction.commit().await.with_context(|| format!("cannot commit {name}"))?;
     Ok(Applied::Yes)
 }
 

@@ -12,6 +12,7 @@ use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
 use rdkafka::consumer::BaseConsumer;
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 use wattline_aggregator::make_up::make_up;
 use wattline_service::postgres::{describe, read_column, read_rows};
 use wattline_service::{KafkaSettings, TopicIdentity, row};
@@ -48,10 +49,11 @@ row! {
 
 row! {
     /// Of `adopt.sql`.
-    struct AdoptedRow<'row> {
-        consumer: &'row str,
+    struct AdoptedRow {
+        who: String,
         before: i64,
-        next_offset: i64,
+        after: i64,
+        put_aside: i64,
     }
 }
 
@@ -93,7 +95,7 @@ pub struct Desk {
 // === impl Desk ===
 
 impl Desk {
-    /// Between this database, of which the client is the owner's, and this Kafka.
+    /// Between this database, whose client is wattline_operator's or the owner's, and this Kafka.
     ///
     /// # Errors
     /// Where the settings make no client of Kafka.
@@ -159,37 +161,28 @@ impl Desk {
     }
 
     async fn adopt_one(&mut self, row: &Row, end_now: i64, partitions: i32) -> anyhow::Result<Vec<String>> {
-        let Row { topic, topic_id, partition, .. } = row;
+        let Row { topic, partition, .. } = row;
         let work = async {
             let transaction = self.client.transaction().await?;
-            let found =
-                transaction.query_one(include_str!("sql/offsets/lost_end.sql"), &[topic, partition]).await?;
-            let end = read_column::<Option<i64>>(&found, "lost_end")?.unwrap_or(end_now);
-            let moved =
-                transaction.query(include_str!("sql/offsets/adopt.sql"), &[topic, partition, &end]).await?;
-            let moved: Vec<(String, i64, i64)> = read_rows::<AdoptedRow<'_>>(&moved)?
-                .into_iter()
-                .map(|row| (row.consumer.to_owned(), row.before, row.next_offset))
-                .collect();
+            let adopt = include_str!("sql/offsets/adopt.sql");
+            let moved = transaction.query(adopt, &[topic, partition, &end_now]).await?;
+            let moved = read_rows::<AdoptedRow>(&moved)?;
             // Where rollups are made of the topic: what is lost may be stored and not computed, and of whom it was can't be
             // read any more.
-            if moved.iter().any(|(consumer, ..)| consumer == wattline_stream::consumer::AGGREGATOR) {
+            if moved.iter().any(|row| row.who == wattline_stream::consumer::AGGREGATOR) {
                 make_up(&transaction, *partition, partitions).await?;
             }
-            let mut put_aside = 0;
-            for sql in
-                [include_str!("sql/offsets/lost_letters.sql"), include_str!("sql/offsets/lost_conflicts.sql")]
-            {
-                put_aside += transaction.execute(sql, &[topic, topic_id, partition, &end]).await?;
-            }
             transaction.commit().await?;
-            Ok::<_, tokio_postgres::Error>((moved, put_aside))
+            Ok::<_, tokio_postgres::Error>(moved)
         };
-        let (moved, put_aside) = work.await.map_err(|error| explain(&error))?;
+        let moved = work.await.map_err(|error| explain(&error))?;
+        let put_aside = moved.first().map_or(0, |row| row.put_aside);
         let mut lines: Vec<String> = moved
             .into_iter()
-            .map(|(consumer, before, next)| {
-                format!("partition {partition} of {topic}: {consumer} goes on at offset {next}, it was at {before}")
+            .map(|AdoptedRow { who, before, after, .. }| {
+                format!(
+                    "partition {partition} of {topic}: {who} goes on at offset {after}, it was at {before}"
+                )
             })
             .collect();
         if put_aside > 0 {
@@ -206,11 +199,9 @@ impl Desk {
     ///
     /// # Errors
     /// Where Kafka doesn't know the topic or the database doesn't answer.
-    pub async fn adopt_partitions(&self, topic: &str) -> anyhow::Result<u64> {
+    pub async fn adopt_partitions(&self, topic: &str) -> anyhow::Result<i64> {
         let ask::Topic { partitions, .. } = self.topic(topic).await?;
-        let changed =
-            self.client.execute(include_str!("sql/offsets/partitions.sql"), &[&topic, &partitions]).await;
-        changed.map_err(|error| explain(&error))
+        self.count(include_str!("sql/offsets/partitions.sql"), &[&topic, &partitions]).await
     }
 
     /// Forgets the offsets of a topic that was made anew: its consumers begin at the first record of the one that is there
@@ -218,11 +209,15 @@ impl Desk {
     ///
     /// # Errors
     /// Where Kafka doesn't know the topic or the database doesn't answer.
-    pub async fn reset(&self, topic: &str) -> anyhow::Result<u64> {
+    pub async fn reset(&self, topic: &str) -> anyhow::Result<i64> {
         let TopicIdentity { cluster_id, topic_id } = self.topic(topic).await?.identity;
-        let sql = include_str!("sql/offsets/reset.sql");
-        let deleted = self.client.execute(sql, &[&topic, &cluster_id, &topic_id]).await;
-        deleted.map_err(|error| explain(&error))
+        self.count(include_str!("sql/offsets/reset.sql"), &[&topic, &cluster_id, &topic_id]).await
+    }
+
+    /// How many rows a decision has changed.
+    async fn count(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> anyhow::Result<i64> {
+        let row = self.client.query_one(sql, parameters).await;
+        row.and_then(|row| read_column(&row, "count")).map_err(|error| explain(&error))
     }
 
     async fn topic(&self, name: &str) -> anyhow::Result<ask::Topic> {
@@ -247,7 +242,7 @@ fn judge(row: &Row, topic: &ask::Topic, ends: Result<(i64, i64), String>) -> Ver
 }
 
 fn explain(error: &tokio_postgres::Error) -> anyhow::Error {
-    anyhow!("the database: {}; connect as the owner of the schema", describe(error))
+    anyhow!("the database: {}; connect as wattline_operator, or as the owner", describe(error))
 }
 
 // === impl Verdict ===

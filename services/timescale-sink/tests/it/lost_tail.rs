@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use wattline_reading::{DeadLetter, Reading};
+use wattline_reading::Reading;
 
-use crate::world::{Totals, World, at, meter, reading};
+use crate::world::{Totals, World, letter, meter, reading};
 
 /// The meter of all readings here: they are in one partition.
 const METER: usize = 0;
@@ -40,6 +40,8 @@ async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
     assert_eq!(world.count("SELECT count(*) FROM reading").await, 10);
 
     let said = world.text("SELECT refused FROM stream_offset WHERE refused IS NOT NULL").await;
+    // A version before says where Kafka ended in words only; where it ends now would skip five readings.
+    world.owner.batch_execute("UPDATE stream_offset SET refused_end = NULL").await.unwrap();
     let done = world.obey(&said).await;
     assert!(done.contains("timescale-sink goes on at offset 10, it was at 13"), "{done}");
     let sink = sink.ready().await;
@@ -54,16 +56,6 @@ async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_of_a_lost_tail_swallow_none_that_come_after() {
     let world = World::new().await;
-    let letter = |detail: &str| DeadLetter {
-        mqtt_topic: "wattline/m/reading".to_owned(),
-        payload: b"{".to_vec(),
-        reason: "malformed".to_owned(),
-        detail: detail.to_owned(),
-        received_at: at(0),
-        retained: false,
-        route: None,
-        broker: None,
-    };
     let sink = world.start(world.config()).ready().await;
     world.kafka.send_letters(&[letter("kept")]);
     world.wait_stored().await;
@@ -83,10 +75,11 @@ async fn letters_of_a_lost_tail_swallow_none_that_come_after() {
     let sink = world.start(world.config());
     sink.not_ready("Kafka has lost records that were stored").await;
     let said = world.text("SELECT refused FROM stream_offset WHERE refused IS NOT NULL").await;
+    // Kafka goes on before anybody has acted.
+    world.kafka.send_letters(&[letter("new")]);
     let done = world.obey(&said).await;
     assert!(done.contains("1 dead letters and conflicts of what Kafka lost are kept"), "{done}");
     let sink = sink.ready().await;
-    world.kafka.send_letters(&[letter("new")]);
     world.wait_stored().await;
     let details = "SELECT string_agg(detail, ' ' ORDER BY stored_at, detail) FROM dead_letter";
     assert_eq!(world.text(details).await, "kept lost new");

@@ -1,8 +1,8 @@
 //! Offsets of a topic that was deleted and made anew under the same name mean nothing.
 
-use wattline_reading::{DeadLetter, Reading};
+use wattline_reading::Reading;
 
-use crate::world::{PARTITIONS, Totals, World, at, meter, reading};
+use crate::world::{PARTITIONS, Totals, World, letter, meter, reading};
 
 /// Seen to fail without the guard: with the comparison of identities in `Found::refusal` left out, the sink goes on at
 /// offset 50 of the new topic and never stores its first records, without a word.
@@ -54,16 +54,6 @@ async fn a_topic_made_anew_under_a_running_sink_is_noticed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_and_conflicts_of_a_topic_made_anew_are_stored_beside_the_old_ones() {
     let world = World::new().await;
-    let letter = |detail: &str| DeadLetter {
-        mqtt_topic: "wattline/m/reading".to_owned(),
-        payload: detail.as_bytes().to_vec(),
-        reason: "malformed".to_owned(),
-        detail: detail.to_owned(),
-        received_at: at(0),
-        retained: false,
-        route: None,
-        broker: None,
-    };
     let conflicting = |second| [reading("m", second, 1.0), reading("m", second, 2.0)];
     let sink = world.start(world.config()).ready().await;
     world.kafka.send_letters(&[letter("old")]);

@@ -15,7 +15,7 @@ use wattline_service::DatabaseSettings;
 use wattline_timescale_sink::Config;
 
 pub(crate) use kafka::Kafka;
-pub(crate) use readings::{at, meter, reading};
+pub(crate) use readings::{at, letter, meter, reading};
 pub(crate) use sink::{Running, start_process};
 pub(crate) use stream::Stream;
 
@@ -80,7 +80,7 @@ impl World {
 
     /// Runs the command that an error names; gives what it prints.
     pub(crate) async fn obey(&self, error: &str) -> String {
-        let url = self.stack.database_url_of(&self.database, "postgres");
+        let url = self.stack.database_url_of(&self.database, "wattline_operator");
         wattlinectl::offsets::obey(error, &self.stack.kafka_brokers(), &url).await.unwrap()
     }
 

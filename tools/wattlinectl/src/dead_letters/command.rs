@@ -12,22 +12,15 @@ use wattline_service::{DatabaseSettings, KafkaSettings};
 use super::filter::{Filter, parse_time, parse_topic};
 use super::replay::Request;
 use super::{By, Key, State, connect, count, list, print, purge, replay, show};
+use crate::arguments::Database;
 use crate::decode::Decoder;
 use crate::print::WRITE;
 
 /// What to do with which letters of which database.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Database")]
 pub struct Arguments {
-    /// `postgres://wattline_operator@host:port/database`
-    #[arg(long = "database", env = "WATTLINE__DATABASE__URL", value_name = "URL", global = true)]
-    url: Option<String>,
-    /// File that holds the password.
-    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE", value_name = "FILE", global = true)]
-    password_file: Option<PathBuf>,
-    /// Authorities that sign the server's certificate (PEM).
-    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE", value_name = "FILE", global = true)]
-    tls_root_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     #[command(subcommand)]
     command: Command,
 }
@@ -157,7 +150,7 @@ pub async fn run(
     mut notes: impl Write,
 ) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    let database = &arguments.database()?;
+    let database = &arguments.database.settings()?;
     match arguments.command {
         Command::List { filter, limit, json } => {
             let filter = filter.filter(now, &[State::Open])?;
@@ -289,23 +282,6 @@ fn note_more(more: bool, limit: u32, notes: &mut impl Write) -> anyhow::Result<(
         writeln!(notes, "these are {limit}; there are more: --limit N").context(WRITE)?;
     }
     Ok(())
-}
-
-// === impl Arguments ===
-
-impl Arguments {
-    fn database(&self) -> anyhow::Result<DatabaseSettings> {
-        let url = self.url.clone().context(
-            "which database? Say --database postgres://wattline_operator@host:port/database, or set \
-             WATTLINE__DATABASE__URL",
-        )?;
-        Ok(DatabaseSettings {
-            url,
-            password_file: self.password_file.clone(),
-            tls_root_file: self.tls_root_file.clone(),
-            ..DatabaseSettings::default()
-        })
-    }
 }
 
 // === impl FilterArguments ===

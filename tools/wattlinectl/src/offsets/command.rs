@@ -1,32 +1,24 @@
 //! The command line of `wattlinectl offsets`.
 
 use std::io::Write;
-use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use wattline_service::{DatabaseSettings, KafkaSettings};
+use wattline_service::KafkaSettings;
 
 use super::{Desk, Standing};
+use crate::arguments::Database;
 use crate::print::{WRITE, table};
 
 /// What to do with the offsets of which Kafka and database.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Kafka and database")]
 pub struct Arguments {
     /// Kafka's addresses, `host:port`, separated by commas. Security settings come from WATTLINE__KAFKA__…
     #[arg(long, env = "WATTLINE__KAFKA__BROKERS", global = true)]
     brokers: Option<String>,
-    /// `postgres://owner@host:port/database`
-    #[arg(long = "database", env = "WATTLINE__DATABASE__URL", value_name = "URL", global = true)]
-    url: Option<String>,
-    /// File that holds the password.
-    #[arg(long, env = "WATTLINE__DATABASE__PASSWORD_FILE", value_name = "FILE", global = true)]
-    password_file: Option<PathBuf>,
-    /// Authorities that sign the server's certificate (PEM).
-    #[arg(long, env = "WATTLINE__DATABASE__TLS_ROOT_FILE", value_name = "FILE", global = true)]
-    tls_root_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,10 +58,9 @@ enum Command {
 /// # Errors
 /// What is wrong, where, and what to do.
 pub async fn run(arguments: Arguments, kafka: KafkaSettings, mut out: impl Write) -> anyhow::Result<()> {
-    let Arguments { brokers, url, password_file, tls_root_file, command } = arguments;
-    let Some(brokers) = brokers else { bail!("name Kafka: --brokers, or WATTLINE__KAFKA__BROKERS") };
-    let Some(url) = url else { bail!("name the database: --database, or WATTLINE__DATABASE__URL") };
-    let database = DatabaseSettings { url, password_file, tls_root_file, ..DatabaseSettings::default() };
+    let Arguments { brokers, database, command } = arguments;
+    let brokers = brokers.context("which Kafka? Say --brokers host:port, or set WATTLINE__KAFKA__BROKERS")?;
+    let database = database.settings()?;
     let client = database.connect("wattlinectl offsets").await?;
     let mut desk = Desk::new(client, &KafkaSettings { brokers, ..kafka })?;
     let lines = match command {

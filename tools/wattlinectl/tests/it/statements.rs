@@ -11,7 +11,7 @@ fn every_statement_is_planned_as_its_role() {
             ("audit", "wattline_operator"),
             ("dead_letters", "wattline_operator"),
             ("migrate", "postgres"),
-            ("offsets", "postgres"),
+            ("offsets", "wattline_operator"),
         ] {
             let files = SqlFiles::of(env!("CARGO_MANIFEST_DIR"))
                 .folder(folder)

@@ -103,6 +103,9 @@ impl Budget {
     /// Whether a meter may be registered now.
     fn grant(&mut self, id: &str) -> bool {
         let Self { now, all, prefixes } = self;
+        if !all.has_some(*now) {
+            return false;
+        }
         let Some(prefix) = prefix(id) else { return all.take(*now) };
         if !prefixes.contains_key(prefix) {
             if prefixes.len() >= PREFIXES_MAX {
@@ -137,9 +140,13 @@ impl Bucket {
         self.available >= f64::from(self.per_minute)
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    fn has_some(&mut self, now: Instant) -> bool {
         self.fill(now);
-        let granted = self.available >= 1.0;
+        self.available >= 1.0
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let granted = self.has_some(now);
         self.available -= f64::from(u8::from(granted));
         granted
     }

@@ -1,6 +1,6 @@
 //! Readings for tests.
 
-use wattline_reading::{Measures, Reading, Timestamp};
+use wattline_reading::{DeadLetter, Measures, Reading, Timestamp};
 
 /// 2026-11-20T10:00:00Z and so many seconds.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -17,5 +17,19 @@ pub(crate) fn reading(meter_id: &str, seconds: i64, power_w: f64) -> Reading {
     Reading {
         received_at: at(seconds + 1),
         ..Reading::new(meter_id, at(seconds), Measures { power_w: Some(power_w), ..Measures::default() })
+    }
+}
+
+/// A dead letter of its own detail.
+pub(crate) fn letter(detail: &str) -> DeadLetter {
+    DeadLetter {
+        mqtt_topic: "wattline/m/reading".to_owned(),
+        payload: detail.as_bytes().to_vec(),
+        reason: "malformed".to_owned(),
+        detail: detail.to_owned(),
+        received_at: at(0),
+        retained: false,
+        route: None,
+        broker: None,
     }
 }

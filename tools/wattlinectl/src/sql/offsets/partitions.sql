@@ -1,1 +1,1 @@
-UPDATE stream_offset SET partitions = $2, updated_at = now() WHERE topic = $1 AND partitions <> $2
+SELECT adopt_partitions($1, $2) AS count
