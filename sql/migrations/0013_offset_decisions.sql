@@ -1,6 +1,14 @@
 -- What only a person can decide of offsets, for `wattlinectl offsets`: the operator's role may call these and nothing else of
 -- the kind. No offset moves forward by them.
 
+-- By what a log is known again: the last record that was stored, and the time that Kafka gives for it. A log that has lost its
+-- tail and was written on has another one there, however far it goes.
+ALTER TABLE stream_offset
+    ADD COLUMN mark_offset bigint,
+    ADD COLUMN mark_ms bigint;
+COMMENT ON COLUMN stream_offset.mark_offset IS 'The last record below next_offset of which mark_ms is known.';
+COMMENT ON COLUMN stream_offset.mark_ms IS 'Its time in Kafka, in milliseconds since 1970.';
+
 -- Kafka has lost records that were read: all consumers of the partition go on where it ended when the first of them found
 -- out, or where it ends now if none was refused. What was put aside of the lost records keeps its place under another
 -- topic id, for their offsets are given again.
@@ -29,7 +37,9 @@ BEGIN
     RETURN QUERY
         UPDATE stream_offset s
         SET first_offset = least(s.first_offset, lost_end), next_offset = least(s.next_offset, lost_end),
-            refused = NULL, refused_end = NULL, updated_at = now()
+            refused = NULL, refused_end = NULL, mark_offset = NULL, mark_ms = NULL,
+            -- Nobody's: whoever runs claims it anew, for it may have read ahead in what is lost.
+            owner = '00000000-0000-0000-0000-000000000000', updated_at = now()
         FROM (SELECT consumer, next_offset FROM stream_offset
               WHERE topic = of_topic AND partition = of_partition) AS was
         WHERE s.consumer = was.consumer AND s.topic = of_topic AND s.partition = of_partition

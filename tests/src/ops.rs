@@ -1,15 +1,15 @@
 //! Faults as data: what is done to the system, one after the other, while messages flow.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 use wattline_loadtest::books::{backlog, topic_ends};
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
-use wattline_loadtest::target::Target;
 use wattline_localstack::{ServerKind, ServiceKind, poll_until};
 use wattline_reading::topics::READINGS;
 
@@ -58,6 +58,8 @@ pub enum Op {
     /// Kafka comes back without the last batches of each partition of the readings, all of which are stored; a person does
     /// what the services say.
     LoseTail(usize),
+    /// The same, but the sinks look again only when Kafka has written beyond all that they had read.
+    LoseTailUnseen(usize),
     /// A graceful restart of each Kafka broker, the next one when all replicas are in sync, as a StatefulSet does.
     RollKafka,
 }
@@ -137,7 +139,8 @@ impl Op {
             Self::Prepare => system.prepare().await,
             Self::BackUp => system.stack.timescale().back_up().await,
             Self::Restore => system.stack.timescale().restore().await,
-            Self::LoseTail(batches) => lose_tail(system, batches).await,
+            Self::LoseTail(batches) => lose_tail(system, batches, Sinks::Run).await,
+            Self::LoseTailUnseen(batches) => lose_tail(system, batches, Sinks::Freeze).await,
             Self::RollKafka => roll_kafka(system).await,
         }
     }
@@ -233,8 +236,15 @@ async fn roll_kafka(system: &System) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the sinks do while Kafka loses its tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sinks {
+    Run,
+    Freeze,
+}
+
 /// What Kafka has confirmed and nobody has stored would be lost for good, so nothing of that kind is there at that moment.
-async fn lose_tail(system: &System, batches: usize) -> anyhow::Result<()> {
+async fn lose_tail(system: &System, batches: usize, sinks: Sinks) -> anyhow::Result<()> {
     let ingests = system.replicas_of(ServiceKind::MqttIngest);
     for replica in &ingests {
         replica.process.freeze().await?;
@@ -244,31 +254,55 @@ async fn lose_tail(system: &System, batches: usize) -> anyhow::Result<()> {
     system
         .wait_for("everything to be stored", async || Ok(backlog(&target.kafka, &client).await? == 0))
         .await?;
+    let frozen =
+        if sinks == Sinks::Freeze { system.replicas_of(ServiceKind::TimescaleSink) } else { Vec::new() };
+    for replica in &frozen {
+        replica.process.freeze().await?;
+    }
+    let before = stored_ends(&client).await?;
     let records = system.stack.kafka().lose_tail(READINGS.name, batches).await?;
     ensure!(records > 0, "Kafka had nothing to lose");
-    // Before Kafka has gone on behind what it lost: afterwards no watermark tells that it did.
-    system
-        .wait_for("who has read what is lost to say so", async || nobody_is_beyond(&target, &client).await)
-        .await?;
+    let ends = topic_ends(&target.kafka, READINGS).await?;
+    let lost: HashMap<i32, Stored> = before
+        .into_iter()
+        .filter(|(id, stored)| ends.get(id).is_some_and(|end| *end < stored.next))
+        .collect();
     for replica in &ingests {
         replica.process.thaw().await?;
     }
+    if sinks == Sinks::Freeze {
+        system
+            .wait_for("Kafka to go on beyond all that was read", async || {
+                let ends = topic_ends(&target.kafka, READINGS).await?;
+                Ok(lost.iter().all(|(id, stored)| ends.get(id).is_some_and(|end| *end > stored.next)))
+            })
+            .await?;
+    }
+    for replica in &frozen {
+        replica.process.thaw().await?;
+    }
     system
-        .wait_for("everybody to go on", async || {
+        .wait_for("every lost tail to be found, and everybody to go on", async || {
             system.obey("offsets adopt").await?;
-            Ok(system.all_ready().await)
+            let now = stored_ends(&client).await?;
+            let found = |(id, before): (&i32, &Stored)| now[id].retracted > before.retracted;
+            Ok(lost.iter().all(found) && system.all_ready().await)
         })
         .await
 }
 
-/// Each consumer stands where Kafka has something, or is refused.
-async fn nobody_is_beyond(target: &Target, client: &Client) -> anyhow::Result<bool> {
-    let ends = topic_ends(&target.kafka, READINGS).await?;
-    let rows = "SELECT partition, next_offset FROM stream_offset WHERE topic = $1 AND refused IS NULL";
+/// What the sinks have stored of a partition.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    next: i64,
+    retracted: i64,
+}
+
+async fn stored_ends(client: &Client) -> anyhow::Result<HashMap<i32, Stored>> {
+    let rows = "SELECT partition, next_offset, retracted FROM sink_outcome WHERE topic = $1";
     let rows = client.query(rows, &[&READINGS.name]).await?;
-    Ok(rows.iter().all(|row| {
-        ends.get(&row.get("partition")).is_some_and(|end| row.get::<_, i64>("next_offset") <= *end)
-    }))
+    let stored = |row: &Row| Stored { next: row.get("next_offset"), retracted: row.get("retracted") };
+    Ok(rows.iter().map(|row| (row.get("partition"), stored(row))).collect())
 }
 
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {

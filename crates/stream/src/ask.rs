@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use wattline_service::TopicIdentity;
@@ -24,6 +25,8 @@ pub struct Claim {
     pub partition: Partition,
     /// The assignment under which it will be read.
     pub assignment: Assignment,
+    /// Kafka has shown another record where the last one was that was stored: see [`crate::Taken::mark`].
+    pub is_another_log: bool,
 }
 
 /// What Kafka says of a partition.
@@ -125,6 +128,36 @@ pub async fn watermarks<C: ConsumerContext + 'static>(
         consumer
             .fetch_watermarks(&topic, number, KAFKA_TIMEOUT)
             .map_err(|error| format!("Kafka does not say what partition {number} of {topic} holds: {error}"))
+    })
+    .await
+}
+
+/// The first record that is not from before this time, if there is one.
+///
+/// # Errors
+/// Where Kafka doesn't say, in words.
+pub async fn first_since<C: ConsumerContext + 'static>(
+    consumer: &Arc<BaseConsumer<C>>,
+    topic: &str,
+    number: i32,
+    at_ms: i64,
+) -> Result<Option<i64>, String> {
+    let topic = topic.to_owned();
+    blocking(consumer, move |consumer| {
+        let explain = |error| {
+            format!("Kafka does not say what partition {number} of {topic} has since {at_ms} ms: {error}")
+        };
+        let mut asked = TopicPartitionList::with_capacity(1);
+        asked.add_partition_offset(&topic, number, Offset::Offset(at_ms)).map_err(explain)?;
+        let found = consumer.offsets_for_times(asked, KAFKA_TIMEOUT).map_err(explain)?;
+        let found = found.elements().into_iter().next();
+        found.map_or(Ok(None), |found| {
+            found.error().map_err(explain)?;
+            Ok(match found.offset() {
+                Offset::Offset(first) => Some(first),
+                _ => None,
+            })
+        })
     })
     .await
 }

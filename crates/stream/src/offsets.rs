@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient, Row};
 use uuid::Uuid;
 use wattline_service::postgres::{FromRow, describe, read_column, read_rows};
 use wattline_service::{TopicIdentity, row};
 
-use crate::ask::{Claim, Present, watermarks};
+use crate::ask::{Claim, Present, first_since, watermarks};
 use crate::id::{Partition, Topics};
-use crate::refusal::{Found, Place, lost, lost_tail};
+use crate::refusal::{Found, Place, another_log, lost, lost_tail};
 use crate::statements::Statements;
 
 /// The rows of one consumer, and who it is.
@@ -35,6 +36,17 @@ pub struct Span {
     pub first_offset: i64,
     /// Behind the last record.
     pub next_offset: i64,
+    /// The last record, where its time is known.
+    pub mark: Option<Mark>,
+}
+
+/// A record by which a log is known again: one that has lost its tail and was written on has another one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its offset.
+    pub offset: i64,
+    /// The time that Kafka gives for it, in milliseconds since 1970.
+    pub at_ms: i64,
 }
 
 /// A partition's row that is ours now.
@@ -50,7 +62,13 @@ pub struct Taken {
     pub lost: i64,
     /// The row is new: nobody has read the partition before.
     pub is_new: bool,
+    /// A record before that which was stored and which Kafka must still have. Where it has another one there, the partition
+    /// is to be claimed with [`Claim::is_another_log`].
+    pub mark: Option<Mark>,
 }
+
+/// How far the clocks of two brokers may be apart: what a log has from so long before a record that it lost on is read again.
+const CLOCKS_APART_MS: i64 = 10_000;
 
 /// Why a row was not taken, locked or moved.
 #[derive(Debug)]
@@ -138,6 +156,13 @@ impl Offsets {
         if let Some(refusal) = found.refusal(place, present) {
             return Err(Error::Refused(refusal));
         }
+        if let Some(mark) = found.mark().filter(|_| claim.is_another_log) {
+            let since = mark.at_ms.saturating_sub(CLOCKS_APART_MS);
+            let first = first_since(consumer, topic, number, since).await.map_err(Error::Kafka)?;
+            // Clocks that are further apart than that say nothing: then all of it.
+            let end = first.filter(|first| *first <= mark.offset).unwrap_or(present.low);
+            return Err(Error::LostTail { text: another_log(place, mark, end), end });
+        }
         let mut present = present.clone();
         if found.next_offset > present.high {
             // The owner before may have gone on since Kafka was asked. Now it can't, and what it read is in Kafka.
@@ -155,7 +180,8 @@ impl Offsets {
             )
             .await?;
         let TakenRow { first_offset, next_offset } = TakenRow::from_row(&row)?;
-        Ok(Taken { partition: claim.partition, first_offset, next_offset, lost, is_new: created > 0 })
+        let mark = found.mark().filter(|mark| mark.offset >= present.low);
+        Ok(Taken { partition: claim.partition, first_offset, next_offset, lost, is_new: created > 0, mark })
     }
 
     /// After the transaction of a [`Offsets::take`] that failed was rolled back: a lost tail is written to the row, so that
@@ -213,7 +239,10 @@ impl Offsets {
     ) -> Result<(), tokio_postgres::Error> {
         let (topics, numbers) = self.columns(spans);
         let next: Vec<i64> = spans.iter().map(|span| span.next_offset).collect();
-        client.execute(&statements.advance, &[&self.consumer, &topics, &numbers, &next]).await?;
+        let mark = |of: fn(Mark) -> i64| -> Vec<_> { spans.iter().map(|span| span.mark.map(of)).collect() };
+        let (offsets, times) = (mark(|mark| mark.offset), mark(|mark| mark.at_ms));
+        let columns: [&(dyn ToSql + Sync); 6] = [&self.consumer, &topics, &numbers, &next, &offsets, &times];
+        client.execute(&statements.advance, &columns).await?;
         Ok(())
     }
 
@@ -264,7 +293,7 @@ pub async fn seen(
     (topic, identity): (&str, &TopicIdentity),
     numbers: &[i32],
 ) -> Result<Vec<(i32, i64)>, tokio_postgres::Error> {
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+    let parameters: [&(dyn ToSql + Sync); 5] =
         [&consumer, &topic, &numbers, &identity.cluster_id, &identity.topic_id];
     let rows = client.query(&statements.seen, &parameters).await?;
     positions(&rows)

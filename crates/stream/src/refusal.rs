@@ -3,6 +3,7 @@
 use wattline_service::row;
 
 use crate::ask::Present;
+use crate::offsets::Mark;
 
 row! {
     /// A row of `stream_offset`, before it is taken.
@@ -15,6 +16,10 @@ row! {
         pub(crate) partitions: Option<i32>,
         /// Why it was refused, until a person has decided.
         pub(crate) refused: Option<String>,
+        /// The last record that was stored, if its time is known.
+        pub(crate) mark_offset: Option<i64>,
+        /// Its time.
+        pub(crate) mark_ms: Option<i64>,
     }
 }
 
@@ -29,6 +34,12 @@ pub(crate) struct Place<'a> {
 // === impl Found ===
 
 impl Found {
+    /// The record by which the log is known again.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        let mark = Mark { offset: self.mark_offset?, at_ms: self.mark_ms? };
+        (mark.offset < self.next_offset).then_some(mark)
+    }
+
     /// Why the partition may not be read on, if so: what the row itself shows.
     pub(crate) fn refusal(&self, place: Place<'_>, present: &Present) -> Option<String> {
         let Place { topic, number, .. } = place;
@@ -70,6 +81,18 @@ pub(crate) fn lost_tail(place: Place<'_>, next: i64, high: i64) -> String {
     )
 }
 
+/// What is said where Kafka has another record than the one that this consumer had already.
+pub(crate) fn another_log(place: Place<'_>, mark: Mark, end: i64) -> String {
+    let Place { consumer, topic, number } = place;
+    format!(
+        "partition {number} of {topic}: {consumer} had read the record at offset {offset} before, but Kafka has another \
+         one there now: Kafka had lost records that were stored, and was written on since (restored from an older copy, or \
+         an unclean leader election). What is written meanwhile waits. To store it, from offset {end} on, where the log \
+         can't be another one yet: `wattlinectl offsets adopt --topic {topic} --partition {number}`",
+        offset = mark.offset
+    )
+}
+
 /// How many offsets between the wanted one and the oldest that Kafka keeps are lost. Offsets without a record above that
 /// are none: markers of transactions, records of aborted ones, and what compaction took.
 pub(crate) fn lost(next: i64, present: &Present) -> i64 {
@@ -94,7 +117,15 @@ mod tests {
 
     fn found() -> Found {
         let TopicIdentity { cluster_id, topic_id } = identity("t");
-        Found { next_offset: 5, cluster_id, topic_id, partitions: Some(4), refused: None }
+        Found {
+            next_offset: 5,
+            cluster_id,
+            topic_id,
+            partitions: Some(4),
+            refused: None,
+            mark_offset: Some(4),
+            mark_ms: Some(7),
+        }
     }
 
     #[test]
@@ -129,9 +160,17 @@ mod tests {
 
     #[test]
     fn a_lost_tail_names_its_cure() {
+        let cure = "`wattlinectl offsets adopt --topic a --partition 3`";
         let error = lost_tail(PLACE, 10, 9);
-        for part in ["ends at 9", "`wattlinectl offsets adopt --topic a --partition 3`"] {
-            assert!(error.contains(part), "{error}");
-        }
+        assert!(error.contains("ends at 9") && error.contains(cure), "{error}");
+        let error = another_log(PLACE, Mark { offset: 8, at_ms: 7 }, 5);
+        assert!(error.contains("from offset 5 on") && error.contains(cure), "{error}");
+    }
+
+    #[test]
+    fn a_mark_is_of_a_record_that_was_read() {
+        assert_eq!(found().mark(), Some(Mark { offset: 4, at_ms: 7 }));
+        assert_eq!(Found { mark_offset: Some(5), ..found() }.mark(), None, "a row that a person moved back");
+        assert_eq!(Found { mark_ms: None, ..found() }.mark(), None);
     }
 }

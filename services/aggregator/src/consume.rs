@@ -115,16 +115,10 @@ fn note(stream: &Stream, record: &BorrowedMessage<'_>, now: Now, metrics: &Metri
         return;
     }
     if offset < partition.position {
-        // Right after a seek one from before it may come. Later the client jumps back only when it finds another log.
-        if !partition.fresh {
-            warn!(
-                "partition {}: Kafka went back from {} to {offset}",
-                record.partition(),
-                partition.position
-            );
-            drop(partitions);
-            stream.lose(&[record.partition()], 0);
-        }
+        // The client jumps back of its own accord only when it finds another log.
+        warn!("partition {}: Kafka went back from {} to {offset}", record.partition(), partition.position);
+        drop(partitions);
+        stream.lose(&[record.partition()], 0);
         return;
     }
     partition.read(offset);

@@ -43,8 +43,6 @@ pub(crate) struct Partition {
     pub(crate) seek: bool,
     /// The client was told to deliver nothing.
     pub(crate) paused: bool,
-    /// Nothing was read since the last seek.
-    pub(crate) fresh: bool,
     /// Nothing came for some offsets below the position, and why was not asked yet.
     pub(crate) hole: Option<Hole>,
     /// How long what the sink has stored is not computed.
@@ -251,7 +249,6 @@ impl Partition {
             traced: Traced::default(),
             seek: false,
             paused: true,
-            fresh: true,
             hole: None,
             behind: LagClock::default(),
         }
@@ -264,7 +261,6 @@ impl Partition {
         self.own_offset = next_offset;
         self.sink_offset = 0;
         self.seek = true;
-        self.fresh = true;
         self.hole = None;
     }
 
@@ -274,7 +270,6 @@ impl Partition {
             let from = self.hole.map_or(self.position, |hole| hole.from);
             self.hole = Some(Hole { from, to: offset });
         }
-        self.fresh = false;
         self.position = offset + 1;
     }
 

@@ -268,6 +268,7 @@ async fn move_offsets(
                     partition: Partition::readings(*id),
                     first_offset: *own,
                     next_offset: next,
+                    mark: None,
                 });
             }
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use wattline_reading::{DeadLetter, Reading, limits::Reason};
 use wattline_service::traces::Links;
-use wattline_stream::{Assignment, Partition, Span};
+use wattline_stream::{Assignment, Mark, Partition, Span};
 
 use crate::config::BatchSettings;
 
@@ -65,6 +65,8 @@ pub(crate) struct Set {
     pub(crate) records: Vec<Record>,
     /// The first place where offsets before or between them have no record.
     pub(crate) hole: Option<Hole>,
+    /// The last record, by which the log is known again, where its time is known.
+    pub(crate) mark: Option<Mark>,
     /// Their values, one behind the other.
     pub(crate) payloads: Vec<u8>,
 }
@@ -93,13 +95,14 @@ impl Set {
     #[must_use]
     pub(crate) fn span(&self) -> Span {
         let (first_offset, next_offset) = (self.first_offset, self.next_offset());
-        Span { partition: self.partition, first_offset, next_offset }
+        Span { partition: self.partition, first_offset, next_offset, mark: self.mark }
     }
 
     /// Leaves what is before the first hole.
     pub(crate) fn cut(&mut self) {
         if let Some(hole) = self.hole.take() {
             self.records.truncate(hole.records);
+            self.mark = None;
         }
     }
 
@@ -122,7 +125,8 @@ impl Set {
         let (partition, assignment) = (self.partition, self.assignment);
         let first_offset = self.next_offset();
         self.hole = None;
-        [self, Self { partition, assignment, first_offset, records, hole: None, payloads }]
+        let mark = self.mark.take();
+        [self, Self { partition, assignment, first_offset, records, hole: None, mark, payloads }]
     }
 }
 
@@ -146,6 +150,7 @@ impl Batch {
             first_offset: next,
             records: Vec::new(),
             hole: None,
+            mark: None,
             payloads: Vec::new(),
         });
         debug_assert_eq!(set.next_offset(), next, "a set goes on where it ended");
@@ -158,6 +163,13 @@ impl Batch {
         self.rows += 1;
         self.bytes += value.len();
         self.opened.get_or_insert(now);
+    }
+
+    /// What Kafka says of the last record that was added to a partition.
+    pub(crate) fn mark(&mut self, partition: Partition, mark: Option<Mark>) {
+        if let Some(set) = self.sets.get_mut(&partition) {
+            set.mark = mark;
+        }
     }
 
     /// Forgets the records of a partition.

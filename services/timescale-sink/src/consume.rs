@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use wattline_service::kafka::ClientEnded;
 
-use wattline_stream::{Assignment, Assignments, Claim, Partition, Topics};
+use wattline_stream::{Assignment, Assignments, Claim, Mark, Partition, Topics};
 
 use crate::batch::Batch;
 use crate::config::Config;
@@ -33,7 +33,7 @@ use crate::work::{Answer, Work};
 use decode::decode;
 
 use events::{Event, KafkaConsumer};
-use place::{Arrival, Place, arrival};
+use place::{Arrival, Place, Wanted};
 
 /// Longest wait for a record, so that everything else is looked after too.
 const POLL: Duration = Duration::from_millis(100);
@@ -131,27 +131,34 @@ impl Consuming {
         let Some(stream) = self.topics.stream(message.topic()) else { return };
         let partition = Partition { stream, number: message.partition() };
         let Some(held) = self.state.held.get_mut(&partition) else { return };
-        let Place::Reading { next, first } = held.place else { return };
-        let offset = message.offset();
-        match arrival(offset, next, first) {
+        let Place::Reading(wanted) = held.place else { return };
+        let (offset, next) = (message.offset(), wanted.next);
+        match wanted.arrival(offset, || message.timestamp().to_millis()) {
             Arrival::Next | Arrival::Jump if self.state.batch.is_full(&self.config.batch) => {
-                held.place = Place::Seeking(next);
+                held.place = Place::Seeking(wanted);
             }
             // Whether what was jumped over was ever there is asked before it is written.
             Arrival::Next | Arrival::Jump => {
                 let value = message.payload().unwrap_or_default();
                 let content = decode(stream, message.key(), value);
                 self.state.batch.push((partition, held.assignment), next..=offset, value, content, now);
+                let mark = message.timestamp().to_millis().map(|at_ms| Mark { offset, at_ms });
+                self.state.batch.mark(partition, mark);
                 self.state.batch.messages.note(message);
-                held.place = Place::Reading { next: offset + 1, first: false };
+                held.place = Place::Reading(Wanted { next: offset + 1, mark: None });
             }
+            Arrival::SameLog => {}
             Arrival::Stored => {
                 self.metrics.skipped.inc();
+            }
+            Arrival::AnotherLog => {
+                warn!(?partition, "{stream:?} {}: the record at {offset} is another one", partition.number);
+                self.claim(partition, true);
             }
             Arrival::Back => {
                 self.metrics.skipped.inc();
                 warn!(?partition, "{stream:?} {}: Kafka went back from {next} to {offset}", partition.number);
-                self.claim(partition);
+                self.claim(partition, false);
             }
         }
     }
@@ -180,7 +187,7 @@ impl Consuming {
                 Event::Assigned(partitions) => {
                     info!("the group gives {} partitions to writer {}", partitions.len(), self.writer);
                     for partition in partitions {
-                        self.claim(partition);
+                        self.claim(partition, false);
                     }
                     self.health.assigned(self.writer);
                 }
@@ -205,8 +212,8 @@ impl Consuming {
     fn take_answers(&mut self) {
         while let Ok(answer) = self.answers.try_recv() {
             match answer {
-                Answer::Claimed(claim, next) => {
-                    self.place(claim.partition, claim.assignment, Place::Seeking(next));
+                Answer::Claimed(claim, next, mark) => {
+                    self.place(claim.partition, claim.assignment, Place::Seeking(Wanted { next, mark }));
                 }
                 // An answer to an older assignment is none any more.
                 Answer::Again(partition, assignment, wait)
@@ -228,20 +235,20 @@ impl Consuming {
         for (partition, held) in &self.state.held {
             match held.place {
                 Place::Waiting(until) if until <= now => again.push(*partition),
-                Place::Seeking(next) => seek.push((*partition, next)),
-                Place::Claiming | Place::Waiting(_) | Place::Reading { .. } => {}
+                Place::Seeking(wanted) => seek.push((*partition, wanted)),
+                Place::Claiming | Place::Waiting(_) | Place::Reading(_) => {}
             }
         }
         for partition in again {
-            self.claim(partition);
+            self.claim(partition, false);
         }
-        for (partition, next) in seek {
-            self.seek(partition, next);
+        for (partition, wanted) in seek {
+            self.seek(partition, wanted);
         }
     }
 
     /// Takes a partition on, anew: what was read under the old assignment is not written any more.
-    fn claim(&mut self, partition: Partition) {
+    fn claim(&mut self, partition: Partition, is_another_log: bool) {
         self.pause(&[partition]);
         self.state.batch.remove(partition);
         let assignment = self.assignments.take(partition);
@@ -250,23 +257,24 @@ impl Consuming {
             self.metrics.partitions_assigned.inc();
         }
         self.state.claims.retain(|claim| claim.partition != partition);
-        self.state.claims.push(Claim { partition, assignment });
+        self.state.claims.push(Claim { partition, assignment, is_another_log });
     }
 
-    fn seek(&mut self, partition: Partition, next: i64) {
+    fn seek(&mut self, partition: Partition, wanted: Wanted) {
         let topic = self.topics.of(partition.stream);
+        let begin = wanted.begin();
         // Right after an assignment the client may not have begun with the partition: then it is tried again.
-        match self.consumer.seek(topic, partition.number, Offset::Offset(next), Duration::from_secs(1)) {
+        match self.consumer.seek(topic, partition.number, Offset::Offset(begin), Duration::from_secs(1)) {
             Ok(()) => {
                 self.metrics.seeks.inc();
                 if let Some(held) = self.state.held.get_mut(&partition) {
-                    held.place = Place::Reading { next, first: true };
+                    held.place = Place::Reading(wanted);
                 }
                 if !self.state.paused {
                     self.resume(&[partition]);
                 }
             }
-            Err(error) => debug!(?partition, "cannot seek to {next} yet: {error}"),
+            Err(error) => debug!(?partition, "cannot seek to {begin} yet: {error}"),
         }
     }
 
@@ -279,7 +287,7 @@ impl Consuming {
 
     fn reading(&self) -> Vec<Partition> {
         let reading = |(partition, held): (&Partition, &Held)| {
-            matches!(held.place, Place::Reading { .. }).then_some(*partition)
+            matches!(held.place, Place::Reading(_)).then_some(*partition)
         };
         self.state.held.iter().filter_map(reading).collect()
     }

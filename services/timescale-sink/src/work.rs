@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wattline_stream::{Assignment, Claim, Partition};
+use wattline_stream::{Assignment, Claim, Mark, Partition};
 
 use crate::batch::Batch;
 
@@ -18,8 +18,8 @@ pub(crate) enum Work {
 /// What became of it.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The partition is ours: read from this offset on.
-    Claimed(Claim, i64),
+    /// The partition is ours: read from this offset on, and look before whether this record is still there.
+    Claimed(Claim, i64, Option<Mark>),
     /// Claim it again, after so long.
     Again(Partition, Assignment, Duration),
     /// Stored up to these offsets.

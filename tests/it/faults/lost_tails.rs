@@ -26,6 +26,17 @@ async fn what_kafka_writes_after_it_lost_its_tail_is_stored() {
     .await;
 }
 
+/// No watermark tells it any more: a record that was stored is another one now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kafka_writes_beyond_a_tail_that_nobody_saw_it_lose_is_stored() {
+    let exclusive = system().await;
+    rounds(&exclusive.system, "lost-unseen", |_, length| {
+        let once = [Op::LoseTailUnseen(3), Op::Flow(3000)];
+        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_stores_lose_their_tails_one_after_the_other() {
     let exclusive = system().await;

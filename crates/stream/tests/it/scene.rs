@@ -22,10 +22,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(15);
 const TEMPLATE: &str = "stream_template";
 /// The table, and the columns that it got later.
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     include_str!("../../../../sql/migrations/0003_streams.sql"),
     include_str!("../../../../sql/migrations/0008_sink_outcome.sql"),
     include_str!("../../../../sql/migrations/0011_offsets.sql"),
+    include_str!("../../../../sql/migrations/0013_offset_decisions.sql"),
 ];
 /// Any consumer but the sink, whose rows have an account.
 pub(crate) const CONSUMER: &str = wattline_stream::consumer::AGGREGATOR;
@@ -76,7 +77,7 @@ pub(crate) async fn connect(url: &str) -> Client {
 
 /// Consecutive records of a partition of the readings topic.
 pub(crate) fn span(number: i32, first_offset: i64, next_offset: i64) -> Span {
-    Span { partition: Partition::readings(number), first_offset, next_offset }
+    Span { partition: Partition::readings(number), first_offset, next_offset, mark: None }
 }
 
 // === impl Scene ===
@@ -217,7 +218,7 @@ impl Scene {
 /// A claim under an assignment that nobody looks at.
 pub(crate) fn claim_of(number: i32) -> Claim {
     let partition = Partition::readings(number);
-    Claim { partition, assignment: Assignments::default().take(partition) }
+    Claim { partition, assignment: Assignments::default().take(partition), is_another_log: false }
 }
 
 // === impl Owner ===

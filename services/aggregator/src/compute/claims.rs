@@ -82,7 +82,12 @@ impl Computer {
             .into_iter()
             .filter(|(id, _)| partitions.get(&id.number).is_some_and(|entry| due(&entry.state)))
             .filter(|(_, assignment)| self.asked.insert(*assignment))
-            .map(|(partition, assignment)| wattline_stream::Claim { partition, assignment })
+            // What the sink has read and Kafka lost is the sink's to find: nothing is computed that it has not stored.
+            .map(|(partition, assignment)| wattline_stream::Claim {
+                partition,
+                assignment,
+                is_another_log: false,
+            })
             .collect();
         drop(partitions);
         self.asking_claims.ask(&self.member, &self.offsets.topics, claims);

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use wattline_stream::Mark;
+
 /// Where a partition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -9,10 +11,19 @@ pub(super) enum Place {
     Claiming,
     /// It is claimed again at this time.
     Waiting(Instant),
-    /// The client must be moved to this offset.
-    Seeking(i64),
-    /// Records are taken; this is the next. `first`: none was taken yet since the seek.
-    Reading { next: i64, first: bool },
+    /// The client must be moved to where this begins.
+    Seeking(Wanted),
+    /// Records are taken.
+    Reading(Wanted),
+}
+
+/// What may come of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The next record to be stored.
+    pub(super) next: i64,
+    /// A record before it that shows first whether this is still the log that was read.
+    pub(super) mark: Option<Mark>,
 }
 
 /// What an offset means for a partition that waits for `next`.
@@ -22,19 +33,35 @@ pub(super) enum Arrival {
     Next,
     /// It is stored already.
     Stored,
+    /// It is the one that was stored: this is the log that was read.
+    SameLog,
+    /// It isn't the one that was stored: what was read is not in this log.
+    AnotherLog,
     /// The client jumped back, which it does of its own accord only when it finds another log.
     Back,
     /// Nothing came for the offsets before it.
     Jump,
 }
 
-/// What this offset means for a partition that waits for `next`.
-pub(super) fn arrival(offset: i64, next: i64, first: bool) -> Arrival {
-    match offset.cmp(&next) {
-        std::cmp::Ordering::Equal => Arrival::Next,
-        std::cmp::Ordering::Less if first => Arrival::Stored,
-        std::cmp::Ordering::Less => Arrival::Back,
-        std::cmp::Ordering::Greater => Arrival::Jump,
+// === impl Wanted ===
+
+impl Wanted {
+    /// Where reading begins.
+    pub(super) fn begin(self) -> i64 {
+        self.mark.map_or(self.next, |mark| mark.offset)
+    }
+
+    /// What a record means here, with the time that Kafka gives for it.
+    pub(super) fn arrival(self, offset: i64, at_ms: impl FnOnce() -> Option<i64>) -> Arrival {
+        if offset >= self.next {
+            return if offset == self.next { Arrival::Next } else { Arrival::Jump };
+        }
+        match self.mark {
+            Some(mark) if offset == mark.offset && at_ms() == Some(mark.at_ms) => Arrival::SameLog,
+            Some(mark) if offset == mark.offset => Arrival::AnotherLog,
+            Some(mark) if offset > mark.offset => Arrival::Stored,
+            _ => Arrival::Back,
+        }
     }
 }
 
@@ -44,15 +71,28 @@ mod tests {
 
     #[test]
     fn each_offset_has_its_meaning() {
-        for (offset, next, first, expected) in [
-            (5, 5, true, Arrival::Next),
-            (5, 5, false, Arrival::Next),
-            (4, 5, true, Arrival::Stored),
-            (4, 5, false, Arrival::Back),
-            (6, 5, true, Arrival::Jump),
-            (6, 5, false, Arrival::Jump),
+        let mark = Some(Mark { offset: 3, at_ms: 70 });
+        for (offset, at_ms, mark, expected) in [
+            (5, 90, None, Arrival::Next),
+            (6, 90, None, Arrival::Jump),
+            (4, 80, None, Arrival::Back),
+            (3, 70, mark, Arrival::SameLog),
+            (3, 71, mark, Arrival::AnotherLog),
+            (2, 70, mark, Arrival::Back),
+            // A version that keeps no marks has gone on behind it.
+            (4, 80, mark, Arrival::Stored),
+            // The marked record was compacted away.
+            (5, 90, mark, Arrival::Next),
+            (6, 90, mark, Arrival::Jump),
         ] {
-            assert_eq!(arrival(offset, next, first), expected);
+            let wanted = Wanted { next: 5, mark };
+            assert_eq!(wanted.arrival(offset, || Some(at_ms)), expected, "{offset} of {wanted:?}");
         }
+    }
+
+    #[test]
+    fn reading_begins_with_the_mark() {
+        assert_eq!(Wanted { next: 5, mark: None }.begin(), 5);
+        assert_eq!(Wanted { next: 5, mark: Some(Mark { offset: 3, at_ms: 7 }) }.begin(), 3);
     }
 }

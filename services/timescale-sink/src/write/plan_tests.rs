@@ -81,6 +81,7 @@ fn set(contents: impl Iterator<Item = Content>) -> Set {
         first_offset: 0,
         records: records.collect(),
         hole: None,
+        mark: None,
         payloads: Vec::new(),
     }
 }

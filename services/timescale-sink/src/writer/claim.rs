@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tracing::{info, warn};
-use wattline_stream::{Claim, Partition, Present, Taken};
+use wattline_stream::{Claim, Mark, Partition, Present, Taken};
 
 use super::Writer;
 use crate::failure::{Class, Failure};
@@ -30,7 +30,7 @@ impl Writer {
 
     /// Takes a partition on, now that Kafka has answered.
     pub(super) async fn claim(&mut self, claim: Claim, present: Result<Present, String>) {
-        let Claim { partition, assignment } = claim;
+        let Claim { partition, assignment, .. } = claim;
         if self.stop.is_cancelled() || !self.assignments.holds(partition, assignment) {
             return;
         }
@@ -39,9 +39,9 @@ impl Writer {
             Err(error) => Err(Failure::Kafka(error)),
         };
         let answer = match taken {
-            Ok(outcome) => {
+            Ok((outcome, mark)) => {
                 self.show_claimed(&outcome);
-                Answer::Claimed(claim, outcome.next_offset)
+                Answer::Claimed(claim, outcome.next_offset, mark)
             }
             Err(failure) => Answer::Again(partition, assignment, self.claim_again(partition, &failure)),
         };
@@ -78,14 +78,18 @@ impl Writer {
         }
     }
 
-    async fn try_claim(&mut self, claim: Claim, present: &Present) -> Result<Outcome, Failure> {
+    async fn try_claim(
+        &mut self,
+        claim: Claim,
+        present: &Present,
+    ) -> Result<(Outcome, Option<Mark>), Failure> {
         let mut session = self.take_session().await?;
         let timeout = Duration::from_millis(self.config.store.flush_timeout_ms);
         let claiming = tokio::time::timeout(timeout, self.claim_through(&mut session, claim, present)).await;
         match claiming.unwrap_or(Err(Failure::Timeout(timeout))) {
-            Ok(outcome) => {
+            Ok(claimed) => {
                 self.session = Some(session);
-                Ok(outcome)
+                Ok(claimed)
             }
             Err(failure) => Err(self.put_back(session, failure).await),
         }
@@ -96,7 +100,7 @@ impl Writer {
         session: &mut Session,
         claim: Claim,
         present: &Present,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<(Outcome, Option<Mark>), Failure> {
         let Writing { offsets, blockers, .. } = &mut self.writing;
         session.client().batch_execute("BEGIN").await?;
         let taking = offsets.take(session.client(), session.rows(), &self.consumer, claim, present);
@@ -117,6 +121,7 @@ impl Writer {
         let outcome = outcome::begin(session, offsets, &taken).await?;
         session.client().batch_execute("COMMIT").await?;
         outcome
+            .map(|outcome| (outcome, taken.mark))
             .ok_or_else(|| Failure::Refused(format!("{:?} is of no topic of this service", claim.partition)))
     }
 }

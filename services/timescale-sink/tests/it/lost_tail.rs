@@ -52,6 +52,49 @@ async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
     sink.stop().await;
 }
 
+/// Kafka was written beyond what is stored before anybody looked: no watermark tells, but the last record that was stored is
+/// another one now.
+///
+/// Without the columns `mark_offset` and `mark_ms` the sink goes on at 13, and the first three of the new readings are never
+/// stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_kafka_has_lost_and_written_anew_is_found() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 0, 10);
+    world.wait_stored().await;
+    sink.stop().await;
+    // As if three records more had been stored that Kafka then lost.
+    world
+        .owner
+        .batch_execute(
+            "BEGIN; UPDATE stream_offset SET next_offset = 13, mark_offset = 12, mark_ms = mark_ms + 1 \
+             WHERE next_offset = 10; \
+             UPDATE sink_outcome SET next_offset = 13, stored = 13 WHERE next_offset = 10; COMMIT",
+        )
+        .await
+        .unwrap();
+    send(&world, 10, 15);
+    let sink = world.start(world.config());
+    sink.not_ready("had read the record at offset 12 before, but Kafka has another one there now").await;
+    assert_eq!(world.count("SELECT count(*) FROM reading").await, 10);
+    let said = world.text("SELECT refused FROM stream_offset WHERE refused IS NOT NULL").await;
+    world.obey(&said).await;
+    let sink = sink.ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.count("SELECT count(*) FROM reading").await, 15);
+    // What is from the seconds before may be of either log, and is read again.
+    assert_eq!(world.readings().await, Totals { stored: 18, duplicate: 10, ..Totals::default() });
+    assert_eq!(world.count("SELECT sum(retracted)::bigint FROM sink_outcome").await, 13);
+    sink.stop().await;
+    // Restarted with the log that it knows, it goes on at once.
+    let sink = world.start(world.config()).ready().await;
+    send(&world, 15, 16);
+    world.wait_count("SELECT count(*) FROM reading", 16).await;
+    assert_eq!(world.count("SELECT count(*) FROM stream_offset WHERE refused IS NOT NULL").await, 0);
+    sink.stop().await;
+}
+
 /// A dead letter of what Kafka lost stays beside the one that gets its offset.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_of_a_lost_tail_swallow_none_that_come_after() {
