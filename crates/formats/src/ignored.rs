@@ -23,13 +23,15 @@ pub enum Ignored {
     UnitUnknown,
     /// Import or export alone, and it says 0: the other direction may be more.
     OneDirection,
+    /// Another subscription of the group brings the message too, and that copy is decoded.
+    SecondCopy,
 }
 
 // === impl Ignored ===
 
 impl Ignored {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RetainedWithoutTime,
         Self::Empty,
         Self::Status,
@@ -40,6 +42,7 @@ impl Ignored {
         Self::Command,
         Self::UnitUnknown,
         Self::OneDirection,
+        Self::SecondCopy,
     ];
 
     /// The word that metrics carry.
@@ -56,6 +59,7 @@ impl Ignored {
             Self::Command => "command",
             Self::UnitUnknown => "unit_unknown",
             Self::OneDirection => "one_direction",
+            Self::SecondCopy => "second_copy",
         }
     }
 
@@ -75,6 +79,7 @@ impl Ignored {
                 "a register in a unit that neither the device nor the route (`energy_unit`) says"
             }
             Self::OneDirection => "import or export alone, and it says 0: the other direction may be more",
+            Self::SecondCopy => "the broker brings it by another subscription too, and that copy is decoded",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! that brings nothing is found whatever this side sends, and nothing that was asked on one connection is asked again on
 //! the next (`docs/decisions/0009-a-loop-of-our-own-over-the-codec.md`).
 
+mod copies;
 mod dial;
 mod keep_alive;
 mod loss;

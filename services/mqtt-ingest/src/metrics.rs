@@ -339,6 +339,7 @@ mod tests {
             payload: Bytes::from_static(b"0123456789"),
             retained: false,
             duplicate: false,
+            second_copy: false,
             packet_id: 1,
             received_at: Timestamp::now(),
         };

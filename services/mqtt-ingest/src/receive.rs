@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use wattline_formats::Ignored;
 use wattline_reading::wire::encode_reading;
 use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
 use wattline_routes::{Decoded, Input, Judge, Memory};
@@ -89,6 +90,9 @@ impl Receiver {
     }
 
     fn decode(&mut self, received: Received, arrival: Arrival, producer: &Producer) -> Taken {
+        if received.second_copy {
+            return self.ignore(received, Ignored::SecondCopy);
+        }
         let topic = text(&received.topic);
         let input = Input {
             topic: &topic,
@@ -110,12 +114,14 @@ impl Receiver {
                 }
                 self.dead_letter(received, arrival, &refusal, producer)
             }
-            Decoded::Ignore(why) => {
-                self.window.lock().admit(received, Fate::Ignore(why), 0, 0);
-                self.deliveries.wake();
-                Taken::Admitted
-            }
+            Decoded::Ignore(why) => self.ignore(received, why),
         }
+    }
+
+    fn ignore(&self, received: Received, why: Ignored) -> Taken {
+        self.window.lock().admit(received, Fate::Ignore(why), 0, 0);
+        self.deliveries.wake();
+        Taken::Admitted
     }
 
     fn forward(

@@ -15,6 +15,8 @@ pub struct Received {
     pub retained: bool,
     /// The DUP flag: the broker has delivered it before.
     pub duplicate: bool,
+    /// Another subscription of the group brings it too, and that copy counts.
+    pub second_copy: bool,
     /// The MQTT packet id; 0 for QoS 0, which has none.
     pub packet_id: u16,
     /// Its arrival.

@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use wattline_reading::topics::PACKET_BYTES_MAX;
-use wattline_routes::{PAYLOAD_BYTES_MAX, check_filter};
+use wattline_routes::{PAYLOAD_BYTES_MAX, check_filter, overlap};
 use wattline_service::config::{absent_if_empty, list};
 use wattline_service::mqtt::BrokerAddress;
 
@@ -40,7 +40,9 @@ pub struct MqttSettings {
     #[serde(deserialize_with = "absent_if_empty")]
     pub group: Option<String>,
     /// Filters to subscribe to, without `$share`. Empty: those of the routes. Wider ones, as "wattline/#", put messages that no
-    /// route takes into the dead letters, where one sees them.
+    /// route takes into the dead letters, where one sees them. No two may have a topic in common. Those of the routes may: of a
+    /// message that several bring, one copy counts. That takes a broker that says by which subscription a copy comes, as
+    /// Mosquitto, EMQX and HiveMQ do; Artemis doesn't, so name the families there.
     #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
     /// Families such as Sparkplug must see all messages of a device, so one replica has a subscription of its own for them:
@@ -152,6 +154,18 @@ impl MqttSettings {
         );
         for filter in &self.filters {
             check_filter(filter).context("mqtt.filters")?;
+        }
+        let pairs = self
+            .filters
+            .iter()
+            .enumerate()
+            .flat_map(|(at, one)| self.filters[at + 1..].iter().map(move |other| (one, other)));
+        for (one, other) in pairs {
+            ensure!(
+                !overlap(one, other),
+                "mqtt.filters: {one:?} and {other:?} take some topics both, of which a broker brings each message twice: \
+                 make them one that covers both, or two that have no topic in common"
+            );
         }
         for filter in &self.unsubscribe {
             check_filter(unshared(filter)).context("mqtt.unsubscribe")?;

@@ -11,7 +11,7 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use rumqttc::mqttbytes::Error as PacketError;
-use rumqttc::{Packet, PubAck, Publish, QoS, Subscribe, SubscribeFilter, Unsubscribe};
+use rumqttc::{Packet, PubAck, Publish, QoS, Subscribe, SubscribeFilter, SubscribeProperties, Unsubscribe};
 use tokio::sync::Notify;
 
 /// See the module.
@@ -83,12 +83,14 @@ impl Outbox {
         self.append(|_| Packet::Publish(publish)).map(|_| ())
     }
 
-    /// Subscribes. The result is the packet id, which the answer will have.
+    /// Subscribes, with an identifier that what comes by these filters will carry. The result is the packet id, which the
+    /// answer will have.
     ///
     /// # Errors
     /// [`Unsent`].
-    pub fn subscribe(&self, filters: Vec<SubscribeFilter>) -> Result<u16, Unsent> {
-        let mut subscribe = Subscribe::new_many(filters, None);
+    pub fn subscribe(&self, filters: Vec<SubscribeFilter>, id: Option<usize>) -> Result<u16, Unsent> {
+        let properties = id.map(|id| SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+        let mut subscribe = Subscribe::new_many(filters, properties);
         self.append(|pkid| {
             subscribe.pkid = pkid;
             Packet::Subscribe(subscribe)
@@ -209,9 +211,9 @@ mod tests {
         let outbox = Outbox::new(1000);
         outbox.open(Some(20));
         let filter = |path: &str| vec![SubscribeFilter::new(path, QoS::AtLeastOnce)];
-        assert_eq!(outbox.subscribe(filter("a")).unwrap(), 1);
+        assert_eq!(outbox.subscribe(filter("a"), None).unwrap(), 1);
         assert!(outbox.acknowledge(9));
-        assert!(matches!(outbox.subscribe(filter(&"a".repeat(20))), Err(Unsent::Packet(_))));
+        assert!(matches!(outbox.subscribe(filter(&"a".repeat(20)), None), Err(Unsent::Packet(_))));
         assert_eq!(outbox.unsubscribe(vec!["a".to_owned()]).unwrap(), 2);
         let taken = take(&outbox);
         assert_eq!((taken[0], taken[taken.len() - 8]), (0x82, 0xa2), "{taken:x?}");

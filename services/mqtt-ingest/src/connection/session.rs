@@ -14,7 +14,7 @@ use super::dial::dial;
 use super::loss::{Cause, Loss};
 use super::options::Options;
 use super::outbox::Outbox;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Granted, Subscriptions};
 use super::wire::{Broken, Wire, unexpected};
 use crate::config::MqttSettings;
 use crate::received::Received;
@@ -73,8 +73,7 @@ impl Session {
     /// # Errors
     /// As [`Session::new`].
     pub fn trial(settings: &MqttSettings, subscriptions: Subscriptions) -> anyhow::Result<Self> {
-        const REQUESTS_MAX: usize = 16;
-        Ok(Self::with_options(settings, subscriptions, REQUESTS_MAX, Options::trial(settings)?))
+        Ok(Self::with_options(settings, subscriptions, 0, Options::trial(settings)?))
     }
 
     fn with_options(
@@ -84,7 +83,9 @@ impl Session {
         options: Options,
     ) -> Self {
         const ACK_BYTES: usize = 4;
-        let outbox = Arc::new(Outbox::new(acks_max * ACK_BYTES));
+        // All filters of all families, each in a request of its own, are a tenth of it.
+        const REQUESTS_BYTES: usize = 64 * 1024;
+        let outbox = Arc::new(Outbox::new(acks_max * ACK_BYTES + REQUESTS_BYTES));
         let settings = settings.clone();
         Self { settings, options, outbox, subscriptions, opened_before: false, wire: None }
     }
@@ -114,9 +115,9 @@ impl Session {
             let event = match packet {
                 Packet::Publish(publish) => self.published(publish),
                 Packet::SubAck(answer) => match self.subscriptions.granted(&answer, &self.settings) {
-                    Some(Ok(canary)) => Some(Event::Subscribed { canary }),
-                    Some(Err(loss)) => Some(Event::Lost(loss)),
-                    None => Some(Event::Lost(Loss::no_answer(&self.settings, "SUBSCRIBE"))),
+                    Granted::More => None,
+                    Granted::All { canary } => Some(Event::Subscribed { canary }),
+                    Granted::No(loss) => Some(Event::Lost(loss)),
                 },
                 Packet::UnsubAck(answer) => {
                     let ended = self.subscriptions.ended(&self.outbox, &answer);
@@ -190,6 +191,7 @@ impl Session {
         if alias.is_some() || publish.topic.is_empty() {
             return Some(self.lost(&Broken::Unexpected("a topic alias, and none was allowed")));
         }
+        let second_copy = self.subscriptions.is_second_copy(&publish);
         let Publish { topic, payload, retain, dup, pkid, .. } = publish;
         let received_at = Timestamp::now();
         Some(Event::Message(Received {
@@ -197,6 +199,7 @@ impl Session {
             payload,
             retained: retain,
             duplicate: dup,
+            second_copy,
             packet_id: pkid,
             received_at,
         }))

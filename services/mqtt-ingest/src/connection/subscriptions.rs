@@ -13,6 +13,7 @@ use rumqttc::{
 use tracing::{info, warn};
 use wattline_routes::{Routes, check_filter};
 
+use super::copies::{Copies, Copy};
 use super::loss::Loss;
 use super::outbox::{Outbox, Unsent};
 use crate::config::{MqttSettings, unshared};
@@ -32,6 +33,10 @@ pub struct Subscriptions {
     canary_topic: String,
     list_topic: String,
     has_canaries: bool,
+    /// Which of several copies of a message counts.
+    copies: Copies,
+    /// That the broker names no copy was said.
+    unknown_said: bool,
     /// Only looking: nothing is kept, and no retained message is wanted.
     trial: bool,
     on_connection: OnConnection,
@@ -44,12 +49,31 @@ struct OnConnection {
     no_retain: bool,
     /// The list is as it must be, or on its way.
     listed: bool,
-    /// The SUBSCRIBE's packet id, until it is answered.
-    asked: Option<u16>,
+    /// SUBSCRIBEs without an answer, by packet id.
+    asked: Vec<(u16, Asked)>,
     /// UNSUBSCRIBEs without an answer, by packet id.
     ending: Vec<(u16, Vec<String>)>,
     /// What the broker refuses to end: it stays in the list.
     kept: Vec<String>,
+}
+
+/// What a SUBSCRIBE asks for.
+#[derive(Debug)]
+struct Asked {
+    filters: Vec<String>,
+    /// The canaries' own filter is the last one.
+    canary: bool,
+}
+
+/// What the answer to a SUBSCRIBE means.
+#[derive(Debug)]
+pub(super) enum Granted {
+    /// Answers to others are on their way.
+    More,
+    /// All is granted, but for the canaries perhaps.
+    All { canary: bool },
+    /// A wanted one is refused, or this answers nothing.
+    No(Loss),
 }
 
 // === impl Subscriptions ===
@@ -83,6 +107,8 @@ impl Subscriptions {
         let mut unwanted = settings.unsubscribe.clone();
         unwanted.retain(|filter| !wanted.contains(filter));
         Self {
+            copies: Copies::of(&wanted),
+            unknown_said: false,
             wanted,
             unwanted,
             own_prefix,
@@ -126,43 +152,85 @@ impl Subscriptions {
         if accepted.session_present {
             self.end(outbox, self.unwanted.clone());
         }
-        let retained = if self.trial { RetainForwardRule::Never } else { RetainForwardRule::OnNewSubscribe };
-        let mut filters: Vec<SubscribeFilter> = self
-            .wanted
-            .iter()
-            .map(|path| {
-                let mut filter = SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
-                filter.retain_forward_rule = retained.clone();
-                filter
-            })
-            .collect();
-        if self.has_canaries {
-            // Also the topic below it; and the list at each connection.
-            filters.push(SubscribeFilter::new(format!("{}/#", self.canary_topic), QoS::AtMostOnce));
+        let names_copies =
+            properties.and_then(|properties| properties.subscription_identifiers_available) != Some(0);
+        let identified: Vec<(usize, String)> = if names_copies {
+            self.copies.identified().into_iter().map(|(id, wanted)| (id, wanted.to_owned())).collect()
+        } else {
+            Vec::new()
+        };
+        // What ranks first stands first: then an identifier says that all before it stood.
+        let plain = self.wanted.iter().filter(|wanted| !identified.iter().any(|(_, other)| other == *wanted));
+        self.ask_for(outbox, Asked { filters: plain.cloned().collect(), canary: self.has_canaries }, None)?;
+        for (id, wanted) in identified {
+            self.ask_for(outbox, Asked { filters: vec![wanted], canary: false }, Some(id))?;
         }
-        self.on_connection.asked = Some(outbox.subscribe(filters)?);
         Ok(())
     }
 
-    /// The answer to the SUBSCRIBE: whether the broker lets this client have its canaries. None: an answer to nothing.
-    pub(super) fn granted(&mut self, answer: &SubAck, settings: &MqttSettings) -> Option<Result<bool, Loss>> {
-        let asked = self.on_connection.asked?;
-        if asked != answer.pkid {
-            return None;
+    fn ask_for(&mut self, outbox: &Outbox, asked: Asked, id: Option<usize>) -> Result<(), Unsent> {
+        let retained = if self.trial { RetainForwardRule::Never } else { RetainForwardRule::OnNewSubscribe };
+        let wanted = asked.filters.iter().map(|path| {
+            let mut filter = SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
+            filter.retain_forward_rule = retained.clone();
+            filter
+        });
+        let mut filters: Vec<SubscribeFilter> = wanted.collect();
+        if asked.canary {
+            // Also the topic below it; and the list at each connection.
+            filters.push(SubscribeFilter::new(format!("{}/#", self.canary_topic), QoS::AtMostOnce));
         }
-        self.on_connection.asked = None;
-        if answer.return_codes.len() != self.wanted.len() + usize::from(self.has_canaries) {
-            return Some(Err(Loss::no_answer(settings, "SUBSCRIBE")));
+        if filters.is_empty() {
+            return Ok(());
+        }
+        let packet_id = outbox.subscribe(filters, id)?;
+        self.on_connection.asked.push((packet_id, asked));
+        Ok(())
+    }
+
+    /// The answer to a SUBSCRIBE.
+    pub(super) fn granted(&mut self, answer: &SubAck, settings: &MqttSettings) -> Granted {
+        let asked = &mut self.on_connection.asked;
+        let Some(index) = asked.iter().position(|(id, _)| *id == answer.pkid) else {
+            return Granted::No(Loss::no_answer(settings, "SUBSCRIBE"));
+        };
+        let (_, Asked { filters, canary }) = asked.remove(index);
+        if answer.return_codes.len() != filters.len() + usize::from(canary) {
+            return Granted::No(Loss::no_answer(settings, "SUBSCRIBE"));
         }
         let refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
-        let first = self.wanted.iter().zip(&answer.return_codes).find(|(_, code)| refused(code));
+        let first = filters.iter().zip(&answer.return_codes).find(|(_, code)| refused(code));
         if let Some((filter, code)) = first {
-            return Some(Err(Loss::subscription(settings, filter, *code)));
+            return Granted::No(Loss::subscription(settings, filter, *code));
         }
-        // The canaries' own filter is the last.
-        let canary = self.has_canaries && !answer.return_codes.last().is_none_or(refused);
-        self.has_canaries = canary;
-        Some(Ok(canary))
+        if canary {
+            self.has_canaries = !answer.return_codes.last().is_none_or(refused);
+        }
+        if self.on_connection.asked.is_empty() {
+            Granted::All { canary: self.has_canaries }
+        } else {
+            Granted::More
+        }
+    }
+
+    /// Whether another subscription of the group brings this message too, and that copy counts.
+    pub(super) fn is_second_copy(&mut self, publish: &Publish) -> bool {
+        let Some(properties) = &publish.properties else { return false };
+        let Ok(topic) = std::str::from_utf8(&publish.topic) else { return false };
+        match self.copies.judge(&properties.subscription_identifiers, topic) {
+            Copy::First => false,
+            Copy::Second => true,
+            Copy::Unknown => {
+                if !std::mem::replace(&mut self.unknown_said, true) {
+                    warn!(
+                        "the broker does not say by which subscription a message comes: what several filters take, as \
+                         {topic}, is stored as often. Name your devices' families in `families`, or filters that do not \
+                         overlap in mqtt.filters"
+                    );
+                }
+                false
+            }
+        }
     }
 
     /// One of [`Subscriptions::are_own`]. What came on the canaries' topic is returned.

@@ -15,6 +15,7 @@ fn message(packet_id: u16) -> Received {
         payload: Bytes::from_static(b"{}"),
         retained: false,
         duplicate: false,
+        second_copy: false,
         packet_id,
         received_at: Timestamp::from_micros(i64::from(packet_id)),
     }

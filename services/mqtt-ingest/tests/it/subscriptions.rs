@@ -58,3 +58,29 @@ async fn what_the_configuration_says_is_unsubscribed_unless_it_is_wanted() {
     assert_eq!(ingest.sum("received_total"), 1, "{}", ingest.door());
     ingest.stop().await.unwrap();
 }
+
+/// Filters of two families take the same topics, as do `+/status/+` of Shelly and `wattline/+/reading`; each copy may go to
+/// another replica.
+///
+/// Seen to fail without `Subscriptions::is_second_copy`: 40 records of the 20 messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_two_filters_take_is_forwarded_once() {
+    let world = quiet("twice").await;
+    let mut config = world.config();
+    config.routes.clear();
+    config.families = ["shelly", "wattline-json"].map(str::to_owned).to_vec();
+    let mut other = config.clone();
+    other.mqtt.client_id = format!("{}-other", config.mqtt.client_id);
+    let replicas = [run(&world, config).await, run(&world, other).await];
+    let sum = |of: fn(&Ingest) -> u64| replicas.iter().map(of).sum::<u64>();
+    let mut publisher = world.publisher().await;
+    let messages = (0..20).map(|second| ("wattline/status/reading".to_owned(), payload(second)));
+    publisher.publish(messages).await;
+    replicas[0].until("both copies of each", || sum(|ingest| ingest.sum("acknowledged_total")) == 40).await;
+    assert_eq!(sum(|ingest| ingest.sum("forwarded_total")), 20, "{}", replicas[0].door());
+    assert_eq!(sum(|ingest| ingest.sum_of("ignored_total", "reason", "second_copy")), 20);
+    for ingest in replicas {
+        ingest.assert_equation();
+        ingest.stop().await.unwrap();
+    }
+}
