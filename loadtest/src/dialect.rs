@@ -99,6 +99,15 @@ impl Dialect {
         &DIALECTS[meter as usize % DIALECTS.len()]
     }
 
+    /// The meter's id that a device of this name has without a configuration, with its channel.
+    #[must_use]
+    pub fn meter_id(&self, name: &str, channel: &str) -> String {
+        match self.family {
+            "wattline-json" => format!("{name}{channel}"),
+            family => format!("{family}/{name}{channel}"),
+        }
+    }
+
     /// Appends the messages of one sample.
     pub fn say(&self, id: &str, sample: &Sample, lines: &mut Vec<Line>) {
         (self.speak)(&mut Speaker { id, sample, lines });

@@ -57,7 +57,7 @@ fn every_dialect_is_understood_as_it_was_meant() {
                     (Decoded::Readings(readings), Some(made)) => {
                         assert_eq!(readings.len(), 1, "{shown}");
                         let reading = &readings[0];
-                        assert_eq!(reading.meter_id, format!("{id}{}", made.channel), "{shown}");
+                        assert_eq!(reading.meter_id, dialect.meter_id(&id, made.channel), "{shown}");
                         let measures = &reading.measures;
                         assert_eq!(measures.power_w, made.power_w, "{shown}");
                         assert_eq!(measures.energy_import_mwh, made.energy_import_mwh, "{shown}");

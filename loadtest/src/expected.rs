@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::dialect::Dialect;
 use crate::fleet::lines;
 use crate::plan::{Disturbance, Plan};
 
@@ -59,7 +60,7 @@ impl Plan {
 pub(crate) fn meter_ids(plan: &Plan) -> Vec<String> {
     let ids = (0..plan.meters).flat_map(|meter| {
         let first = lines(plan, meter).find_map(|line| line.made);
-        first.map(|made| format!("{}{}", plan.meter_id(meter), made.channel))
+        first.map(|made| Dialect::of(meter).meter_id(&plan.meter_id(meter), made.channel))
     });
     ids.collect()
 }

@@ -81,5 +81,5 @@ fn sent(plan: &Plan, meter: u32) -> (String, Values) {
     for column in [&mut values.power_w, &mut values.energy_import_wh, &mut values.energy_export_wh] {
         column.sort_by(f64::total_cmp);
     }
-    (format!("{}{channel}", plan.meter_id(meter)), values)
+    (Dialect::of(meter).meter_id(&plan.meter_id(meter), channel), values)
 }

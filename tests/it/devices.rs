@@ -21,19 +21,19 @@ fn devices(unique: &str) -> Vec<Device> {
     vec![
         (
             vec![of(format!("tele/tasmota-{unique}/SENSOR"), tasmota)],
-            format!("tasmota-{unique}"),
+            format!("tasmota/tasmota-{unique}"),
             Some(432.0),
             Some(123_456.0),
         ),
         (
             vec![of(format!("shelly-{unique}/status/switch:0"), shelly)],
-            format!("shelly-{unique}/switch:0"),
+            format!("shelly/shelly-{unique}/switch:0"),
             Some(55.5),
             Some(1_234.567),
         ),
         (
             vec![of(format!("zigbee2mqtt/plug-{unique}"), zigbee)],
-            format!("plug-{unique}"),
+            format!("zigbee2mqtt/plug-{unique}"),
             Some(60.0),
             Some(12_340.0),
         ),
@@ -43,7 +43,7 @@ fn devices(unique: &str) -> Vec<Device> {
                 of(format!("shellies/em-{unique}/relay/0/energy"), "6000"),
                 of(format!("shellies/em-{unique}/relay/0/power"), "17.5"),
             ],
-            format!("em-{unique}/relay:0"),
+            format!("shelly-gen1/em-{unique}/relay:0"),
             Some(17.5),
             Some(100.0),
         ),

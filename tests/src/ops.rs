@@ -262,6 +262,12 @@ async fn lose_tail(system: &System, batches: usize, sinks: Sinks) -> anyhow::Res
     let before = stored_ends(&client).await?;
     let records = system.stack.kafka().lose_tail(READINGS.name, batches).await?;
     ensure!(records > 0, "Kafka had nothing to lose");
+    // Right after its start a broker may not lead yet.
+    system
+        .wait_for("Kafka to say where it ends", async || {
+            Ok(topic_ends(&target.kafka, READINGS).await.is_ok())
+        })
+        .await?;
     let ends = topic_ends(&target.kafka, READINGS).await?;
     let lost: HashMap<i32, Stored> = before
         .into_iter()

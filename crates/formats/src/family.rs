@@ -78,7 +78,8 @@ pub struct Family {
     pub name: &'static str,
     /// Its name for people.
     pub title: &'static str,
-    /// Default routes: topic filter and the meter's id.
+    /// Default routes: topic filter and the meter's id. It begins with the family's name, but for Wattline's own JSON: homes
+    /// name things alike, and a `kitchen` of two families is two meters.
     pub routes: &'static [(&'static str, &'static str)],
     /// What is read.
     pub reads: &'static str,

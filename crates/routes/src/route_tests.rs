@@ -116,6 +116,23 @@ fn a_route_of_the_configuration_comes_before_the_defaults() {
     assert!(!routes.filters().iter().any(|filter| filter == "tele/+/+"));
 }
 
+/// Devices of two families, or of two homes' software, often have one name.
+#[test]
+fn a_default_id_begins_with_its_family() {
+    let routes = Routes::new(&[], &["all".to_owned()]).unwrap();
+    let id = |topic, id| routes.find(topic).unwrap().meter_id(topic, id, "");
+    assert_eq!(id("tele/kitchen/SENSOR", None), "tasmota/kitchen");
+    assert_eq!(id("zigbee2mqtt/kitchen", None), "zigbee2mqtt/kitchen");
+    assert_eq!(id("wattline/kitchen/reading", None), "kitchen");
+    assert_eq!(id("homewizard/5c2f", Some("5c2f")), "homewizard/5c2f", "said twice, and one meter");
+    for family in wattline_formats::FAMILIES.iter().filter(|family| family.name != "wattline-json") {
+        for (filter, id) in family.routes {
+            let rest = id.strip_prefix(family.name);
+            assert!(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')), "{filter}: {id}");
+        }
+    }
+}
+
 #[test]
 fn default_routes_differ_in_a_level_that_one_of_them_names() {
     let routes = Routes::new(&[], &["all".to_owned()]).unwrap();

@@ -77,7 +77,9 @@ impl Template {
             Some(id) if trusted && !self.uses_id => text.push_str(id),
             _ => self.render_pieces(&mut text, topic, id.unwrap_or_default()),
         }
-        if let Some(id) = id.filter(|id| !trusted && text != *id) {
+        let says_it =
+            |id: &str| text.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with('/'));
+        if let Some(id) = id.filter(|id| !trusted && !says_it(id)) {
             text.push('/');
             text.push_str(id);
         }

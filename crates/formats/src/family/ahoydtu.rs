@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "ahoydtu",
     title: "AhoyDTU (Hoymiles)",
-    routes: &[("inverter/+/+", "{2}"), ("inverter/+/+/+", "{2}")],
+    routes: &[("inverter/+/+", "ahoydtu/{2}"), ("inverter/+/+/+", "ahoydtu/{2}")],
     reads: "`ch0`: P_AC, YieldTotal, U_AC, I_AC, F_AC, PF_AC, and the phases of three-phase inverters",
     units: "W, kWh, V, A, Hz",
     sign: "an inverter feeds in: negative power, `YieldTotal` is export",

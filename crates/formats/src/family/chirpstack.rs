@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "chirpstack",
     title: "ChirpStack v4 (LoRaWAN)",
-    routes: &[("application/+/device/+/event/+", "{4}")],
+    routes: &[("application/+/device/+/event/+", "chirpstack/{4}")],
     reads: "`object` by the common names, as generic-json",
     units: "by the names; else W, V, A (not an A that contradicts power and voltage); energies and a power called \
             consumption need the route's `energy_unit`, `power_unit`: codecs differ",

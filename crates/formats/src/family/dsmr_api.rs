@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "dsmr-api",
     title: "DSMR-logger firmware (DSMR-API)",
-    routes: &[("DSMR-API/+", "{1}")],
+    routes: &[("DSMR-API/+", "dsmr-api")],
     reads: "power_delivered, power_returned, voltage_lN, current_lN, power_delivered_lN, power_returned_lN; the \
             tariffs' registers come one by one and are not the meter's",
     units: "as the payload says: kWh, kW, V, A",

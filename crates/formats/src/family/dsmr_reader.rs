@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "dsmr-reader",
     title: "dsmr-reader (Dutch and Belgian smart meters)",
-    routes: &[("dsmr/+", "dsmr"), ("dsmr/+/+", "dsmr")],
+    routes: &[("dsmr/+", "dsmr-reader"), ("dsmr/+/+", "dsmr-reader")],
     reads: "electricity_delivered_1 + _2, electricity_returned_1 + _2, electricity_currently_delivered − _returned, \
             phases",
     units: "kWh, kW, V, A",

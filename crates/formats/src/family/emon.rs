@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "emon",
     title: "emonTx, emonPi, emonhub, emonESP (OpenEnergyMonitor)",
-    routes: &[("emon/+", "{2}"), ("emon/+/+", "{2}")],
+    routes: &[("emon/+", "emon/{2}"), ("emon/+/+", "emon/{2}")],
     reads: "each clamp a channel: power1… or P1…, E1…; Vrms or V1. Pulse counters and unnamed values are left out",
     units: "W, Wh, V",
     sign: "+ import; `E1` of an emonTx 4 may fall, which is a dip or unknown energy",

@@ -7,7 +7,12 @@ use crate::number::number;
 pub(super) const FAMILY: Family = Family {
     name: "enphase",
     title: "Enphase Envoy / IQ Gateway",
-    routes: &[("envoy/+", "envoy"), ("/envoy/+", "envoy"), ("enphase/+", "{2}"), ("enphase/+/+", "{2}")],
+    routes: &[
+        ("envoy/+", "enphase"),
+        ("/envoy/+", "enphase"),
+        ("enphase/+", "enphase/{2}"),
+        ("enphase/+/+", "enphase/{2}"),
+    ],
     reads: "by `eid` or role (`production`, `net-consumption`, `total-consumption`) as channels: activePower, \
             actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of the stream p, v, i, pf, f by phase; \
             of the live status agg_p_mw and its phases",

@@ -7,7 +7,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "esphome",
     title: "ESPHome",
-    routes: &[("+/sensor/+/state", "{1}")],
+    routes: &[("+/sensor/+/state", "esphome/{1}")],
     reads: "power, energy, voltage, current, frequency, power factor by common names; the words that say nothing \
             of the measure are the channel (`fridge_power` and `power_fridge` → `fridge`); `power_delivered` of its dsmr component in kW",
     units: "W, V, A, Hz; energies by the name (`_kwh`, `_wh`) or the route's `energy_unit`, else `unit_unknown`",

@@ -7,7 +7,7 @@ use crate::number::number;
 pub(super) const FAMILY: Family = Family {
     name: "fronius",
     title: "Fronius (Solar API)",
-    routes: &[("fronius/+", "{2}"), ("fronius/+/+", "{2}")],
+    routes: &[("fronius/+", "fronius/{2}"), ("fronius/+/+", "fronius/{2}")],
     reads: "meters: PowerReal_P_Sum, EnergyReal_WAC_Sum_Consumed, EnergyReal_WAC_Sum_Produced, phases; inverters: PAC, \
             TOTAL_ENERGY, UAC, IAC, FAC",
     units: "W, Wh, V, A, Hz",

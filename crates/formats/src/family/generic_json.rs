@@ -10,12 +10,12 @@ pub(super) const FAMILY: Family = Family {
     name: "generic-json",
     title: "A generic JSON object",
     routes: &[
-        ("meter/+", "{2}"),
-        ("meters/+", "{2}"),
-        ("meter/+/+", "{2}"),
-        ("meters/+/+", "{2}"),
-        ("energy/+", "{2}"),
-        ("energy/+/+", "{2}/{3}"),
+        ("meter/+", "generic-json/{2}"),
+        ("meters/+", "generic-json/{2}"),
+        ("meter/+/+", "generic-json/{2}"),
+        ("meters/+/+", "generic-json/{2}"),
+        ("energy/+", "generic-json/{2}"),
+        ("energy/+/+", "generic-json/{2}/{3}"),
     ],
     reads: "power, energy (import, export, tariffs), voltage, current, power factor, frequency and phases by their \
             common names, of which all words must be known; `meter_id`, `device_id`, `serial` and the like, a text `id`; \

@@ -7,7 +7,7 @@ use crate::number::number;
 pub(super) const FAMILY: Family = Family {
     name: "go-echarger",
     title: "go-eCharger",
-    routes: &[("go-eCharger/+/+", "{2}"), ("/go-eCharger/+/+", "{3}")],
+    routes: &[("go-eCharger/+/+", "go-echarger/{2}"), ("/go-eCharger/+/+", "go-echarger/{3}")],
     reads: "`nrg` (voltages, currents and powers of the phases, total power, power factors), `eto`, `fhz`; the same \
             of `status`",
     units: "V, A, W, Wh, Hz; of `status` V, 0.1 A, 0.1 kW, the total 0.01 kW, `eto` 0.1 kWh",

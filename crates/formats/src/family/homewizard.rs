@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "homewizard",
     title: "HomeWizard (local API v1 and v2)",
-    routes: &[("homewizard/+", "{2}"), ("homewizard/+/+", "{2}")],
+    routes: &[("homewizard/+", "homewizard/{2}"), ("homewizard/+/+", "homewizard/{2}")],
     reads: "total_power_import_kwh, total_power_export_kwh, active_power_w, phases, voltage, current, power factor, \
             frequency; v2: energy_import_kwh, energy_export_kwh, power_w",
     units: "as the names say: kWh, W, V, A, Hz",

@@ -7,10 +7,10 @@ pub(super) const FAMILY: Family = Family {
     name: "huawei",
     title: "Huawei SUN2000 (huawei-solar names)",
     routes: &[
-        ("huawei/+", "{2}"),
-        ("huawei/+/+", "{2}"),
-        ("huawei-solar/+", "{2}"),
-        ("huawei-solar/+/+", "{2}"),
+        ("huawei/+", "huawei/{2}"),
+        ("huawei/+/+", "huawei/{2}"),
+        ("huawei-solar/+", "huawei/{2}"),
+        ("huawei-solar/+/+", "huawei/{2}"),
     ],
     reads: "inverter: active_power, accumulated_yield_energy, grid_voltage, grid_frequency, power_factor; channel `grid`: \
             power_meter_active_power, grid_accumulated_energy, grid_exported_energy, phases; channel `battery`: \

@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "iotawatt",
     title: "IoTaWatt (status API by bridges)",
-    routes: &[("iotawatt/+", "{2}"), ("iotawatt/+/+", "{2}")],
+    routes: &[("iotawatt/+", "iotawatt/{2}"), ("iotawatt/+/+", "iotawatt/{2}")],
     reads: "each of `inputs` and `outputs` a channel: Watts, Vrms, Hz, Pf; or an object of names with Watts and Wh",
     units: "W, Wh, V, Hz",
     sign: "+ import",

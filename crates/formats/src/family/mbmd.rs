@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "mbmd",
     title: "mbmd (Eastron SDM and other Modbus meters)",
-    routes: &[("mbmd/+/+", "{2}")],
+    routes: &[("mbmd/+/+", "mbmd/{2}")],
     reads: "Power, Import, Export, VoltageL1–3, CurrentL1–3, PowerL1–3, Cosphi, Frequency",
     units: "W, kWh, V, A, Hz",
     sign: "+ import",

@@ -7,7 +7,7 @@ use crate::obis;
 pub(super) const FAMILY: Family = Family {
     name: "obis-json",
     title: "HAN and SML readers by OBIS code",
-    routes: &[("obis/+", "{2}"), ("han/+", "{2}"), ("sml/+", "{2}")],
+    routes: &[("obis/+", "obis-json/{2}"), ("han/+", "obis-json/{2}"), ("sml/+", "obis-json/{2}")],
     reads: "all codes of active energy, power, voltage, current and frequency",
     units: "as the payload says; without unit W, V, A, and Wh unless the route has an `energy_unit`",
     sign: "1.x import, 2.x export, 16.7.0 signed",

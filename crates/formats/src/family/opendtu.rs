@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "opendtu",
     title: "OpenDTU (Hoymiles)",
-    routes: &[("solar/+/+", "{2}"), ("solar/+/+/+", "{2}")],
+    routes: &[("solar/+/+", "opendtu/{2}"), ("solar/+/+/+", "opendtu/{2}")],
     reads: "`0/power`, `0/yieldtotal`, `0/voltage`, `0/current`, `0/powerfactor`, `0/frequency`",
     units: "W, kWh, V, A, Hz",
     sign: "an inverter feeds in: negative power, `yieldtotal` is export",

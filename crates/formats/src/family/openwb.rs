@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "openwb",
     title: "openWB",
-    routes: &[("openWB/+/+", "openWB"), ("openWB/+/+/+", "openWB"), ("openWB/+/+/+/+", "openWB")],
+    routes: &[("openWB/+/+", "openwb"), ("openWB/+/+/+", "openwb"), ("openWB/+/+/+/+", "openwb")],
     reads: "1.9: evu, lp/N, pv with W, WhImported, WhExported, kWhCounter, phases; 2.x: counter/N, chargepoint/N, \
             pv/N with get/power, imported, exported, powers, voltages, currents, frequency; bat and bat/N with get/soc",
     units: "W, Wh, kWh (`kWhCounter`), V, A, Hz, %",

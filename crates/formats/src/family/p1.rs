@@ -7,7 +7,7 @@ use crate::obis;
 pub(super) const FAMILY: Family = Family {
     name: "p1",
     title: "Raw P1 telegrams",
-    routes: &[("p1/+", "{2}"), ("p1/+/telegram", "{2}")],
+    routes: &[("p1/+", "p1/{2}"), ("p1/+/telegram", "p1/{2}")],
     reads: "1.8.x, 2.8.x (the sum of the tariffs), 1.7.0 − 2.7.0, phases, voltages and currents",
     units: "as the telegram says: kWh, Wh, kW, W, V, A",
     sign: "1.x import, 2.x export",

@@ -8,7 +8,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "shelly",
     title: "Shelly Gen2, Gen3, Gen4 (Plus, Pro)",
-    routes: &[("+/events/rpc", "{1}"), ("+/status/+", "{1}"), ("+/online", "{1}")],
+    routes: &[("+/events/rpc", "shelly/{1}"), ("+/status/+", "shelly/{1}"), ("+/online", "shelly/{1}")],
     reads: "`switch`, `pm1`, `cover`, `light`, `em`, `em1` with power, voltage, current, pf, freq; `aenergy`, \
             `ret_aenergy`; `emdata`, `em1data` with the registers of `em`, `em1` (same meter)",
     units: "W, Wh, V, A, Hz",

@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "shelly-gen1",
     title: "Shelly Gen1",
-    routes: &[("shellies/+/#", "{2}")],
+    routes: &[("shellies/+/#", "shelly-gen1/{2}")],
     reads: "`relay/N/power|energy`, `emeter/N/power|total|total_returned|voltage|current|pf`, and those of \
             `light`, `roller`, `meter`",
     units: "W, watt-minutes (`energy`), Wh (`total`), V, A",

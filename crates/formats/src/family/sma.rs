@@ -6,10 +6,10 @@ pub(super) const FAMILY: Family = Family {
     name: "sma",
     title: "SMA (SBFspot, SMA-EM)",
     routes: &[
-        ("sbfspot/+", "{2}"),
-        ("sma/+", "{2}"),
-        ("SMA-EM/status/+", "{3}"),
-        ("SMA-EM/status/+/+", "{3}"),
+        ("sbfspot/+", "sma/{2}"),
+        ("sma/+", "sma/{2}"),
+        ("SMA-EM/status/+", "sma/{3}"),
+        ("SMA-EM/status/+/+", "sma/{3}"),
     ],
     reads: "SBFspot: PACTot, ETotal, PAC1–3, UAC1–3, IAC1–3, GridFreq; SMA-EM: pconsume − psupply, pconsumecounter, \
             psupplycounter, phases",

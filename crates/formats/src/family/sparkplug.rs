@@ -14,7 +14,7 @@ use payload::{Metric, Payload};
 pub(super) const FAMILY: Family = Family {
     name: "sparkplug",
     title: "Sparkplug B",
-    routes: &[("spBv1.0/+/+/+", "{2}/{4}"), ("spBv1.0/+/+/+/+", "{2}/{4}/{5}")],
+    routes: &[("spBv1.0/+/+/+", "sparkplug/{2}/{4}"), ("spBv1.0/+/+/+/+", "sparkplug/{2}/{4}/{5}")],
     reads: "metrics by their common names, also below folders (`Meter1/Active Power` → channel `Meter1`; \
             `Energy/Import kWh` → none); `is_historical` ones at their own time; of DATA without type or unit those of its \
             BIRTH",

@@ -7,12 +7,12 @@ pub(super) const FAMILY: Family = Family {
     name: "tasmota",
     title: "Tasmota (plugs, three-phase meters, SML, DSMR and Teleinfo readers)",
     routes: &[
-        ("tele/+/+", "{2}"),
-        ("tele/+/+/+", "{2}/{3}"),
-        ("stat/+/+", "{2}"),
-        ("stat/+/+/+", "{2}/{3}"),
-        ("+/tele/+", "{1}"),
-        ("+/stat/+", "{1}"),
+        ("tele/+/+", "tasmota/{2}"),
+        ("tele/+/+/+", "tasmota/{2}/{3}"),
+        ("stat/+/+", "tasmota/{2}"),
+        ("stat/+/+/+", "tasmota/{2}/{3}"),
+        ("+/tele/+", "tasmota/{1}"),
+        ("+/stat/+", "tasmota/{1}"),
     ],
     reads: "`ENERGY`: Power, Total, ExportActive, Voltage, Current, Factor, Frequency, phases; the objects of smart \
             meter scripts by the usual labels; `TIC` and `METER` of Teleinfo",

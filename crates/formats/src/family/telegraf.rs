@@ -7,7 +7,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "telegraf",
     title: "Telegraf (JSON output)",
-    routes: &[("telegraf/+", "{2}"), ("telegraf/+/+", "{2}/{3}")],
+    routes: &[("telegraf/+", "telegraf/{2}"), ("telegraf/+/+", "telegraf/{2}/{3}")],
     reads: "fields by their common names; the tags `meter_id`, `device_id`, `id` and the like, or the modbus input's \
             `name` and `slave_id`, are the payload's id",
     units: "by the names; else W, kWh, V, A (the route's `energy_unit`, `power_unit`, `current_unit`)",

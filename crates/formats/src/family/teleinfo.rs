@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "teleinfo",
     title: "Teleinfo (Linky and older French meters)",
-    routes: &[("teleinfo/+", "{2}"), ("teleinfo/+/+", "{2}")],
+    routes: &[("teleinfo/+", "teleinfo/{2}"), ("teleinfo/+/+", "teleinfo/{2}")],
     reads: "BASE, EAST, the sum of all indexes of a contract (HCHC + HCHP, EJP, Tempo), EAIT, IINST, URMS1",
     units: "Wh, A, V",
     sign: "+ import",

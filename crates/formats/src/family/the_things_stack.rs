@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "the-things-stack",
     title: "The Things Stack v3 (LoRaWAN)",
-    routes: &[("v3/+/devices/+/+", "{4}"), ("v3/+/devices/+/+/+", "{4}")],
+    routes: &[("v3/+/devices/+/+", "the-things-stack/{4}"), ("v3/+/devices/+/+/+", "the-things-stack/{4}")],
     reads: "`uplink_message.decoded_payload` by the common names, as generic-json",
     units: "by the names; else W, V, A (not an A that contradicts power and voltage); energies and a power called \
             consumption need the route's `energy_unit`, `power_unit`: codecs differ",

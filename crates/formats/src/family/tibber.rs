@@ -6,7 +6,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "tibber",
     title: "Tibber Pulse (live measurements)",
-    routes: &[("tibber/+", "{2}"), ("tibber/+/+", "{2}")],
+    routes: &[("tibber/+", "tibber/{2}"), ("tibber/+/+", "tibber/{2}")],
     reads: "power − powerProduction, lastMeterConsumption, lastMeterProduction, voltagePhase1–3, currentL1–3, \
             powerFactor",
     units: "W, kWh, V, A",

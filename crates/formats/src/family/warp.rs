@@ -5,7 +5,11 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "warp",
     title: "WARP Charger (Tinkerforge)",
-    routes: &[("warp/+/meter/+", "{2}"), ("warp2/+/meter/+", "{2}"), ("warp3/+/meter/+", "{2}")],
+    routes: &[
+        ("warp/+/meter/+", "warp/{2}"),
+        ("warp2/+/meter/+", "warp/{2}"),
+        ("warp3/+/meter/+", "warp/{2}"),
+    ],
     reads: "`values`: power, energy_abs; `all_values`: voltages, currents and powers of the phases",
     units: "W, kWh, V, A",
     sign: "+ into the car (import)",

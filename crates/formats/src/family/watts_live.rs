@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "watts-live",
     title: "Watts Live",
-    routes: &[("watts/+/measurement", "{2}")],
+    routes: &[("watts/+/measurement", "watts-live/{2}")],
     reads: "positive and negative active_power and active_energy, active_power, voltage and current of L1 to L3",
     units: "W, Wh, V, A",
     sign: "positive is import, negative is export",

@@ -5,7 +5,7 @@ use super::prelude::*;
 pub(super) const FAMILY: Family = Family {
     name: "zigbee2mqtt",
     title: "Zigbee2MQTT",
-    routes: &[("zigbee2mqtt/#", "{2+}")],
+    routes: &[("zigbee2mqtt/#", "zigbee2mqtt/{2+}")],
     reads: "power, energy, produced_energy, voltage, current, power_factor, ac_frequency; phases (`_phase_b`, or \
             `_a` to `_c`); meters with two clamps (`_a`, `_b`, `_l1`, `_l2`) as channels; a ZLinky's \
             current_summ_delivered or the sum of its tiers. Attributes on topics of their own are not read",
