@@ -9,8 +9,8 @@ NODE_CPU_M = 1500
 # Labels that a program sets on its own pods: Patroni says so who is primary.
 RUNTIME_LABELS = {"role"}
 OWN_TOKEN = "timescaledb"
-# A standby of a pair opens no port that could be asked; the proxy beside it is asked.
-WITHOUT_PROBES = {"artemis"}
+# A standby of a pair opens no port that could be asked whether it is ready; the proxy beside it is asked.
+NEVER_READY = {"artemis"}
 
 
 @dataclass
@@ -112,7 +112,8 @@ def probes_are_sound(render):
             continue
         for container in template["spec"]["containers"]:
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if probe not in container and container["name"] not in WITHOUT_PROBES:
+                may_lack_it = container["name"] in NEVER_READY and probe != "livenessProbe"
+                if probe not in container and not may_lack_it:
                     yield f"{title(item)}: container {container['name']} has no {probe}"
             if container.get("livenessProbe", {}).get("httpGet", {}).get("path") == "/readyz":
                 yield f"{title(item)}: livenessProbe asks /readyz, so a lost database would restart it for ever"

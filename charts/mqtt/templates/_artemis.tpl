@@ -97,6 +97,7 @@ defaults
   mode tcp
   log global
   timeout connect 5s
+  timeout check 3s
   # Without it, whoever connects while the one in charge has just gone is held until he gives up: 10 s in mqtt-ingest.
   option redispatch 1
   # Above any keep-alive; MQTT's own notices the dead.
@@ -121,6 +122,12 @@ frontend metrics
   http-request deny deny_status 404
 {{- end }}
 backend brokers
+  # By MQTT: for a frozen broker the kernel still takes connections. A CONNECT of version 3.1.1 without a client id for a
+  # session that stays; it is refused before anybody looks for its user, and each CONNACK is the word of one who lives.
+  option tcp-check
+  tcp-check connect
+  tcp-check send-binary 100c00044d5154540400000a0000
+  tcp-check expect binary 2002
   default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions resolvers cluster init-addr last,libc,none
   {{- range $node := list 0 1 }}
   server node-{{ $node }} {{ $name }}-{{ $node }}.{{ $name }}-pods.{{ $.Release.Namespace }}.svc:11883

@@ -1,5 +1,6 @@
 //! The charts, rendered once.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -45,4 +46,9 @@ pub(crate) async fn rendered_with(environment: Environment, more: &[&str]) -> Ve
         })
         .await;
     charts.render(helm, environment, more).await.unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// Freed again at once: the next program of this machine that wants any port could get it, and none does.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
