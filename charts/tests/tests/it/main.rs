@@ -4,3 +4,4 @@ mod check;
 mod fixture;
 mod path;
 mod proxy;
+mod saved;
