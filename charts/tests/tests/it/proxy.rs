@@ -46,6 +46,8 @@ async fn a_frozen_broker_is_not_alive_and_a_standby_is() {
     let template =
         objects.iter().find(|object| object["kind"] == "StatefulSet" && name(object) == "wattline-mqtt");
     let artemis = &template.unwrap()["spec"]["template"]["spec"]["containers"][0];
+    // The pod's own is a minute, in which the backup would take over and the frozen one might thaw.
+    assert!(artemis["livenessProbe"]["terminationGracePeriodSeconds"].as_u64() <= Some(5));
     let command = each(&artemis["livenessProbe"]["exec"]["command"]).filter_map(|word| word.as_str());
     let here = format!("/127.0.0.1/{}", broker.address().port());
     let command: Vec<_> = command.map(|word| word.replace("/127.0.0.1/11883", &here)).collect();
