@@ -80,6 +80,11 @@ def container(one, kind, name):
     return object_of(one, kind, name)["spec"]["template"]["spec"]["containers"][0]
 
 
+def drop_messages(one):
+    data = object_of(one, "ConfigMap", "wattline-mqtt")["data"]
+    data["broker-1.xml"] = data["broker-1.xml"].replace("<no-expiry>true</no-expiry>", "").replace("PAGE", "DROP")
+
+
 def forget_role(one):
     arguments = container(one, "Job", "wattline-migrate-install")["args"]
     arguments[:] = [word for word in arguments if not word.startswith("wattline_operator=")]
@@ -119,6 +124,7 @@ FOUND_BY_RULES = [
     ("a network policy that selects nothing", break_policy, ["NetworkPolicy/wattline-kafka selects no pod"]),
     ("a port that nobody has", break_port, ["Service/wattline-kafka", "klient"]),
     ("a ConfigMap that is not there", break_config, ["ConfigMap/wattline-aggregator"]),
+    ("a broker that drops", drop_messages, ["broker-1.xml has address-full-policy DROP", "no-expiry None"]),
     ("a role without a password", forget_role, ["Job/wattline-migrate-install gives no password to the role wattline_operator"]),
     ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
     ("no request", no_request, ["container kafka has no resources.requests.memory"]),

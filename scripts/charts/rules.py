@@ -1,6 +1,7 @@
 """Rules that a rendered environment keeps and no schema can say. Each rule yields sentences that name object and fault."""
 
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 import values
 
@@ -294,6 +295,22 @@ def prod_has_no_literal_secret(render):
                     yield f"{title(item)}: {variable['name']} is a literal, and this is prod"
 
 
+# Artemis has no exporter that counts what it drops (docs/telemetry.md), so it must drop nothing.
+NEVER_DROPS = {"address-full-policy": "PAGE", "max-delivery-attempts": "-1", "no-expiry": "true"}
+
+
+def artemis_drops_nothing(render):
+    for item in render.of("ConfigMap"):
+        for file, text in item.get("data", {}).items():
+            if not file.startswith("broker-"):
+                continue
+            for setting in ElementTree.fromstring(text).iterfind(".//{*}address-setting"):
+                for key, wanted in NEVER_DROPS.items():
+                    found = setting.findtext(f"{{*}}{key}")
+                    if found != wanted:
+                        yield f"{title(item)}: {file} has {key} {found} for {setting.get('match')}, and drops messages that nobody counts: {wanted}"
+
+
 def every_role_has_a_password(render):
     for item, template in render.pods():
         if labels(template).get("app.kubernetes.io/name") == "migrate":
@@ -323,6 +340,7 @@ ALL = [
     ports_exist,
     autoscalers_agree,
     prod_has_no_literal_secret,
+    artemis_drops_nothing,
     every_role_has_a_password,
     names_are_unique,
 ]

@@ -77,6 +77,8 @@
         <address-full-policy>PAGE</address-full-policy>
         <!-- For ever: an mqtt-ingest that can't reach Kafka returns what it has, again and again. -->
         <max-delivery-attempts>-1</max-delivery-attempts>
+        <!-- Nor is a reading worth less because nobody took it within what its publisher set as expiry. -->
+        <no-expiry>true</no-expiry>
         <auto-delete-queues>false</auto-delete-queues>
         <auto-delete-addresses>false</auto-delete-addresses>
       </address-setting>

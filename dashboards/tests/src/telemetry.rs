@@ -58,8 +58,8 @@ its alerts silent; nothing else depends on it. Each says how it is known that it
 compared with this list, names, types and labels; of the rest they show examples in its place. `namespace`, `instance` and
 `job` come from Prometheus.
 
-Not exported are the figures of Artemis itself (queues, drops, memory), whose image has no exporter; HAProxy before it tells
-whether it is there. `compose.yaml` runs no exporter of Mosquitto: it takes its password only from the environment, and its
+Not exported are the figures of Artemis itself (queues, memory), whose image has no exporter; HAProxy before it tells
+whether it is there, and the chart's settings leave it nothing to drop. `compose.yaml` runs no exporter of Mosquitto: it takes its password only from the environment, and its
 image has no shell that could read the file where `compose.yaml` keeps it; mqtt-ingest's own metrics tell of the connection.
 ";
 
