@@ -12,6 +12,7 @@ from pathlib import Path
 import consistency
 import documents
 import mistakes
+import platform_layer
 import rules
 import workflows
 from rendering import ENVIRONMENTS, UMBRELLA, case_files, render
@@ -77,6 +78,7 @@ def check_renders():
     if total > CLUSTER_CPU_M:
         faults.append(f"{', '.join(ENVIRONMENTS)} request {total}m CPU, three nodes of 2 vCPU have {CLUSTER_CPU_M}m left")
     print(f"charts: together {total}m of {CLUSTER_CPU_M}m; {len(rendered)} renderings")
+    faults += platform_layer.check([(name, one) for name, one, _ in rendered[: len(ENVIRONMENTS)]])
     return faults + check_schemas(rendered)
 
 
@@ -90,7 +92,7 @@ def check_schemas(rendered):
         for name, _, text in rendered:
             files.append(Path(temporary) / f"{name}.yaml")
             files[-1].write_text(text)
-        return schema_errors(folder, files)
+        return schema_errors(folder, files + platform_layer.OBJECTS)
 
 
 def main():

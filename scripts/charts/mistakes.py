@@ -45,6 +45,12 @@ REFUSED_BY_HELM = [
         "query-api: { ingress: { enabled: true, hosts: [a] }, gateway: { enabled: true, hosts: [a] } }",
         ["ingress and gateway"],
     ),
+    (
+        "a certificate that nothing uses",
+        PROD,
+        "query-api: { tls: { certManager: { enabled: true } } }",
+        ["query-api: tls is set and ingress.enabled is false"],
+    ),
 ]
 
 
