@@ -33,6 +33,13 @@ REFUSED_BY_HELM = [
     ),
     ("no token in prod", PROD, "query-api: { auth: { existingSecret: '' } }", ["query-api.auth.existingSecret is missing"]),
     ("generated secrets in prod", PROD, "global: { secrets: { generate: true } }", ["global.secrets.generate", "prod"]),
+    ("no TLS in prod", PROD, "global: { tls: { enabled: false } }", ["global.tls.enabled", "prod"]),
+    (
+        "two certificates for one listener",
+        PROD,
+        "mqtt: { tls: { existingSecret: mqtt-certificate } }",
+        ["mqtt: tls and global.tls.enabled"],
+    ),
     ("an open GraphQL in prod", PROD, "query-api: { auth: { mode: none } }", ["auth.mode", "prod"]),
     ("one Kafka broker in prod", PROD, "kafka: { replicas: 1 }", ["kafka.replicas"]),
     ("a single database in prod", PROD, "timescaledb: { mode: single }", ["timescaledb.mode"]),

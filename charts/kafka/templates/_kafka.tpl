@@ -39,6 +39,14 @@
   "share.coordinator.state.topic.min.isr" $inSync
   "group.initial.rebalance.delay.ms" 0
   "group.min.session.timeout.ms" 1000 -}}
+{{- if (include "wattline-lib.global" . | fromYaml).tls.enabled -}}
+{{- $properties = mergeOverwrite $properties (dict
+  "listener.security.protocol.map" "CLIENT:SSL,CONTROLLER:SSL"
+  "ssl.keystore.type" "PEM"
+  "ssl.keystore.location" "/etc/wattline/tls/tls-combined.pem"
+  "ssl.truststore.type" "PEM"
+  "ssl.truststore.location" "/etc/wattline/tls/ca.crt") -}}
+{{- end -}}
 {{- range $key, $value := mergeOverwrite $properties (deepCopy .Values.properties) }}
 {{ $key }}={{ $value }}
 {{- end }}

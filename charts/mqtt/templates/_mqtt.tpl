@@ -3,7 +3,16 @@
 {{- if and .Values.tls.certManager.enabled .Values.tls.existingSecret -}}
 {{- fail "mqtt: tls.certManager.enabled and tls.existingSecret are both set: the certificate comes from one of them" -}}
 {{- end -}}
-{{- if .Values.tls.certManager.enabled }}{{ include "wattline-lib.fullname" . }}-tls{{ else }}{{ .Values.tls.existingSecret }}{{ end -}}
+{{- if and (include "mqtt.ownTls" .) (or .Values.tls.certManager.enabled .Values.tls.existingSecret) -}}
+{{- fail "mqtt: tls and global.tls.enabled are both set: the listener has one certificate, and mqtt-ingest knows the release's authority only. Leave mqtt.tls to its hosts, or set global.mqtt.url to a name that your certificate has" -}}
+{{- end -}}
+{{- if or .Values.tls.certManager.enabled (include "mqtt.ownTls" .) }}{{ include "wattline-lib.fullname" . }}-tls{{ else }}{{ .Values.tls.existingSecret }}{{ end -}}
+{{- end -}}
+
+{{/* "true" where the certificate is the release's authority's. Then nobody comes without TLS. */}}
+{{- define "mqtt.ownTls" -}}
+{{- $global := include "wattline-lib.global" . | fromYaml -}}
+{{- if and $global.tls.enabled (not $global.mqtt.url) }}true{{ end -}}
 {{- end -}}
 
 {{/* What is the same for all brokers that this chart runs itself: a Service and its network policy. */}}
@@ -23,9 +32,11 @@ spec:
   selector:
     {{- include "wattline-lib.selectorLabels" (list . "mqtt") | nindent 4 }}
   ports:
+    {{- if not (include "mqtt.ownTls" .) }}
     - { name: mqtt, port: 1883, targetPort: mqtt }
+    {{- end }}
     {{- if include "mqtt.tlsSecret" . }}
-    - { name: mqtts, port: 8883, targetPort: mqtts }
+    - { name: mqtts, port: 8883, targetPort: mqtts{{ with .Values.service.nodePort }}, nodePort: {{ . }}{{ end }} }
     {{- end }}
 {{- end -}}
 
@@ -50,7 +61,8 @@ spec:
 {{- $meters := "- ports: [{ port: mqtt, protocol: TCP }]" -}}
 {{- if include "mqtt.tlsSecret" .root -}}
 {{- $clients := include "wattline-lib.from" (dict "root" .root "from" (list "mqtt-ingest" "smoke") "ports" (list "mqtt")) -}}
-{{- $meters = printf "- ports: [{ port: mqtts, protocol: TCP }]\n%s" $clients -}}
+{{- $meters = "- ports: [{ port: mqtts, protocol: TCP }]" -}}
+{{- if not (include "mqtt.ownTls" .root) }}{{ $meters = printf "%s\n%s" $meters $clients }}{{ end -}}
 {{- end -}}
 {{- $ingress := list $meters -}}{{- $egress := list -}}
 {{- if .peers -}}

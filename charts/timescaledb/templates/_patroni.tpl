@@ -41,12 +41,20 @@ postgresql:
   data_dir: /home/postgres/pgdata/data
   pgpass: /tmp/pgpass
   authentication:
-    superuser: { username: {{ $global.database.owner }} }
-    replication: { username: replication }
+    {{- /* Servers know one another by addresses, which no certificate has. */}}
+    {{- $sslmode := ternary ", sslmode: verify-ca, sslrootcert: /etc/wattline/tls/ca.crt" "" $global.tls.enabled }}
+    superuser: { username: {{ $global.database.owner }}{{ $sslmode }} }
+    replication: { username: replication{{ $sslmode }} }
   parameters:
     unix_socket_directories: /var/run/postgresql
+    {{- include "timescaledb.tlsParameters" . | nindent 4 }}
   pg_hba:
+    {{- $host := ternary "hostssl" "host" $global.tls.enabled }}
     - local all all trust
-    - host replication replication all scram-sha-256
-    - host all all all scram-sha-256
+    {{- if $global.tls.enabled }}
+    # The exporter beside it.
+    - host all all 127.0.0.1/32 scram-sha-256
+    {{- end }}
+    - {{ $host }} replication replication all scram-sha-256
+    - {{ $host }} all all all scram-sha-256
 {{- end -}}

@@ -16,7 +16,19 @@
 {{- mergeOverwrite $parameters (deepCopy .Values.parameters) | toYaml -}}
 {{- end -}}
 
+{{/* For both modes; with Patroni in its local section, which an existing cluster takes too. */}}
+{{- define "timescaledb.tlsParameters" -}}
+{{- if (include "wattline-lib.global" . | fromYaml).tls.enabled -}}
+ssl: "on"
+ssl_cert_file: /etc/wattline/tls/tls.crt
+ssl_key_file: /etc/wattline/tls/tls.key
+{{- end -}}
+{{- end -}}
+
 {{- define "timescaledb.volumes" -}}
+{{- if (include "wattline-lib.global" . | fromYaml).tls.enabled }}
+{{ include "wattline-lib.certificateVolume" . }}
+{{- end }}
 - { name: tmp, emptyDir: { sizeLimit: 1Gi } }
 - { name: run, emptyDir: { medium: Memory, sizeLimit: 16Mi } }
 # PostgreSQL's parallel workers share memory here; a container's own is 64 MiB.
@@ -24,6 +36,9 @@
 {{- end -}}
 
 {{- define "timescaledb.mounts" -}}
+{{- if (include "wattline-lib.global" . | fromYaml).tls.enabled }}
+{{ include "wattline-lib.certificateMount" . }}
+{{- end }}
 - { name: data, mountPath: /home/postgres/pgdata }
 - { name: tmp, mountPath: /tmp }
 - { name: run, mountPath: /var/run/postgresql }

@@ -10,6 +10,8 @@ image:
   pullSecrets: []
 secrets:
   generate: true
+tls:
+  enabled: false
 kafka:
   brokers: ""
   security: plaintext
@@ -44,10 +46,21 @@ monitoring:
   interval: 30s
 {{- end -}}
 
+{{/* Where `tls.enabled`, the bundled servers are reached by TLS and their certificates are the release's authority's. */}}
 {{- define "wattline-lib.global" -}}
 {{- $defaults := include "wattline-lib.globalDefaults" . | fromYaml -}}
-{{- mergeOverwrite $defaults (deepCopy (.Values.global | default dict)) | toYaml -}}
+{{- $global := mergeOverwrite $defaults (deepCopy (.Values.global | default dict)) -}}
+{{- if $global.tls.enabled -}}
+{{- $authority := include "wattline-lib.authority" . -}}
+{{- if not $global.kafka.brokers }}{{ $_ := mergeOverwrite $global.kafka (dict "security" "tls" "caSecret" $authority) }}{{ end -}}
+{{- if not $global.database.host }}{{ $_ := mergeOverwrite $global.database (dict "sslMode" "verify-full" "caSecret" $authority) }}{{ end -}}
+{{- if not $global.mqtt.url }}{{ $_ := mergeOverwrite $global.mqtt (dict "caSecret" $authority) }}{{ end -}}
 {{- end -}}
+{{- toYaml $global -}}
+{{- end -}}
+
+{{/* Issuer and Secret of the release's own authority. */}}
+{{- define "wattline-lib.authority" -}}{{ include "wattline-lib.peer" (list . "authority") }}{{- end -}}
 
 {{- define "wattline-lib.kafka.brokers" -}}
 {{- $global := include "wattline-lib.global" . | fromYaml -}}
@@ -64,7 +77,8 @@ monitoring:
 
 {{- define "wattline-lib.mqtt.url" -}}
 {{- $global := include "wattline-lib.global" . | fromYaml -}}
-{{- $global.mqtt.url | default (printf "mqtt://%s:1883" (include "wattline-lib.peer" (list . "mqtt"))) -}}
+{{- $bundled := ternary "mqtts://%s:8883" "mqtt://%s:1883" $global.tls.enabled -}}
+{{- $global.mqtt.url | default (printf $bundled (include "wattline-lib.peer" (list . "mqtt"))) -}}
 {{- end -}}
 
 {{/* The name of a Secret: the one that exists, else the one that the umbrella chart generates. Where nothing is

@@ -81,6 +81,6 @@ spec:
 
 {{- define "wattline-lib.to.mqtt" -}}
 {{- $url := (include "wattline-lib.global" . | fromYaml).mqtt.url -}}
-{{- $port := regexFind "[0-9]+$" $url | default "1883" -}}
+{{- $port := regexFind "[0-9]+$" (include "wattline-lib.mqtt.url" .) | default "1883" -}}
 {{- include "wattline-lib.to" (dict "root" . "to" "mqtt" "external" $url "ports" (list $port)) -}}
 {{- end -}}

@@ -45,8 +45,9 @@ impl Installation {
         &self.cache
     }
 
-    /// A file of the Kafka part.
-    pub(crate) fn kafka(&self, name: &str) -> PathBuf {
+    /// A file of the Kafka part, such as `log4j2.properties`, or `libs/*` for a class path.
+    #[must_use]
+    pub fn kafka(&self, name: &str) -> PathBuf {
         self.cache.join(KAFKA_PART).join(name)
     }
 

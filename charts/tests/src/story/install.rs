@@ -19,7 +19,7 @@ use super::World;
 use super::release::Release;
 
 /// What staging and prod want to find, with the keys that charts/wattline/values.yaml lists.
-const SECRETS: [(&str, &[&str]); 3] = [
+const SECRETS: [(&str, &[&str]); 7] = [
     (
         "wattline-database-passwords",
         &[
@@ -34,12 +34,19 @@ const SECRETS: [(&str, &[&str]); 3] = [
     ),
     ("wattline-mqtt-passwords", &["ingest", "meters", "observer", "cluster"]),
     ("wattline-api-token", &["token"]),
+    // cert-manager would make these.
+    ("wattline-authority", &["ca.crt", "tls.crt", "tls.key"]),
+    ("wattline-kafka-tls", &CERTIFICATE),
+    ("wattline-mqtt-tls", &CERTIFICATE),
+    ("wattline-timescaledb-tls", &CERTIFICATE),
 ];
+const CERTIFICATE: [&str; 4] = ["ca.crt", "tls.crt", "tls.key", "tls-combined.pem"];
 
 /// Those of the cluster layer's kinds that the charts render, and Gateway, which one of the mistakes is made with. Each
 /// other definition costs the API server time and shows nothing.
-const FOREIGN_KINDS: [&str; 7] = [
+const FOREIGN_KINDS: [&str; 8] = [
     "Certificate",
+    "Issuer",
     "ScaledObject",
     "TriggerAuthentication",
     "ServiceMonitor",

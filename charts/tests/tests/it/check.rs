@@ -6,9 +6,10 @@ use serde_json::Value;
 use wattline_charts_tests::charts::Environment;
 use wattline_charts_tests::object::{kind, name};
 use wattline_charts_tests::pod::Container;
-use wattline_localstack::{Installation, ServiceKind};
+use wattline_localstack::{Authority, Installation, ServiceKind};
 
 use crate::fixture::{any_secret, bin_dir, rendered, rendered_with, workload};
+use crate::secured::{MOUNT, place_certificate};
 
 /// Runs the service with what its container gets, and `--check`.
 fn check(objects: &[Value], service: ServiceKind) -> Output {
@@ -49,10 +50,12 @@ async fn haproxy_takes_its_configuration() {
     for part in parts {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    place_certificate(&Authority::open(&folder.path().join("authority")).unwrap(), folder.path());
+    let file = folder.path().join("haproxy.cfg");
+    std::fs::write(&file, text.replace(MOUNT, &folder.path().display().to_string())).unwrap();
     let haproxy = Installation::find().unwrap().haproxy();
-    let output = Command::new(&haproxy).arg("-c").arg("-f").arg(file.path()).output();
+    let output = Command::new(&haproxy).arg("-c").arg("-f").arg(&file).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}", haproxy.display()));
     assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
 }

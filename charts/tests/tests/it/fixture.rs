@@ -1,13 +1,13 @@
 //! The charts, rendered once.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wattline_charts_tests::charts::{self, Charts, Environment};
 use wattline_charts_tests::tool::Tool;
-use wattline_localstack::ServiceKind;
+use wattline_localstack::{Port, ServiceKind};
 
 /// All services, as the charts name their workloads.
 pub(crate) fn workload(kind: ServiceKind) -> String {
@@ -48,7 +48,10 @@ pub(crate) async fn rendered_with(environment: Environment, more: &[&str]) -> Ve
     charts.render(helm, environment, more).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// Freed again at once: the next program of this machine that wants any port could get it, and none does.
+/// Reserved for as long as this process lives: tests run side by side.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let port = Port::choose(None).unwrap();
+    let address = port.address();
+    std::mem::forget(port);
+    address
 }

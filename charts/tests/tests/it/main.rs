@@ -5,3 +5,4 @@ mod fixture;
 mod path;
 mod proxy;
 mod saved;
+mod secured;

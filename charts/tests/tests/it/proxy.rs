@@ -10,9 +10,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wattline_charts_tests::charts::Environment;
 use wattline_charts_tests::object::{each, name};
-use wattline_localstack::{Installation, Process, ServerKind, Stack, StackOptions};
+use wattline_localstack::{Authority, Installation, Process, ServerKind, Stack, StackOptions};
 
-use crate::fixture::{free_address, rendered, rendered_with};
+use crate::fixture::{free_address, rendered};
+use crate::secured::{MOUNT, place_certificate};
 
 /// A CONNECT of MQTT 3.1.1 without a user, and how every CONNACK begins.
 const CONNECT: &[u8] = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00";
@@ -65,9 +66,10 @@ async fn a_frozen_broker_is_not_alive_and_a_standby_is() {
 /// HAProxy with the rendered file, in which only addresses are those of here: the pair's one in charge is the stack's broker,
 /// the other one opens no port.
 async fn start_proxy(stack: &Stack) -> (SocketAddr, Process) {
-    let objects = rendered_with(Environment::Prod, &["--set", "mqtt.tls.certManager.enabled=false"]).await;
+    let objects = rendered(Environment::Prod).await;
     let text = objects.iter().find_map(|object| object["data"]["haproxy.cfg"].as_str()).unwrap();
-    let [address, metrics, standby] = [(); 3].map(|()| free_address());
+    place_certificate(&Authority::open(&stack.dir().join("authority")).unwrap(), stack.dir());
+    let [address, secured, metrics, standby] = [(); 4].map(|()| free_address());
     let brokers = [stack.mosquitto().address(), standby];
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -76,7 +78,9 @@ async fn start_proxy(stack: &Stack) -> (SocketAddr, Process) {
             ("bind :1883", _) => format!("  bind {address}"),
             ("bind :8404", _) => format!("  bind {metrics}"),
             (_, Some((ordinal, broker))) => format!("  server node-{ordinal} {broker}"),
-            _ => line.to_owned(),
+            _ => line
+                .replace("bind :8883", &format!("bind {secured}"))
+                .replace(MOUNT, &stack.dir().display().to_string()),
         });
     }
     let file = stack.dir().join("haproxy.cfg");

@@ -9,11 +9,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use wattline_charts_tests::charts::Environment;
-use wattline_localstack::{Installation, Launch, Process, Signal};
+use wattline_localstack::{Authority, Installation, Launch, Process, Signal};
 
 use crate::fixture::{free_address, rendered};
+use crate::secured::{MOUNT, place_certificate};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Some saves of a second's distance; far from a minute.
 const A_FEW_SAVES: Duration = Duration::from_secs(4);
 
@@ -56,9 +57,13 @@ async fn what_waits_outlives_a_kill_some_seconds_later() {
 async fn configure(folder: &Path, address: SocketAddr) -> Launch {
     let objects = rendered(Environment::Staging).await;
     let text = objects.iter().find_map(|object| object["data"]["mosquitto.conf"].as_str()).unwrap();
+    place_certificate(&Authority::open(&folder.join("authority")).unwrap(), folder);
+    let secured = free_address();
     let listen = format!("listener {} {}", address.port(), address.ip());
     let text = text
         .replace("listener 1883", &listen)
+        .replace("listener 8883", &format!("listener {} {}", secured.port(), secured.ip()))
+        .replace(MOUNT, &folder.display().to_string())
         .replace("/mosquitto/data/", &format!("{}/", folder.display()))
         .replace("allow_anonymous false", "allow_anonymous true")
         .replace("password_file /run/mosquitto/passwd\n", "")
