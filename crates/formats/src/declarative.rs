@@ -9,7 +9,7 @@ use wattline_reading::limits::refuse;
 use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
 use crate::json::Json;
-use crate::message::Message;
+use crate::message::{Message, is_status_word};
 use crate::multiplier::Multiplier;
 use crate::number::{decimal, shown};
 use crate::omission::Omission;
@@ -144,6 +144,9 @@ enum Step {
 /// # Errors
 /// As every decoder.
 pub(super) fn decode(readings: &[Compiled], message: &Message<'_>) -> Outcome {
+    if is_status_word(message.text()?) {
+        return Err(Ignored::Status.into());
+    }
     let json = message.json()?;
     let mut drafts = Drafts::default();
     for reading in readings {

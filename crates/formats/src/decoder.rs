@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use crate::declarative::{self, Compiled, ReadingSettings};
 use crate::draft::Outcome;
 use crate::family::{Decode, Family};
+use crate::ignored::Ignored;
 use crate::memory::Memory;
 use crate::message::Message;
 
@@ -48,6 +49,7 @@ impl Decoder {
     /// Why there are none.
     pub fn decode(&self, message: &Message<'_>, memory: &mut Memory) -> Outcome {
         match self {
+            Self::Drafts(_) if message.is_status() => Err(Ignored::Status.into()),
             Self::Drafts(decode) => decode(message),
             Self::WithMemory(decode) => decode(message, memory),
             Self::Declarative(readings) => declarative::decode(readings, message),

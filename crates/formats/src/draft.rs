@@ -52,6 +52,8 @@ pub struct Drafts {
 pub enum Stop {
     /// Nothing to store, and no error; and the fields that were left out.
     Ignore(Ignored, Vec<Omission>),
+    /// It has not one word of the family: a stranger on its topics, for the dead letters.
+    NotThisFamily,
     /// It goes to the dead letters.
     Reject(Refusal),
 }
@@ -269,10 +271,11 @@ impl Drafts {
         self.drafts.len() + self.beyond
     }
 
-    /// Lets a draft go that is no meter's. Where no other is there, the message is refused for what was refused of it.
+    /// Lets a draft go that is no meter's. Where no other is there, the message is refused for what was refused of it, or
+    /// has no value.
     pub(crate) fn let_go(&mut self, draft: Draft) {
-        if draft.refused.is_some() {
-            self.drafts.push(Draft { refused: draft.refused, ..Draft::default() });
+        if draft.refused.is_some() || draft.no_value {
+            self.drafts.push(Draft { refused: draft.refused, no_value: draft.no_value, ..Draft::default() });
         }
     }
 
@@ -280,8 +283,8 @@ impl Drafts {
     /// all remain, because the message is refused.
     ///
     /// # Errors
-    /// `Ignored`, named `otherwise`, where nothing was measured.
-    pub fn or_ignore(mut self, otherwise: Ignored) -> Outcome {
+    /// `otherwise`, or a finer word, where nothing was measured.
+    pub fn or_ignore(mut self, otherwise: impl Into<Stop>) -> Outcome {
         if self.beyond > 0 {
             return Ok(self);
         }
@@ -309,7 +312,7 @@ impl Drafts {
         } else if no_value {
             Ignored::NoValue
         } else {
-            otherwise
+            return Err(otherwise.into());
         };
         Err(Stop::Ignore(why, self.omitted))
     }
@@ -318,7 +321,7 @@ impl Drafts {
     ///
     /// # Errors
     /// As [`Drafts::or_ignore`].
-    pub fn one(draft: Draft, omitted: Vec<Omission>, otherwise: Ignored) -> Outcome {
+    pub fn one(draft: Draft, omitted: Vec<Omission>, otherwise: impl Into<Stop>) -> Outcome {
         Self { drafts: vec![draft], omitted, beyond: 0 }.or_ignore(otherwise)
     }
 }

@@ -63,7 +63,9 @@ mod prelude {
     pub(in crate::family) use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
     pub(in crate::family) use crate::ignored::Ignored;
     pub(in crate::family) use crate::json::Json;
-    pub(in crate::family) use crate::message::{Field, Message, collect, find, is_status_word, set_json};
+    pub(in crate::family) use crate::message::{
+        Field, Message, OwnWords, collect, find, is_status_word, set_json,
+    };
     pub(in crate::family) use crate::omission::{Omission, Omitted};
     pub(in crate::family) use crate::options::FamilyOptions;
     pub(in crate::family) use crate::time::DeviceTime;

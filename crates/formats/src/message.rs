@@ -6,6 +6,7 @@ use wattline_reading::limits::refuse;
 use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
 use crate::json::{self, Json};
+use crate::number::is_no_value;
 use crate::omission::{Omission, Omitted};
 use crate::options::FamilyOptions;
 use crate::topic::Topic;
@@ -25,6 +26,69 @@ pub struct Message<'a> {
 /// A field of a family's table: the device's word, what it is, and its unit.
 pub type Field = (&'static str, Quantity, Unit);
 
+/// What a message is that has no measure of its family's: one of the family's by its other words, or a stranger's.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnWords<'j>(pub &'j Json<'j>, pub &'static [&'static str]);
+
+/// Last levels of topics on which devices say whether they are there.
+const STATUS_LEVELS: [&str; 9] = [
+    "status",
+    "availability",
+    "available",
+    "online",
+    "lwt",
+    "connected",
+    "connection",
+    "alive",
+    // Where ESPHome has its numbers.
+    STATE,
+];
+const STATE: &str = "state";
+
+/// Words of last wills and availability topics. Some of them are also words for "no value".
+const STATUS_WORDS: [&str; 40] = [
+    "online",
+    "offline",
+    "connected",
+    "disconnected",
+    "not connected",
+    "true",
+    "false",
+    "on",
+    "off",
+    "up",
+    "down",
+    "alive",
+    "dead",
+    "lost",
+    "null",
+    "none",
+    "unknown",
+    "available",
+    "unavailable",
+    "reachable",
+    "unreachable",
+    "ready",
+    "running",
+    "stopped",
+    "idle",
+    "standby",
+    "sleeping",
+    "starting",
+    "booting",
+    "restarting",
+    "init",
+    "ok",
+    "error",
+    "active",
+    "inactive",
+    "enabled",
+    "disabled",
+    "open",
+    "closed",
+    "born",
+];
+
 // === impl Message ===
 
 impl<'a> Message<'a> {
@@ -43,6 +107,22 @@ impl<'a> Message<'a> {
     /// `empty` where there is nothing, `malformed` where it is not JSON.
     pub fn json(&self) -> Result<Json<'a>, Stop> {
         Ok(Json::parse_text(self.text()?)?)
+    }
+
+    /// True for a bare value on a topic on which devices say whether they are there: never a reading, whatever the word.
+    /// On `…/state` numbers and words for "no value" may be one's.
+    pub(crate) fn is_status(&self) -> bool {
+        let is_bare =
+            self.payload.first().is_some_and(|byte| !byte.is_ascii_control() && !matches!(byte, b'{' | b'['));
+        if !is_bare {
+            return false;
+        }
+        let last = self.topic.last();
+        let Some(level) = STATUS_LEVELS.iter().find(|level| last.eq_ignore_ascii_case(level)) else {
+            return false;
+        };
+        let Ok(text) = self.text() else { return false };
+        *level != STATE && !text.starts_with(['{', '[']) || is_word(text)
     }
 
     /// The payload as a JSON object; a last will and other bare words are the device's status.
@@ -65,11 +145,16 @@ impl<'a> Message<'a> {
     /// The payload as the text of one value: bare, or in a JSON object's `value`.
     ///
     /// # Errors
-    /// `empty`, `malformed`, or `no_value` for a firmware's word.
+    /// `empty`, `malformed`, `status` for a last will, or `no_value` where `value` has none.
     pub fn value(&self) -> Result<String, Stop> {
         let text = self.text()?;
         if !text.starts_with('{') {
-            return Ok(text.trim_matches('"').to_owned());
+            let text = text.trim_matches('"');
+            return if is_word(text) && is_status_word(text) {
+                Err(Ignored::Status.into())
+            } else {
+                Ok(text.to_owned())
+            };
         }
         let json = Json::parse_text(text)?;
         let value = json.get("value").or_else(|| json.get("val")).and_then(Json::scalar);
@@ -94,9 +179,34 @@ impl<'a> Message<'a> {
 /// True for the words of last wills and availability topics.
 #[must_use]
 pub fn is_status_word(text: &str) -> bool {
-    ["online", "offline", "connected", "disconnected", "true", "false", "on", "off", "alive", "dead", "lost"]
-        .iter()
-        .any(|word| text.trim_matches('"').eq_ignore_ascii_case(word))
+    !text.starts_with(['{', '['])
+        && STATUS_WORDS.iter().any(|word| text.trim_matches('"').eq_ignore_ascii_case(word))
+}
+
+/// A bare text that is neither a number nor a word for "no value".
+fn is_word(text: &str) -> bool {
+    let text = text.trim_matches('"');
+    text.starts_with(|first: char| first.is_alphabetic()) && !is_no_value(text)
+}
+
+// === impl OwnWords ===
+
+impl OwnWords<'_> {
+    /// True where it has one of them, or nothing at all.
+    #[must_use]
+    pub fn are_there(self) -> bool {
+        let Self(json, words) = self;
+        let is_empty = matches!(json, Json::Object(_) | Json::Array(_))
+            && json.fields().is_empty()
+            && json.items().is_empty();
+        is_empty || json.fields().iter().any(|(name, _)| words.contains(&name.as_ref()))
+    }
+}
+
+impl From<OwnWords<'_>> for Stop {
+    fn from(words: OwnWords<'_>) -> Self {
+        if words.are_there() { Ignored::OtherQuantity.into() } else { Self::NotThisFamily }
+    }
 }
 
 /// A field of a table by the device's word; upper and lower case are one.

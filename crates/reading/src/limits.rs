@@ -39,6 +39,8 @@ pub enum Reason {
     PayloadTooLarge,
     /// No route takes the topic.
     NoRoute,
+    /// A route takes the topic, and nothing in the message is of the family that it leads to.
+    NotThisFamily,
     /// The meter id is empty, too long, or has characters that no id has.
     MeterIdInvalid,
     /// There is no measure at all.
@@ -223,10 +225,11 @@ impl Limits {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::PayloadTooLarge,
         Self::NoRoute,
+        Self::NotThisFamily,
         Self::MeterIdInvalid,
         Self::NoMeasure,
         Self::TsUnreadable,
@@ -250,6 +253,7 @@ impl Reason {
             Self::Malformed => "malformed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::NoRoute => "no_route",
+            Self::NotThisFamily => "not_this_family",
             Self::MeterIdInvalid => "meter_id_invalid",
             Self::NoMeasure => "no_measure",
             Self::TsUnreadable => "ts_unreadable",

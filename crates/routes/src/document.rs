@@ -13,12 +13,19 @@ This page is made from the code (`crates/routes/src/document.rs`); a test compar
 
 ## How a message becomes readings
 1. A **route** leads the topic to a **decoder**: those of the configuration first, then the default routes of the
-   families that `families` switches on (`["all"]`, or names of decoders). Two routes of the configuration that match a
-   common topic are refused at start, with both named. Of default routes, the one that names a level goes before one
-   with `+` there.
+   families that `families` switches on (`["all"]`, or names of decoders). Of several filters that match a topic the more
+   specific one counts: one that names a level goes before one with `+` there, and that before `#`. Two routes of the
+   configuration that match a common topic, and of which none is inside the other, are refused at start, with both named.
 2. The decoder reads the payload: what is not a meter's is *left out*, with a reason; a message without anything of a
-   meter is *ignored*, with a reason; one that can't be read goes to the dead letters, whole.
+   meter is *ignored*, with a reason; one that can't be read goes to the dead letters, whole. So does one that has not one
+   word of the family (`not_this_family`): default routes have common prefixes, `energy/+`, and strangers publish there,
+   too. It is counted by route, `wattline_mqtt_ingest_not_this_family_total{route}`. A route of its own for that topic goes
+   before the default one; `decoder = "discovery"` ignores all that comes there.
 3. What is the same for all devices follows: the meter's id, whose time counts, sign, multiplier, and the limits.
+
+What devices say of themselves is `status`: by the family's own topics, any bare word on a topic that ends with
+`status`, `availability`, `available`, `online`, `connected`, `connection`, `alive`, `state` or `LWT`, and elsewhere words such as
+`online`, `offline`, `up`, `down`, `null`. Nothing is called so because it is not known.
 
 Numbers may be text, with a decimal point or a decimal comma; registers are read in decimal arithmetic, to the
 milliwatt-hour. `nan`, `None`, `null`, `unavailable`, `unknown`, `n/a` and an empty text mean "no value". Of two equal

@@ -68,6 +68,7 @@ impl Judge {
                 left_out.iter().for_each(&mut omitted);
                 Decoded::Ignore(why)
             }
+            Err(Stop::NotThisFamily) => Decoded::Reject(route.stranger(input.topic)),
             Err(Stop::Reject(refusal)) => Decoded::Reject(refusal),
         };
         let mut decoded = self.check(decoded, route, omitted);

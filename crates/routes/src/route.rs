@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail, ensure};
 use wattline_formats::time::DeviceTime;
@@ -50,6 +51,8 @@ pub struct Route {
     pub max_power_w: Option<f64>,
     /// Whose time its readings have, counted.
     pub clocks: Arc<Clocks>,
+    /// How many of its messages were not of its family.
+    pub strangers: Arc<AtomicU64>,
     meter_id: Template,
 }
 
@@ -194,6 +197,7 @@ impl Route {
             },
             max_power_w: settings.max_power_w,
             clocks: Arc::default(),
+            strangers: Arc::default(),
             meter_id: template,
         })
     }
@@ -232,6 +236,17 @@ impl Route {
             }
             _ => Ok(ts.map_or((received_at, TsSource::Arrival), |ts| (ts, TsSource::Device))),
         }
+    }
+
+    /// A message that has no word of the family: counted, and for the dead letters.
+    #[must_use]
+    pub fn stranger(&self, topic: &str) -> Refusal {
+        self.strangers.fetch_add(1, Ordering::Relaxed);
+        let detail = format!(
+            "nothing in it is known to {} ({}), to which the route {:?} leads the topic {topic:?}: give it a route of its own",
+            self.family, self.family.title, self.filter
+        );
+        refuse(Reason::NotThisFamily, detail)
     }
 
     /// Checks power against what the route says of the device.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::filter::matches;
+use crate::{Decoded, Input, Judge, Memory};
 
 fn route(filter: &str, meter_id: &str) -> anyhow::Result<Routes> {
     let settings = RouteSettings {
@@ -228,4 +229,22 @@ fn a_multiplier_is_exact_for_registers() {
     assert_eq!(Multiplier::new(40.0).unwrap().register_mwh(123_456_789_012), 4_938_271_560_480);
     assert_eq!(Multiplier::new(-1.0), None);
     assert_eq!(Multiplier::new(1e30), None);
+}
+
+#[test]
+fn a_stranger_is_a_dead_letter_and_counted_by_its_route() {
+    let routes = Routes::new(&[named("own/+", "generic-json")], &["ahoydtu".to_owned()]).unwrap();
+    let judge = Judge { routes, limits: Limits::default(), payload_bytes_max: 100 };
+    for (topic, payload) in [("inverter/Huawei/ACTIVE_POWER", "3120"), ("own/x", r#"{"temperature":21.5}"#)] {
+        let received_at = Timestamp::now();
+        let payload = payload.as_bytes();
+        let input = Input { topic, payload, retained: false, redelivered: false, received_at };
+        let Decoded::Reject(refusal) = judge.decide(&input, &mut Memory::default(), |_| {}) else {
+            panic!("{topic}")
+        };
+        assert_eq!(refusal.reason, Reason::NotThisFamily);
+        let route = judge.routes.find(topic).unwrap();
+        assert!(refusal.detail.contains(&route.filter) && refusal.detail.contains(route.family.name));
+        assert_eq!(route.strangers.load(Ordering::Relaxed), 1, "{topic}");
+    }
 }

@@ -15,7 +15,7 @@ use crate::timing::TimePolicy;
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSettings {
-    /// MQTT topic filter. No other route may match a topic that it matches.
+    /// MQTT topic filter. Of several that match a topic the one that is inside the others counts.
     pub filter: String,
     /// The device family.
     pub decoder: &'static Family,

@@ -180,7 +180,7 @@ impl Metrics {
 // === impl BrokerMetrics ===
 
 impl BrokerMetrics {
-    /// Shows from now on whose time the readings of these routes have.
+    /// Shows from now on whose time the readings of these routes have, and how many messages are strangers' there.
     pub fn watch_clocks(&self, routes: &[Route]) {
         self.clocks.add(&self.broker, routes);
     }
@@ -331,6 +331,8 @@ mod tests {
         let routes = Routes::new(&[settings], &[]).unwrap();
         metrics.watch_clocks(routes.all());
         let (time, now) = (DeviceTime::from_text("0"), Timestamp::now());
+        let stranger = routes.all()[0].stranger("a/b");
+        assert_eq!(stranger.reason, wattline_reading::Reason::NotThisFamily);
         assert!(routes.all()[0].event_time(&time, true, now, &Limits::default()).is_ok());
         let omission = Omission { field: "voltage_v".into(), reason: Omitted::Implausible };
         metrics.left_out.get_or_create(&LeftOutLabel::from(&omission)).inc();
@@ -362,6 +364,7 @@ mod tests {
             "wattline_mqtt_ingest_in_flight{broker=\"b\"} 0",
             "wattline_mqtt_ingest_connections_lost_total{broker=\"a\",cause=\"dns\"} 1",
             "wattline_mqtt_ingest_clock_total{broker=\"a\",route=\"a/+\",clock=\"arrival_unset\"} 1",
+            "wattline_mqtt_ingest_not_this_family_total{broker=\"a\",route=\"a/+\"} 1",
             "wattline_mqtt_ingest_left_out_total{field=\"voltage_v\",reason=\"implausible\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

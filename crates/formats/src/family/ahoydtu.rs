@@ -33,6 +33,24 @@ const FIELDS: &[Field] = &[
     ("Q_AC", Not(Omitted::ReactivePower), One),
 ];
 
+/// What is published of an inverter beside its channels.
+const STATUS: [&str; 14] = [
+    "available",
+    "available_text",
+    "is_producing",
+    "last_success",
+    "ts_last_success",
+    "ack_pwr_limit",
+    "dis_night_comm",
+    "alarm",
+    "radio_stat",
+    "firmware",
+    "hardware",
+    "active_PowerLimit",
+    "MaxPower",
+    "LastAlarmCode",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     match topic.level(2) {
@@ -42,8 +60,9 @@ fn decode(message: &Message<'_>) -> Outcome {
     }
     match topic.level(3) {
         "ch0" => {}
-        channel if channel.starts_with("ch") => return Err(Ignored::NotTheMeter.into()),
-        _ => return Err(Ignored::Status.into()),
+        "ch1" | "ch2" | "ch3" | "ch4" | "ch5" | "ch6" => return Err(Ignored::NotTheMeter.into()),
+        word if STATUS.contains(&word) => return Err(Ignored::Status.into()),
+        _ => return Err(Stop::NotThisFamily),
     }
     if topic.count() > 3 {
         return message.single(Draft::default(), topic.last(), FIELDS);

@@ -64,9 +64,24 @@ const LIVE: &[Field] = &[
 
 const REGISTERS: &[Field] = &[("tPI", Import, Kilo), ("tPO", Export, Kilo)];
 
+/// Of its messages of prices, temperatures, peaks and its own state.
+const OTHERS: &[&str] = &[
+    "data",
+    "realtime",
+    "prices",
+    "temperatures",
+    "peaks",
+    "temps",
+    "vcc",
+    "rssi",
+    "up",
+    "mem",
+    "ntp",
+    "lv",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
-    // Prices, temperatures and the reader's own state have none of the fields.
     let data = json.get("data").unwrap_or(&json);
     let sent_at = DeviceTime::from_json(json.get("t"));
     let mut drafts = Drafts::default();
@@ -81,7 +96,12 @@ fn decode(message: &Message<'_>) -> Outcome {
         take_exact(data, REGISTERS, &mut registers, &mut drafts.omitted);
         drafts.drafts.extend([live, registers]);
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    match message.topic.last() {
+        "realtime" | "temperatures" | "prices" | "state" | "firmware" => {
+            drafts.or_ignore(Ignored::OtherQuantity)
+        }
+        _ => drafts.or_ignore(OwnWords(&json, OTHERS)),
+    }
 }
 
 /// By the exact names: `P` and `p` differ here (`p` is a peak or a price).

@@ -18,8 +18,12 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn decode(message: &Message<'_>) -> Outcome {
-    if message.topic.last() != "up" {
-        return Err(Ignored::Status.into());
+    match message.topic.last() {
+        "up" => {}
+        "join" | "status" | "ack" | "txack" | "log" | "location" | "integration" => {
+            return Err(Ignored::Status.into());
+        }
+        _ => return Err(Stop::NotThisFamily),
     }
     let json = message.object()?;
     let mut draft = Draft::at(DeviceTime::from_json(json.get("time")));

@@ -41,20 +41,30 @@ const FIELDS: &[Field] = &[
     ("phase_power_current_l3", PhaseCurrent(2), One),
 ];
 
+/// Topics of counters of a day, a month and a year.
+const TOTALS: [&str; 4] = ["day-consumption", "current-month", "current-year", "current-period"];
+
+/// What else is in its telegrams.
+const OTHERS: &[&str] =
+    &["extra_device_delivered", "extra_device_timestamp", "dsmr_version", "electricity_tariff", "gas"];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let name = message.topic.last();
     if !message.text()?.starts_with('{') {
         return match message.topic.last_but_one() {
-            "reading" => message.single(Draft::default(), name, FIELDS),
-            "day-consumption" | "current-month" | "current-year" | "current-period" => {
-                Err(Ignored::NotTheMeter.into())
-            }
-            _ => Err(Ignored::OtherQuantity.into()),
+            "reading" | "telegram" => message.single(Draft::default(), name, FIELDS),
+            folder if TOTALS.contains(&folder) => Err(Ignored::NotTheMeter.into()),
+            "meter-stats" => Err(Ignored::OtherQuantity.into()),
+            _ if name == "raw" => Err(Ignored::OtherQuantity.into()),
+            _ => Err(Stop::NotThisFamily),
         };
     }
     let json = message.json()?;
+    if TOTALS.contains(&name) {
+        return Err(Ignored::NotTheMeter.into());
+    }
     let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
     let mut omitted = Vec::new();
     collect(&json, FIELDS, &mut draft, &mut omitted);
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    Drafts::one(draft, omitted, OwnWords(&json, OTHERS))
 }

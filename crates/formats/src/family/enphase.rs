@@ -32,6 +32,22 @@ pub(super) const FAMILY: Family = Family {
 const PRODUCTION: &str = "704643328";
 const NET_CONSUMPTION: &str = "704643584";
 
+/// Of its other answers.
+const OTHERS: &[&str] = &[
+    "production",
+    "net-consumption",
+    "total-consumption",
+    "consumption",
+    "meters",
+    "connection",
+    "tasks",
+    "counters",
+    "wattHoursToday",
+    "wattHoursLifetime",
+    "wattsNow",
+    "serialNumber",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     if is_status_word(text) {
@@ -50,7 +66,13 @@ fn decode(message: &Message<'_>) -> Outcome {
     if let Some(meters) = json.get("meters") {
         live(meters, &mut drafts);
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    let has_items =
+        json.items().iter().any(|item| item.get("eid").or_else(|| item.get("serialNumber")).is_some());
+    if has_items {
+        drafts.or_ignore(Ignored::OtherQuantity)
+    } else {
+        drafts.or_ignore(OwnWords(&json, OTHERS))
+    }
 }
 
 /// The live status: powers of the plant's sides. What goes into the batteries is on their direct-current side.

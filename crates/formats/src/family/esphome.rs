@@ -41,10 +41,6 @@ fn decode(message: &Message<'_>) -> Outcome {
     if find(DSMR, name).is_some() {
         return message.single(Draft::default(), name, DSMR);
     }
-    let text = message.text()?;
-    if is_status_word(text) {
-        return Err(Ignored::Status.into());
-    }
     let (channel, meaning) = with_channel(name);
     let Some(meaning) = meaning else { return Err(Ignored::OtherQuantity.into()) };
     let mut draft = Draft::of(channel, DeviceTime::Absent);

@@ -64,7 +64,7 @@ fn decode(message: &Message<'_>) -> Outcome {
             take(device, number, head, &mut drafts);
         }
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    drafts.or_ignore(OwnWords(&json, &["Body", "Head"]))
 }
 
 fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut Drafts) {

@@ -65,7 +65,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         let draft = draft(object, of_array, message, &mut drafts.omitted)?;
         drafts.drafts.push(draft);
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    drafts.or_ignore(OwnWords(&json, &[]))
 }
 
 fn draft(

@@ -67,13 +67,32 @@ const FIELDS: &[Field] = &[
     ("reactive_power_var", Not(Omitted::ReactivePower), One),
 ];
 
+/// Of its meters of gas and water, its device information, its state and its settings.
+const OTHERS: &[&str] = &[
+    "wifi_ssid",
+    "wifi_strength",
+    "meter_model",
+    "unique_id",
+    "total_gas_m3",
+    "total_liter_m3",
+    "active_liter_lpm",
+    "product_type",
+    "product_name",
+    "firmware_version",
+    "api_version",
+    "switch_lock",
+    "power_on",
+    "cloud_enabled",
+    "external",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
     let mut omitted = Vec::new();
     collect(&json, FIELDS, &mut draft, &mut omitted);
     single_tariff(&json, &mut draft, &mut omitted);
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    Drafts::one(draft, omitted, OwnWords(&json, OTHERS))
 }
 
 /// A kWh meter or a socket has no tariffs; early firmware calls its registers those of tariff 1 and gives no sum. A P1

@@ -61,13 +61,14 @@ const GRID: &[Field] = &[
 
 const BATTERY: &[Field] = &[("storage_state_of_capacity", StateOfCharge, One)];
 
+/// How the names of its other registers begin.
+const OTHERS: [&str; 7] =
+    ["storage_", "pv_", "alarm_", "state_", "device_status", "internal_temperature", "startup_time"];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let name = message.topic.last();
     if !text.starts_with('{') {
-        if is_status_word(text) {
-            return Err(Ignored::Status.into());
-        }
         let (channel, fields) = [("grid", GRID), ("battery", BATTERY)]
             .into_iter()
             .find(|(_, fields)| find(fields, name).is_some())
@@ -82,5 +83,10 @@ fn decode(message: &Message<'_>) -> Outcome {
         collect(&json, fields, &mut draft, &mut drafts.omitted);
         drafts.drafts.push(draft);
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    let is_own = |name: &str| OTHERS.iter().any(|prefix| name.starts_with(prefix));
+    if json.fields().iter().any(|(name, _)| is_own(name)) {
+        drafts.or_ignore(Ignored::OtherQuantity)
+    } else {
+        drafts.or_ignore(Stop::NotThisFamily)
+    }
 }

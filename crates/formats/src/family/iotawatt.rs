@@ -27,6 +27,9 @@ const FIELDS: &[Field] = &[
     ("VAR", Not(Omitted::ReactivePower), One),
 ];
 
+/// Of its status.
+const OTHERS: &[&str] = &["inputs", "outputs", "stats", "wifi", "device", "datalogs", "passwords", "influx"];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     let mut drafts = Drafts::default();
@@ -42,7 +45,7 @@ fn decode(message: &Message<'_>) -> Outcome {
             push(name.to_string(), entry, &mut drafts);
         }
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    drafts.or_ignore(OwnWords(&json, OTHERS))
 }
 
 /// An output's value stands beside its unit, an input's under its own name. A voltage alone is the reference's.

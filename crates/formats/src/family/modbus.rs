@@ -41,8 +41,6 @@ fn decode(message: &Message<'_>) -> Outcome {
             named.put(&mut draft, &mut omitted);
         }
         super::generic_json::take_fields(&json, units, &mut draft, &mut omitted);
-    } else if is_status_word(text) {
-        return Err(Ignored::Status.into());
     } else {
         let value = Json::Text(message.value()?.into());
         let mut named = Named::new(units);

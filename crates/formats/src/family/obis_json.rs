@@ -46,5 +46,12 @@ fn decode(message: &Message<'_>) -> Outcome {
         };
         draft.set(quantity, number, unit, name, &mut omitted);
     }
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    let has_codes = values.fields().iter().any(|(name, _)| is_code(name));
+    Drafts::one(draft, omitted, if has_codes { Ignored::OtherQuantity.into() } else { Stop::NotThisFamily })
+}
+
+/// A code of any medium, as `0-0:96.1.0` of the meter itself.
+fn is_code(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b'*' | b'_');
+    obis::parse(name).is_some() || (name.len() >= 5 && name.contains('.') && name.bytes().all(is_part))
 }

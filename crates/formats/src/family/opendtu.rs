@@ -31,14 +31,20 @@ const FIELDS: &[Field] = &[
 fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     let (device, channel) = (topic.level(2), topic.level(3));
-    if device == "dtu" || topic.count() == 3 && !matches!(device, "ac" | "dc") {
-        return Err(Ignored::Status.into());
-    }
     match (device, channel) {
+        ("dtu", _) => Err(Ignored::Status.into()),
         ("ac" | "dc" | "total", _) => Err(Ignored::NotTheMeter.into()),
-        (_, "0") => message.single(Draft::default(), topic.last(), FIELDS),
-        (_, "1" | "2" | "3" | "4" | "5" | "6") => Err(Ignored::NotTheMeter.into()),
+        (_, "0") if topic.count() == 4 && (is_serial(device) || find(FIELDS, topic.last()).is_some()) => {
+            message.single(Draft::default(), topic.last(), FIELDS)
+        }
+        (_, "1" | "2" | "3" | "4" | "5" | "6") if is_serial(device) => Err(Ignored::NotTheMeter.into()),
         (_, "cmd") => Err(Ignored::Command.into()),
-        _ => Err(Ignored::Status.into()),
+        (_, "status" | "device" | "radio" | "name") if is_serial(device) => Err(Ignored::Status.into()),
+        _ => Err(Stop::NotThisFamily),
     }
+}
+
+/// Inverters are called by their numbers.
+fn is_serial(device: &str) -> bool {
+    !device.is_empty() && device.bytes().all(|byte| byte.is_ascii_digit())
 }

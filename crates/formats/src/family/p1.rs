@@ -23,6 +23,9 @@ pub(super) const FAMILY: Family = Family {
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
     let Some(start) = text.find('/') else {
+        if !text.contains('(') {
+            return Err(Stop::NotThisFamily);
+        }
         return Err(Stop::malformed("no telegram: it begins with /".to_owned()));
     };
     let telegram = &text[start..];

@@ -58,6 +58,18 @@ const REGISTERS: &[Field] = &[
     ("total_act_ret_energy", Export, One),
 ];
 
+/// What it says of itself, one of each.
+const SETTINGS: [&str; 17] = [
+    "sys", "wifi", "eth", "cloud", "mqtt", "ws", "ble", "ota", "ui", "plugs_ui", "knx", "matter", "modbus",
+    "bthome", "bm", "serial", "service",
+];
+
+/// An answer to a command, by the words of JSON-RPC.
+fn answer(json: &Json<'_>) -> Stop {
+    let is_rpc = ["src", "dst", "method", "result", "error"].iter().any(|word| json.get(word).is_some());
+    if is_rpc { Ignored::Command.into() } else { Stop::NotThisFamily }
+}
+
 fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     if topic.last() == "online" {
@@ -66,7 +78,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     let is_status = topic.last_but_one() == "status";
     // Many devices publish on `<name>/status/<something>`; a Shelly's components have a number.
     if is_status && !topic.last().contains(':') {
-        return Err(Ignored::Status.into());
+        let is_own = SETTINGS.contains(&topic.last()) || is_status_word(message.text()?);
+        return Err(if is_own { Ignored::Status.into() } else { Stop::NotThisFamily });
     }
     let json = message.object()?;
     let mut drafts = Drafts::default();
@@ -78,7 +91,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         Some("NotifyStatus" | "NotifyFullStatus") => {}
         // Events carry switching, button presses and the energy of single minutes.
         Some("NotifyEvent") => return Err(Ignored::OtherQuantity.into()),
-        _ => return Err(Ignored::Command.into()),
+        _ => return Err(answer(&json)),
     }
     let params = json.get("params").unwrap_or(&Json::Null);
     let time = DeviceTime::from_json(params.get("ts"));

@@ -47,7 +47,11 @@ fn decode(message: &Message<'_>) -> Outcome {
             let channel = levels.next().unwrap_or_default();
             (levels.next().unwrap_or_default(), channel, value)
         }
-        _ => return Err(Ignored::Status.into()),
+        _ if matches!(topic.last(), "announce" | "online" | "info" | "status") => {
+            return Err(Ignored::Status.into());
+        }
+        _ if matches!(topic.last(), "command" | "set") => return Err(Ignored::Command.into()),
+        _ => return Err(Ignored::OtherQuantity.into()),
     };
     if value == "command" || value == "set" {
         return Err(Ignored::Command.into());

@@ -63,8 +63,29 @@ const METER: &[Field] = &[
     ("p1consumecounter", Not(Omitted::PartialRegister), One),
 ];
 
+/// What else SBFspot can be told to publish.
+const OTHERS: &[&str] = &[
+    "PrgVersion",
+    "PlantName",
+    "InvSerial",
+    "InvName",
+    "InvClass",
+    "InvType",
+    "InvSwVer",
+    "InvTime",
+    "InvStatus",
+    "InvTemperature",
+    "InvGridRelay",
+    "SunRise",
+    "SunSet",
+    "BTSignal",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     if !message.text()?.starts_with('{') {
+        if message.topic.level(1) != "SMA-EM" && find(METER, message.topic.last()).is_none() {
+            return Err(Stop::NotThisFamily);
+        }
         return message.single(Draft::default(), message.topic.last(), METER);
     }
     let json = message.json()?;
@@ -81,5 +102,5 @@ fn decode(message: &Message<'_>) -> Outcome {
         };
         collect(&json, INVERTER, &mut draft, &mut omitted);
     }
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    Drafts::one(draft, omitted, OwnWords(&json, OTHERS))
 }

@@ -40,10 +40,14 @@ struct Item {
 fn decode(message: &Message<'_>, memory: &mut Memory) -> Outcome {
     let topic = message.topic;
     let device = format!("{}/{}", topic.level(2), topic.from(4));
+    if topic.level(2) == "STATE" {
+        return Err(Ignored::Status.into());
+    }
     match topic.level(3) {
         "NBIRTH" | "DBIRTH" | "NDATA" | "DDATA" => {}
         "NCMD" | "DCMD" => return Err(Ignored::Command.into()),
-        _ => return Err(Ignored::Status.into()),
+        "NDEATH" | "DDEATH" => return Err(Ignored::Status.into()),
+        _ => return Err(Stop::NotThisFamily),
     }
     if message.payload.is_empty() {
         return Err(Ignored::Empty.into());

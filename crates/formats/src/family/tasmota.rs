@@ -35,7 +35,8 @@ const PLAIN_LABELS: [&str; 8] = ["", "SML", "ENERGY", "METER", "P1", "DSMR", "OB
 fn decode(message: &Message<'_>) -> Outcome {
     match message.topic.last() {
         "SENSOR" | "STATUS8" | "STATUS10" => {}
-        _ => return Err(Ignored::Status.into()),
+        last if is_status(message.topic, last) => return Err(Ignored::Status.into()),
+        _ => return Err(Stop::NotThisFamily),
     }
     let json = message.object()?;
     let sensor = json.get("StatusSNS").unwrap_or(&json);
@@ -54,7 +55,30 @@ fn decode(message: &Message<'_>) -> Outcome {
             }
         }
     }
-    drafts.or_ignore(Ignored::OtherQuantity)
+    drafts.or_ignore(OwnWords(&json, &["Time", "StatusSNS", "ENERGY"]))
+}
+
+/// What is on its other topics: telemetry by a list, and below `stat` any command's answer, in upper case.
+fn is_status(topic: Topic<'_>, last: &str) -> bool {
+    let number = last.trim_end_matches(|c: char| c.is_ascii_digit());
+    if matches!(
+        number,
+        "LWT"
+            | "STATE"
+            | "TELEMETRY"
+            | "INFO"
+            | "RESULT"
+            | "UPTIME"
+            | "LOGGING"
+            | "HASS_STATE"
+            | "STATUS"
+            | "MARGINS"
+    ) {
+        return true;
+    }
+    let mut levels = topic.0.split('/');
+    levels.any(|level| level == "stat")
+        && last.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// The driver's own object. Arrays hold one value for each phase, or for each of two relays.
@@ -174,5 +198,7 @@ fn smart_meter(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Dr
     if tasmota_sml::is_meter(&draft) || !omitted.is_empty() {
         drafts.drafts.push(draft);
         drafts.omitted.append(&mut omitted);
+    } else {
+        drafts.let_go(draft);
     }
 }

@@ -33,6 +33,7 @@ fn decode(message: &Message<'_>) -> Outcome {
                 take(metric, message, &mut drafts)?;
             }
         }
+        None if !OwnWords(&json, &["fields", "tags"]).are_there() => return Err(Stop::NotThisFamily),
         None => take(&json, message, &mut drafts)?,
     }
     drafts.or_ignore(Ignored::OtherQuantity)

@@ -42,6 +42,12 @@ const FIELDS: &[Field] = &[
     ("EASF02", Not(Omitted::PartialRegister), One),
 ];
 
+/// Other labels of a frame.
+const OTHERS: &[&str] = &[
+    "ADCO", "ADSC", "ADIR1", "OPTARIF", "ISOUSC", "PTEC", "IMAX", "HHPHC", "MOTDETAT", "PPOT", "VTIC",
+    "DATE", "NGTF", "LTARF", "PREF", "PCOUP", "STGE", "MSG1", "PRM", "RELAIS", "NTARF", "NJOURF",
+];
+
 /// The indexes of each contract of the historic mode: only all of them are the register.
 const CONTRACTS: [&[&str]; 3] = [
     &["HCHC", "HCHP"],
@@ -61,7 +67,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     draft.id = ["ADCO", "ADSC"].into_iter().find_map(|name| address(json.get(name)?));
     let mut omitted = Vec::new();
     frame(json, &mut draft, &mut omitted);
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    Drafts::one(draft, omitted, OwnWords(json, OTHERS))
 }
 
 /// teleinfo2mqtt puts each value into an object.

@@ -18,8 +18,11 @@ pub(super) const FAMILY: Family = Family {
 };
 
 fn decode(message: &Message<'_>) -> Outcome {
-    if message.topic.last() != "up" {
-        return Err(Ignored::Status.into());
+    match (message.topic.level(5), message.topic.count()) {
+        ("up", 5) => {}
+        ("join" | "down" | "service" | "location", _) => return Err(Ignored::Status.into()),
+        ("up", _) => return Err(Ignored::OtherQuantity.into()),
+        _ => return Err(Stop::NotThisFamily),
     }
     let json = message.object()?;
     let Some(uplink) = json.get("uplink_message") else {

@@ -34,6 +34,17 @@ const FIELDS: &[Field] = &[
     ("powerReactive", Not(Omitted::ReactivePower), One),
 ];
 
+/// What else a live measurement has.
+const OTHERS: &[&str] = &[
+    "accumulatedCost",
+    "accumulatedReward",
+    "averagePower",
+    "currency",
+    "maxPower",
+    "minPower",
+    "signalStrength",
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let json = message.object()?;
     // The websocket's frame, the answer in it, or the measurement alone.
@@ -43,5 +54,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::at(DeviceTime::from_json(live.get("timestamp")));
     let mut omitted = Vec::new();
     collect(live, FIELDS, &mut draft, &mut omitted);
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    if OwnWords(&json, &["payload", "data", "errors"]).are_there() {
+        return Drafts::one(draft, omitted, Ignored::OtherQuantity);
+    }
+    Drafts::one(draft, omitted, OwnWords(live, OTHERS))
 }

@@ -24,7 +24,8 @@ fn decode(message: &Message<'_>) -> Outcome {
     match topic.last() {
         "raw" => {}
         "agg" => return Err(Ignored::NotTheMeter.into()),
-        _ => return Err(Ignored::Status.into()),
+        "uuid" | "id" | "name" => return Err(Ignored::Status.into()),
+        _ => return Err(Stop::NotThisFamily),
     }
     let channel = topic.last_but_one();
     let meaning = message.options.channels.get(channel).map_or(channel, String::as_str);

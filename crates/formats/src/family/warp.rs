@@ -38,7 +38,8 @@ fn decode(message: &Message<'_>) -> Outcome {
                 }
             }
         }
-        _ => return Err(Ignored::Status.into()),
+        "state" | "type_override" | "error_counters" | "phases" => return Err(Ignored::Status.into()),
+        _ => return Err(Ignored::OtherQuantity.into()),
     }
     Drafts::one(draft, omitted, Ignored::NoValue)
 }

@@ -37,6 +37,7 @@ const FIELDS: &[Field] = &[
 fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
-    collect(&message.object()?, FIELDS, &mut draft, &mut omitted);
-    Drafts::one(draft, omitted, Ignored::OtherQuantity)
+    let json = message.object()?;
+    collect(&json, FIELDS, &mut draft, &mut omitted);
+    Drafts::one(draft, omitted, OwnWords(&json, &["reactive_power", "reactive_energy"]))
 }

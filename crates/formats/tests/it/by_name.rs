@@ -29,7 +29,7 @@ fn generic_json() {
             (topic, r#"{"power":null}"#, "ignored no_value"),
             (topic, r#"{"power":"unavailable"}"#, "ignored no_value"),
             (topic, r#"{"power":"12,5"}"#, "P=12.5"),
-            (topic, r#"{"temperature":21}"#, "ignored other_quantity"),
+            (topic, r#"{"temperature":21}"#, "not this family"),
             (topic, r#"{"meter_id":"a","ts":1795168800,"power":1}"#, "id=a P=1 @2026-11-20T10:00:00Z"),
             (topic, r#"{"time":"2026-11-20T11:00:00","power":1}"#, "P=1 @local 2026-11-20 11:00:00"),
             (topic, r#"{"time":"noon","power":1}"#, "P=1 @unreadable"),
@@ -43,7 +43,7 @@ fn generic_json() {
                 "P=6 L1(P=1) L2(P=2 U=230) L3(P=3)",
             ),
             (topic, r#"{"phases":[{"power":1},{"energy":2}]}"#, "L1(P=1) | left out energy=partial_register"),
-            (topic, r#"{"phases":[1,2,3]}"#, "ignored other_quantity"),
+            (topic, r#"{"phases":[1,2,3]}"#, "not this family"),
             (
                 topic,
                 r#"{"phases":[{"power":1},{"power":1},{"power":1},{"power":100}]}"#,
@@ -97,9 +97,9 @@ fn names_of_many_spellings() {
             (topic, r#"{"reactive_energy_kvarh":4}"#, "ignored not_the_meter"),
             (topic, r#"{"power_factor":0.95,"frequency":50.01}"#, "pf=0.95 f=50.01"),
             (topic, r#"{"power_limit":4,"max_power":5,"battery_voltage":3}"#, "ignored not_the_meter"),
-            (topic, r#"{"Spannung":230,"Leistung":5}"#, "ignored other_quantity"),
-            (topic, r#"{"pöwer":5}"#, "ignored other_quantity"),
-            (topic, r#"{"":5}"#, "ignored other_quantity"),
+            (topic, r#"{"Spannung":230,"Leistung":5}"#, "not this family"),
+            (topic, r#"{"pöwer":5}"#, "not this family"),
+            (topic, r#"{"":5}"#, "not this family"),
         ],
     );
 }
@@ -145,7 +145,7 @@ fn esphome() {
             ("node/sensor/temperature/state", "21", "ignored other_quantity"),
             ("node/sensor/power/state", "nan", "ignored no_value"),
             ("node/sensor/power/state", "OFF", "ignored status"),
-            ("node/sensor/power/state", "high", "refused malformed"),
+            ("node/sensor/power/state", "high", "ignored status"),
         ],
     );
     assert_made_with("esphome", &in_wh(), &[("node/sensor/energy/state", "5", "in=5000")]);

@@ -230,7 +230,7 @@ fn enphase_readings_and_live_status() {
                 "<5> P=7 | left out apparentPower=apparent_power",
             ),
             ("envoy/readings", "[]", "ignored other_quantity"),
-            ("envoy/readings", "[1,null,\"x\"]", "ignored other_quantity"),
+            ("envoy/readings", "[1,null,\"x\"]", "not this family"),
             (
                 "envoy/live",
                 r#"{"meters":{"last_update":1795168800,"pv":{"agg_p_mw":1500000},"grid":{"agg_p_mw":-500000},"storage":{"agg_p_mw":5}}}"#,

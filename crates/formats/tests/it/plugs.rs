@@ -170,7 +170,7 @@ fn zigbee2mqtt() {
         "zigbee2mqtt",
         &[
             (topic, r#"{"power":12,"energy":1.5,"state":"ON"}"#, "P=12 in=1500000"),
-            (topic, r#"{"power":null,"energy":null}"#, "ignored other_quantity"),
+            (topic, r#"{"power":null,"energy":null}"#, "ignored no_value"),
             (topic, r#"{"voltage":3000,"battery":97,"contact":true}"#, "ignored other_quantity"),
             (topic, r#"{"last_seen":"2026-11-20T11:00:00+01:00","power":1}"#, "P=1 @2026-11-20T10:00:00Z"),
             (topic, r#"{"last_seen":1795168800123,"power":1}"#, "P=1 @2026-11-20T10:00:00.123Z"),
@@ -217,7 +217,7 @@ fn iotawatt() {
                 "<house> P=5 in=1000000; <car> P=7",
             ),
             (topic, r#"{"inputs":[],"outputs":null}"#, "ignored other_quantity"),
-            (topic, r#"{"inputs":[{"channel":1,"Watts":null}]}"#, "ignored other_quantity"),
+            (topic, r#"{"inputs":[{"channel":1,"Watts":null}]}"#, "ignored no_value"),
             (topic, r#"{"inputs":[{"channel":1,"Watts":"x"}]}"#, "refused malformed"),
             (topic, r#"{"inputs":[{"channel":1,"Watts":1,"VA":2}]}"#, "<1> P=1 | left out VA=apparent_power"),
             (topic, r#"{"inputs":{"channel":1,"Watts":1}}"#, "<inputs> P=1"),

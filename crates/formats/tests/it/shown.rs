@@ -35,6 +35,7 @@ pub(crate) fn line(outcome: &Outcome) -> String {
     match outcome {
         Ok(drafts) => drafts_line(drafts),
         Err(Stop::Ignore(why, _)) => format!("ignored {}", why.as_str()),
+        Err(Stop::NotThisFamily) => "not this family".to_owned(),
         Err(Stop::Reject(refusal)) => format!("refused {}", refusal.reason.as_str()),
     }
 }

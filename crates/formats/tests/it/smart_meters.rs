@@ -210,8 +210,12 @@ fn tasmotas_smart_meter_scripts() {
             (topic, r#"{"SML":{"Power_in":0,"Power_out":40}}"#, "P=-40"),
             (topic, r#"{"House":{"Power":5},"Heat":{"Power":7}}"#, "<House> P=5; <Heat> P=7"),
             (topic, r#"{"SML":{"Total_in":null,"Power_curr":5}}"#, "P=5"),
-            (topic, r#"{"SML":{"Total_in":"","Power_curr":""}}"#, "ignored other_quantity"),
-            (topic, r#"{"BME280":{"Temperature":21,"Voltage":3.1}}"#, "ignored other_quantity"),
+            (topic, r#"{"SML":{"Total_in":"","Power_curr":""}}"#, "ignored no_value"),
+            (
+                topic,
+                r#"{"Time":"2026-11-20T11:00","BME280":{"Temperature":21,"Voltage":3.1}}"#,
+                "ignored other_quantity",
+            ),
             (topic, r#"{"Time":"1970-01-01T00:00:10","SML":{"Power":5}}"#, "P=5 @unset"),
         ],
     );

@@ -65,6 +65,122 @@ fn weather_and_switches_are_no_meter() {
 }
 
 #[test]
+fn a_stranger_on_a_common_prefix_is_named() {
+    for (family, topic, payload) in [
+        ("dsmr-reader", "dsmr/house", r#"{"temperature":21.5}"#),
+        ("dsmr-reader", "dsmr/house/gas", "12.5"),
+        ("ams-reader", "ams/garden", r#"{"moisture":40,"t":20.5}"#),
+        ("ahoydtu", "inverter/Huawei/ACTIVE_POWER", "3120"),
+        ("ahoydtu", "inverter/sun/state", r#"{"pac":3120}"#),
+        ("opendtu", "solar/roof/power", "3120"),
+        ("opendtu", "solar/roof/1/volts", "40"),
+        ("tasmota", "tele/roof/data", r#"{"power":5}"#),
+        ("tasmota", "tele/roof/SENSOR", r#"{"watts":5}"#),
+        ("generic-json", "energy/roof", r#"{"grid":{"power":535.8}}"#),
+        ("generic-json", "energy/roof/now", r#"{"temperature":21.5}"#),
+        ("sma", "sma/pv", r#"{"Power":5}"#),
+        ("fronius", "fronius/pv", r#"{"P":5}"#),
+        ("huawei", "huawei/pv", r#"{"P":5}"#),
+        ("homewizard", "homewizard/p1", r#"{"P":5}"#),
+        ("tibber", "tibber/p1", r#"{"price":0.2}"#),
+        ("obis-json", "han/p1", r#"{"price":0.2}"#),
+        ("p1", "p1/house", r#"{"price":0.2}"#),
+        ("teleinfo", "teleinfo/house", r#"{"price":0.2}"#),
+        ("iotawatt", "iotawatt/house", r#"{"price":0.2}"#),
+        ("enphase", "envoy/house", r#"{"price":0.2}"#),
+        ("watts-live", "watts/house/measurement", r#"{"price":0.2}"#),
+        ("telegraf", "telegraf/house", r#"{"price":0.2}"#),
+        ("shelly", "heater/status/boiler", r#"{"t":50}"#),
+        ("shelly", "heater/events/rpc", r#"{"t":50}"#),
+        ("chirpstack", "application/1/device/2/event/other", "{}"),
+        ("sparkplug", "spBv1.0/a/OTHER/b", "x"),
+    ] {
+        let said = line(&decode(family, &FamilyOptions::default(), topic, payload.as_bytes()));
+        assert_eq!(said, "not this family", "{family} {topic} {payload}");
+    }
+}
+
+#[test]
+fn what_a_family_says_of_itself_is_no_stranger() {
+    for (family, topic, payload, expected) in [
+        ("dsmr-reader", "dsmr/json", r#"{"extra_device_delivered":"12.5"}"#, "other_quantity"),
+        ("dsmr-reader", "dsmr/raw", "/ISk5", "other_quantity"),
+        ("dsmr-reader", "dsmr/meter-stats/dsmr_version", "50", "other_quantity"),
+        ("dsmr-reader", "dsmr/day-consumption", r#"{"electricity1":1.2}"#, "not_the_meter"),
+        ("ams-reader", "ams/house", r#"{"id":"a","up":5,"vcc":3.3,"rssi":-60}"#, "other_quantity"),
+        ("ams-reader", "ams/temperatures", r#"{"temperatures":{"a":1.0},"t":5}"#, "other_quantity"),
+        ("ahoydtu", "inverter/roof/available", "2", "status"),
+        ("ahoydtu", "inverter/roof/hardware", r#"{"part":1}"#, "status"),
+        ("ahoydtu", "inverter/roof/alarm/cnt", "2", "status"),
+        ("opendtu", "solar/114181234567/name", "roof", "status"),
+        ("opendtu", "solar/114181234567/radio/rssi", "-60", "status"),
+        ("opendtu", "solar/dtu/uptime", "60", "status"),
+        ("tasmota", "tele/plug/INFO2", r#"{"Info2":{}}"#, "status"),
+        ("tasmota", "stat/plug/POWER1", "ON", "status"),
+        ("tasmota", "stat/plug/DIMMER", r#"{"Dimmer":5}"#, "status"),
+        ("tasmota", "tele/plug/SENSOR", r#"{"Time":"2026-11-20T11:00:00"}"#, "other_quantity"),
+        ("generic-json", "energy/roof", r#"{"voltage":null}"#, "no_value"),
+        ("sma", "sma/pv", r#"{"InvStatus":"Ok"}"#, "other_quantity"),
+        ("homewizard", "homewizard/water", r#"{"total_liter_m3":5.2}"#, "other_quantity"),
+        ("huawei", "huawei/pv", r#"{"storage_unit_1_status":2}"#, "other_quantity"),
+        ("obis-json", "han/p1", r#"{"0-0:96.1.0":"a"}"#, "other_quantity"),
+        ("shelly", "plug/status/wifi", r#"{"rssi":-60}"#, "status"),
+        ("shelly", "plug/status/input:0", r#"{"id":0,"state":false}"#, "other_quantity"),
+        ("shelly", "plug/events/rpc", r#"{"id":1,"src":"a","result":{}}"#, "command"),
+        ("the-things-stack", "v3/a@ttn/devices/d/down/sent", "{}", "status"),
+        ("sparkplug", "spBv1.0/a/NDEATH/b", "", "status"),
+    ] {
+        let said = line(&decode(family, &FamilyOptions::default(), topic, payload.as_bytes()));
+        assert_eq!(said, format!("ignored {expected}"), "{family} {topic} {payload}");
+    }
+}
+
+#[test]
+fn nothing_is_called_a_status_by_default() {
+    everywhere(br#"{"foo":1}"#, |family, topic, outcome| {
+        let by_topic = family.name == "discovery" || topic.ends_with("/online") || topic == "evcc/status";
+        assert_eq!(
+            line(&outcome) == "ignored status",
+            by_topic,
+            "{} {topic}: {}",
+            family.name,
+            line(&outcome)
+        );
+    });
+}
+
+#[test]
+fn a_bare_word_on_a_status_topic_is_a_status() {
+    let said = |family: &str, topic: &str, payload: &str| {
+        line(&decode(family, &FamilyOptions::default(), topic, payload.as_bytes()))
+    };
+    for last in ["status", "availability", "available", "online", "connected", "connection", "alive", "LWT"] {
+        for word in ["whatever", "\"Up\"", "not connected", "1", "null"] {
+            for (family, prefix) in
+                [("generic-json", "energy/roof"), ("mbmd", "mbmd/sdm1"), ("deye", "deye/ac")]
+            {
+                assert_eq!(
+                    said(family, &format!("{prefix}/{last}"), word),
+                    "ignored status",
+                    "{last} {word}"
+                );
+            }
+        }
+    }
+    assert_eq!(said("esphome", "plug/sensor/mode/state", "heating"), "ignored status");
+    assert_eq!(said("esphome", "plug/sensor/power/state", "nan"), "ignored no_value");
+    assert!(said("esphome", "plug/sensor/power/state", "5").contains("P=5"));
+    for word in ["online", "Offline", "up", "down", "null", "unavailable"] {
+        assert_eq!(said("generic-json", "energy/roof", word), "ignored status", "{word}");
+    }
+    for word in ["offline", "down"] {
+        assert_eq!(said("mbmd", "mbmd/sdm1/Power", word), "ignored status", "{word}");
+    }
+    assert_eq!(said("mbmd", "mbmd/sdm1/Power", "null"), "ignored no_value");
+    assert_eq!(said("mbmd", "mbmd/sdm1/Power", "much"), "refused malformed");
+}
+
+#[test]
 fn a_refusal_says_what_is_wrong() {
     everywhere(b"{\"power\":", |family, topic, outcome| {
         if let Err(Stop::Reject(refusal)) = outcome {
