@@ -1,7 +1,10 @@
 //! The declarative decoder: `[[routes.readings]]` says by paths where a JSON payload has what. Compiled once, when the
 //! routes are read.
 
-use anyhow::{Context, bail, ensure};
+mod path;
+mod value;
+
+use anyhow::ensure;
 use serde::Deserialize;
 use wattline_reading::Reason;
 use wattline_reading::limits::refuse;
@@ -10,21 +13,24 @@ use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
 use crate::json::Json;
 use crate::message::{Message, is_status_word};
-use crate::multiplier::Multiplier;
-use crate::number::{decimal, shown};
-use crate::omission::Omission;
 use crate::time::DeviceTime;
 use crate::unit::Unit;
+use path::Path;
+use value::Value;
+
+/// In a channel: the place of the item.
+const INDEX: &str = "{index}";
 
 /// One `[[routes.readings]]` table: one meter, or one for each item of an array.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadingSettings {
-    /// Path of an array: each item is a meter (or an instant) of its own, and the other paths begin there.
-    pub each: Option<String>,
+    /// Path of an array: each item is a meter (or an instant) of its own, and the other paths begin there. Several paths: arrays
+    /// within the items of the one before.
+    pub each: Option<Each>,
     /// Path of the meter's id.
     pub id: Option<String>,
-    /// What tells this reading's meter from the device's others.
+    /// What tells this reading's meter from the device's others; `{index}` is the item's place in its array, from 1.
     pub channel: String,
     /// Path of the time, and its unit.
     pub time: Option<TimeSettings>,
@@ -48,6 +54,19 @@ pub struct ReadingSettings {
     pub phases: Vec<PhaseSettings>,
 }
 
+/// Where the items are.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(
+    untagged,
+    expecting = "each is the path of an array, or a list of such paths from the outermost inward"
+)]
+pub enum Each {
+    /// One array.
+    One(String),
+    /// Arrays within arrays.
+    Nested(Vec<String>),
+}
+
 /// The paths of one phase.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
@@ -64,8 +83,12 @@ pub struct PhaseSettings {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct ValueSettings {
-    /// `a.b[0].c`; empty: the payload itself (or the array's item).
+    /// `a.b[0].c`; empty: the payload itself (or the array's item). With `^` before it: from the item (or payload) around.
     pub path: Option<String>,
+    /// Paths of which the sum counts: where one has no value, the sum has none.
+    pub sum: Vec<String>,
+    /// A path whose value is taken off: import − export.
+    pub minus: Option<String>,
     /// The payload's unit: `one`, `kilo`, `milli`, `watt-minute`, `joule`, …
     pub unit: Unit,
     /// A factor besides the unit.
@@ -74,6 +97,8 @@ pub struct ValueSettings {
     pub negate: bool,
     /// A fixed value in place of a path.
     pub constant: Option<f64>,
+    /// The value's own time, in place of the reading's.
+    pub time: Option<TimeSettings>,
 }
 
 /// Where the time is.
@@ -107,36 +132,17 @@ pub enum TimeUnit {
 /// One `[[routes.readings]]`, ready for use.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    each: Option<Path>,
+    each: Vec<Path>,
     id: Option<Path>,
     channel: String,
-    time: Option<(Path, TimeUnit)>,
+    time: Option<Time>,
     values: Vec<Value>,
 }
 
 #[derive(Clone, Debug)]
-struct Value {
-    name: String,
-    quantity: Quantity,
-    source: Source,
-    unit: Unit,
-    scale: Option<Multiplier>,
-    negate: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Path(Path),
-    Constant(String),
-}
-
-#[derive(Clone, Debug)]
-struct Path(Vec<Step>);
-
-#[derive(Clone, Debug)]
-enum Step {
-    Key(String),
-    Index(usize),
+struct Time {
+    path: Path,
+    unit: TimeUnit,
 }
 
 /// Decodes one message by its route's declaration.
@@ -147,21 +153,11 @@ pub(super) fn decode(readings: &[Compiled], message: &Message<'_>) -> Outcome {
     if is_status_word(message.text()?) {
         return Err(Ignored::Status.into());
     }
-    let json = message.json()?;
+    let list = message.text()?;
+    let json = path::list(list).map_or_else(|| message.json(), Ok)?;
     let mut drafts = Drafts::default();
     for reading in readings {
-        let Some(each) = &reading.each else {
-            drafts.drafts.push(reading.draft(&json, &mut drafts.omitted)?);
-            continue;
-        };
-        let items = each.find(&json).map(Json::items).unwrap_or_default();
-        for item in items {
-            if drafts.is_full() {
-                drafts.beyond += 1;
-            } else {
-                drafts.drafts.push(reading.draft(item, &mut drafts.omitted)?);
-            }
-        }
+        reading.take(&mut vec![&json], 0, &mut drafts)?;
     }
     drafts.or_ignore(Ignored::OtherQuantity)
 }
@@ -174,7 +170,21 @@ impl Compiled {
     /// # Errors
     /// Names the path or the value and what is wrong with it.
     pub(super) fn new(settings: &ReadingSettings) -> anyhow::Result<Self> {
-        let path = |text: &Option<String>| text.as_deref().map(Path::parse).transpose();
+        let each: &[String] = match &settings.each {
+            None => &[],
+            Some(Each::One(path)) => std::slice::from_ref(path),
+            Some(Each::Nested(paths)) => paths,
+        };
+        ensure!(
+            settings.each.is_none() || !each.is_empty(),
+            "each is an empty list: name an array, or leave it out"
+        );
+        ensure!(
+            !each.is_empty() || !settings.channel.contains(INDEX),
+            "channel {:?} has {INDEX}, the place of an item, and there is no each",
+            settings.channel
+        );
+        let path = |text: &String, arrays: usize| Path::parse(text, arrays);
         let mut values = Vec::new();
         for (name, quantity, value) in [
             ("power_w", Quantity::Power, &settings.power_w),
@@ -186,7 +196,9 @@ impl Compiled {
             ("frequency_hz", Quantity::Frequency, &settings.frequency_hz),
             ("soc_pct", Quantity::StateOfCharge, &settings.soc_pct),
         ] {
-            values.extend(value.as_ref().map(|value| Value::new(name, quantity, value)).transpose()?);
+            values.extend(
+                value.as_ref().map(|value| Value::new(name, quantity, value, each.len())).transpose()?,
+            );
         }
         ensure!(settings.phases.len() <= 3, "there are {} phases, at most 3", settings.phases.len());
         for (phase, settings) in (0_u8..).zip(&settings.phases) {
@@ -196,92 +208,82 @@ impl Compiled {
                 ("current_a", Quantity::PhaseCurrent(phase), &settings.current_a),
             ] {
                 let name = format!("phases[{phase}].{name}");
-                values.extend(value.as_ref().map(|value| Value::new(&name, quantity, value)).transpose()?);
+                values.extend(
+                    value.as_ref().map(|value| Value::new(&name, quantity, value, each.len())).transpose()?,
+                );
             }
         }
         ensure!(!values.is_empty(), "no value is read: write power_w, energy_import_wh or another");
-        let time = match &settings.time {
-            Some(time) => Some((Path::parse(&time.path)?, time.unit)),
-            None => None,
-        };
         Ok(Self {
-            each: path(&settings.each)?,
-            id: path(&settings.id)?,
+            id: settings.id.as_ref().map(|id| path(id, each.len())).transpose()?,
             channel: settings.channel.clone(),
-            time,
+            time: settings.time.as_ref().map(|time| Time::new(time, each.len())).transpose()?,
             values,
+            each: (0..).zip(each).map(|(outer, each)| path(each, outer)).collect::<Result<_, _>>()?,
         })
     }
 
-    fn draft(&self, json: &Json<'_>, omitted: &mut Vec<Omission>) -> Result<Draft, Stop> {
-        let time = self.time.as_ref().map_or(DeviceTime::Absent, |(path, unit)| unit.time(path.find(json)));
-        let mut draft = Draft::of(self.channel.clone(), time);
+    /// All readings below the innermost item of `around`, which is inside the others; the payload is the first of them.
+    fn take<'j>(
+        &self,
+        around: &mut Vec<&'j Json<'j>>,
+        index: usize,
+        drafts: &mut Drafts,
+    ) -> Result<(), Stop> {
+        let Some(each) = self.each.get(around.len() - 1) else {
+            return self.push(around, index, drafts);
+        };
+        for (number, item) in (1..).zip(each.find(around).map(Json::items).unwrap_or_default()) {
+            around.push(item);
+            self.take(around, number, drafts)?;
+            around.pop();
+        }
+        Ok(())
+    }
+
+    fn push(&self, around: &[&Json<'_>], index: usize, drafts: &mut Drafts) -> Result<(), Stop> {
+        if drafts.is_full() {
+            drafts.beyond += 1;
+            return Ok(());
+        }
+        let channel = self.channel.replace(INDEX, &index.to_string());
+        let mut draft =
+            Draft::of(channel, self.time.as_ref().map_or(DeviceTime::Absent, |time| time.find(around)));
         if let Some(path) = &self.id {
-            let id = path.find(json).and_then(Json::scalar);
+            let id = path.find(around).and_then(Json::scalar);
             let missing =
                 || refuse(Reason::MeterIdInvalid, "the payload has no id at the declared path".to_owned());
             draft.id = Some(id.ok_or_else(missing)?.to_owned());
         }
+        // The first has the reading's time, the others that of a value.
+        let mut own = vec![draft];
         for value in &self.values {
-            value.take(json, &mut draft, omitted)?;
+            let time =
+                value.time.as_ref().map(|time| time.find(around)).filter(|time| *time != DeviceTime::Absent);
+            let at = time.as_ref().map_or(Some(0), |time| own.iter().position(|draft| draft.time == *time));
+            let at = at.unwrap_or_else(|| {
+                let (channel, id) = (own[0].channel.clone(), own[0].id.clone());
+                let mut draft = Draft::of(channel, time.unwrap_or_default());
+                draft.id = id;
+                own.push(draft);
+                own.len() - 1
+            });
+            value.take(around, &mut own[at], &mut drafts.omitted)?;
         }
-        Ok(draft)
+        drafts.drafts.append(&mut own);
+        Ok(())
     }
 }
 
-// === impl Value ===
+// === impl Time ===
 
-impl Value {
-    fn new(name: &str, quantity: Quantity, settings: &ValueSettings) -> anyhow::Result<Self> {
-        let source = match (&settings.path, settings.constant) {
-            (Some(path), None) => Source::Path(Path::parse(path)?),
-            (None, Some(constant)) if constant.is_finite() => Source::Constant(constant.to_string()),
-            _ => bail!("{name} needs a path or a constant, and not both"),
-        };
-        let scale = match settings.scale {
-            Some(factor) => Some(
-                Multiplier::new(factor)
-                    .with_context(|| format!("{name}: scale {factor} must be above 0 (see negate)"))?,
-            ),
-            None => None,
-        };
-        Ok(Self {
-            name: name.to_owned(),
-            quantity,
-            source,
-            unit: settings.unit,
-            scale,
-            negate: settings.negate,
-        })
+impl Time {
+    fn new(settings: &TimeSettings, arrays: usize) -> anyhow::Result<Self> {
+        Ok(Self { path: Path::parse(&settings.path, arrays)?, unit: settings.unit })
     }
 
-    fn take(&self, json: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) -> Result<(), Stop> {
-        let text = match &self.source {
-            Source::Constant(text) => text.as_str(),
-            Source::Path(path) => match path.find(json) {
-                None => return Ok(()),
-                Some(found) => found.scalar().ok_or_else(|| {
-                    Stop::malformed(format!("{}: there is no number at the declared path", self.name))
-                })?,
-            },
-        };
-        if self.scale.is_none() && !self.negate {
-            draft.set(self.quantity, text, self.unit, &self.name, omitted);
-            return Ok(());
-        }
-        let Some(text) = decimal(text) else { return Ok(()) };
-        let wrong = || Stop::malformed(format!("{}: {} is no number", self.name, shown(&text)));
-        let scaled = if matches!(self.quantity, Quantity::Import | Quantity::Export) {
-            let mwh = self.unit.register_mwh(&text).ok_or_else(wrong)?;
-            let mwh = self.scale.map_or(mwh, |scale| scale.register_mwh(mwh));
-            format!("{}e-3", if self.negate { -mwh } else { mwh })
-        } else {
-            let value = self.unit.value(&text).ok_or_else(wrong)?;
-            let value = self.scale.map_or(value, |scale| scale.value(value));
-            (if self.negate { 0.0 - value } else { value }).to_string()
-        };
-        draft.set(self.quantity, &scaled, Unit::One, &self.name, omitted);
-        Ok(())
+    fn find(&self, around: &[&Json<'_>]) -> DeviceTime {
+        self.unit.time(self.path.find(around))
     }
 }
 
@@ -300,51 +302,5 @@ impl TimeUnit {
             None => DeviceTime::Absent,
             Some(json) => DeviceTime::from_epoch(json.scalar().unwrap_or("no number"), exponent),
         }
-    }
-}
-
-// === impl Path ===
-
-impl Path {
-    /// `a.b[0].c`; a key with a dot in it is written `["a.b"]`.
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut steps = Vec::new();
-        let mut rest = text.trim_start_matches('$').trim_start_matches('.');
-        while !rest.is_empty() {
-            if let Some(inner) = rest.strip_prefix("[\"") {
-                let (key, behind) =
-                    inner.split_once("\"]").with_context(|| format!("the path {text:?} has no \"]"))?;
-                steps.push(Step::Key(key.to_owned()));
-                rest = behind;
-            } else if let Some(inner) = rest.strip_prefix('[') {
-                let (index, behind) =
-                    inner.split_once(']').with_context(|| format!("the path {text:?} has no ]"))?;
-                let index =
-                    index.parse().with_context(|| format!("the path {text:?}: {index:?} is no index"))?;
-                steps.push(Step::Index(index));
-                rest = behind;
-            } else {
-                let end = rest.find(['.', '[']).unwrap_or(rest.len());
-                ensure!(end > 0, "the path {text:?} has an empty step");
-                steps.push(Step::Key(rest[..end].to_owned()));
-                rest = &rest[end..];
-            }
-            if let Some(behind) = rest.strip_prefix('.') {
-                ensure!(!behind.is_empty(), "the path {text:?} ends with a dot");
-                rest = behind;
-            }
-        }
-        Ok(Self(steps))
-    }
-
-    fn find<'j, 'a>(&self, json: &'j Json<'a>) -> Option<&'j Json<'a>> {
-        let mut at = json;
-        for step in &self.0 {
-            at = match step {
-                Step::Key(key) => at.get(key)?,
-                Step::Index(index) => at.items().get(*index)?,
-            };
-        }
-        (*at != Json::Null).then_some(at)
     }
 }

@@ -307,6 +307,8 @@ impl Drafts {
             Ignored::UnitUnknown
         } else if has(Omitted::OneDirection) {
             Ignored::OneDirection
+        } else if has(Omitted::PartMissing) {
+            Ignored::NoValue
         } else if !self.omitted.is_empty() {
             Ignored::NotTheMeter
         } else if no_value {

@@ -26,6 +26,8 @@ pub enum Omitted {
     ReactivePower,
     /// One tariff or one phase of a split register.
     PartialRegister,
+    /// A declared sum or difference of which a part has no value.
+    PartMissing,
     /// Import or export alone says 0: the other direction may be more.
     OneDirection,
     /// The device doesn't say in which unit.
@@ -56,13 +58,14 @@ impl Omission {
 
 impl Omitted {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Implausible,
         Self::Unreadable,
         Self::DayCounter,
         Self::ApparentPower,
         Self::ReactivePower,
         Self::PartialRegister,
+        Self::PartMissing,
         Self::OneDirection,
         Self::UnitUnknown,
         Self::UnknownName,
@@ -81,6 +84,7 @@ impl Omitted {
             Self::ApparentPower => "apparent_power",
             Self::ReactivePower => "reactive_power",
             Self::PartialRegister => "partial_register",
+            Self::PartMissing => "part_missing",
             Self::OneDirection => "one_direction",
             Self::UnitUnknown => "unit_unknown",
             Self::UnknownName => "unknown_name",
@@ -100,6 +104,7 @@ impl Omitted {
             Self::ApparentPower => "apparent power or energy (VA, VAh)",
             Self::ReactivePower => "reactive power or energy (var, varh)",
             Self::PartialRegister => "one tariff or one phase of a split register",
+            Self::PartMissing => "a declared sum or difference (`sum`, `minus`) of which a part has no value",
             Self::OneDirection => "import or export alone says 0: the other direction may be more",
             Self::UnitUnknown => {
                 "the device doesn't say in which unit, nor does the route (`energy_unit`, `power_unit`, `current_unit`)"

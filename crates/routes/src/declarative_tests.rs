@@ -77,7 +77,7 @@ fn a_wrong_declaration_says_what_is_wrong() {
         ("power_w = { path = \"a[x]\" }", "no index"),
         ("power_w = { path = \"a[0\" }", "has no ]"),
         ("power_w = { path = \"a.\" }", "ends with a dot"),
-        ("power_w = { }", "a path or a constant"),
+        ("power_w = { }", "a path, a sum or a constant"),
         ("power_w = { path = \"a\", scale = -1 }", "negate"),
         ("power_w = { path = \"a\", unit = \"parsec\" }", "parsec"),
         ("channel = \"x\"", "no value is read"),
@@ -90,4 +90,57 @@ fn a_wrong_declaration_says_what_is_wrong() {
     }
     let error = judge("[[routes]]\nfilter = \"a/+\"\ndecoder = \"declarative\"\n").unwrap_err();
     assert!(error.to_string().contains("[[routes.readings]]"), "{error}");
+}
+
+/// The examples of `docs/formats.md`, as they stand there.
+fn documented() -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, section) = page.split_once("## The declarative decoder").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("    "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.split("[[routes]]").skip(1).map(|route| format!("[[routes]]{route}\n")).collect()
+}
+
+#[test]
+fn what_the_documents_show_is_read() {
+    let routes = documented();
+    let all = judge(&routes.concat()).unwrap();
+    assert_eq!(all.routes.all().len(), 5);
+    for (topic, payload, expected) in [
+        (
+            "plant/a/all",
+            r#"{"meters":[{"no":7,"t":1795168800,"p":[{"kw":1.25}],"e":1000,"i":[500]}]}"#,
+            "a/7 10:00:00 P=-1250 in=1500000",
+        ),
+        (
+            "hall/a/meter",
+            r#"{"in":0.2,"out":1.5,"t1":1.5,"t2":2,"x":{"wh":7,"t":1795168800}}"#,
+            "a 10:00:30 P=-1300 in=3500000; a 10:00:00 out=7000",
+        ),
+        (
+            "iomtsgdata/x",
+            r#"[{"du":"DU1","data":[{"ts":1795168800000,"p":1},{"ts":1795168801000,"p":2}]}]"#,
+            "x/DU1 10:00:00 P=1; x/DU1 10:00:01 P=2",
+        ),
+        ("emonhub/rx/5/values", "100,200", "5/ct1 10:00:30 P=100; 5/ct2 10:00:30 P=200"),
+        ("emonhub/rx/9/values", "7,8,9", "9/ct1 10:00:30 P=7; 9/ct2 10:00:30 P=8; 9/ct3 10:00:30 P=9"),
+    ] {
+        let Decoded::Readings(readings) = decide(&all, topic, payload) else { panic!("{topic} is refused") };
+        let made: Vec<_> = readings.iter().map(shown).collect();
+        assert_eq!(made.join("; "), expected, "{topic}");
+    }
+}
+
+fn shown(reading: &wattline_reading::Reading) -> String {
+    let mut text = format!("{} {}", reading.meter_id, &reading.ts.to_string()[11..19]);
+    let measures = &reading.measures;
+    let mut add = |name: &str, value: Option<String>| {
+        text.extend(value.map(|value| format!(" {name}={value}")));
+    };
+    add("P", measures.power_w.map(|power| power.to_string()));
+    add("in", measures.energy_import_mwh.map(|mwh| mwh.to_string()));
+    add("out", measures.energy_export_mwh.map(|mwh| mwh.to_string()));
+    text
 }

@@ -70,6 +70,45 @@ meter, in a retained one, and with `device` it is a dead letter; with `arrival` 
     voltage_v = { constant = 230.0 }
     phases = [{ current_a = { path = "i[0]", unit = "milli" } }]
 
+    [[routes]]                        # parts of a value
+    filter = "hall/+/meter"
+    decoder = "declarative"
+    [[routes.readings]]
+    power_w = { path = "in", minus = "out", unit = "kilo" }           # import - export
+    energy_import_wh = { sum = ["t1", "t2"], unit = "kilo" }          # the tariffs
+    energy_export_wh = { path = "x.wh", time = { path = "x.t" } }     # a value with a time of its own
+
+    [[routes]]                        # arrays within arrays
+    filter = "iomtsgdata/+"
+    decoder = "declarative"
+    [[routes.readings]]
+    each = ["", "data"]               # from the outermost inward; "" is the payload itself
+    id = "^du"                        # ^: from the item around, ^^: from what is around that
+    time = { path = "ts", unit = "ms" }
+    power_w = { path = "p" }
+
+    [[routes]]                        # a list without names: JSON, or numbers with commas (emonHub, node only)
+    filter = "emonhub/rx/+/values"
+    decoder = "declarative"
+    [[routes.readings]]
+    channel = "ct1"
+    power_w = { path = "[0]" }
+    [[routes.readings]]
+    channel = "ct2"
+    power_w = { path = "[1]" }
+
+    [[routes]]                        # items without names: {index} is an item's place, from 1
+    filter = "emonhub/rx/9/values"    # inside the filter above, so it goes before it
+    decoder = "declarative"
+    meter_id = "{3}"
+    [[routes.readings]]
+    each = ""
+    channel = "ct{index}"
+    power_w = { path = "" }
+
+Where a part of a `sum`, or of a `path` with `minus`, has no value, the whole has none (`part_missing`). A path that isn't
+there is no value; one that leads to something else than a number is a dead letter.
+
 A path is `a.b[0].c`, or `["a.b"]` for a key with a dot; an empty one is the payload itself. Units: `one`, `kilo`,
 `mega`, `deca`, `hecto`, `deci`, `centi`, `milli`, `watt-minute`, `joule`, `kilojoule`.
 

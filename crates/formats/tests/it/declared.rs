@@ -30,7 +30,7 @@ fn paths_find_values() {
         (r#"x["a.b"][0]"#, r#"{"x":{"a.b":[5]}}"#, "P=5"),
         ("", "5", "P=5"),
         ("ä.ö", r#"{"ä":{"ö":5}}"#, "P=5"),
-        ("a.b", r#"{"a":{"b":null}}"#, "ignored other_quantity"),
+        ("a.b", r#"{"a":{"b":null}}"#, "ignored no_value"),
         ("a.b", r#"{"a":5}"#, "ignored other_quantity"),
         ("a[9]", r#"{"a":[1]}"#, "ignored other_quantity"),
         ("a", r#"{"a":"none"}"#, "ignored no_value"),
@@ -121,8 +121,19 @@ fn phases_and_channels() {
 fn a_wrong_declaration_says_what_and_where() {
     for (reading, expected) in [
         (json!({}), "no value is read"),
-        (json!({"power_w": {}}), "power_w needs a path or a constant, and not both"),
+        (json!({"power_w": {}}), "power_w needs a path, a sum or a constant, and not both"),
         (json!({"power_w": {"path": "a", "constant": 1}}), "not both"),
+        (json!({"power_w": {"path": "a", "sum": ["b", "c"]}}), "not both"),
+        (json!({"power_w": {"sum": ["b"]}}), "power_w: a sum has two paths or more"),
+        (json!({"power_w": {"minus": "b"}}), "power_w needs a path"),
+        (json!({"power_w": {"constant": 1, "minus": "b"}}), "not beside a constant"),
+        (json!({"power_w": {"constant": 1, "time": {"path": "t"}}}), "a constant has no time"),
+        (json!({"power_w": {"path": "^a"}}), "more ^ than there is each around it: 0"),
+        (json!({"each": "m", "power_w": {"path": "^^a"}}), "more ^ than there is each around it: 1"),
+        (json!({"each": ["^m"], "power_w": {"path": "a"}}), "more ^ than"),
+        (json!({"each": [], "power_w": {"path": "a"}}), "each is an empty list"),
+        (json!({"each": 5, "power_w": {"path": "a"}}), "from the outermost inward"),
+        (json!({"channel": "ct{index}", "power_w": {"path": "a"}}), "there is no each"),
         (json!({"power_w": {"path": "a", "scale": 0}}), "power_w: scale 0 must be above 0"),
         (json!({"power_w": {"path": "a", "scale": -2}}), "(see negate)"),
         (json!({"power_w": {"path": "a..b"}}), "empty step"),
@@ -139,4 +150,78 @@ fn a_wrong_declaration_says_what_and_where() {
         let error = format!("{:#}", decoder(&json!([reading])).unwrap_err());
         assert!(error.contains(expected), "{reading}: {error}");
     }
+}
+
+#[test]
+fn a_difference_and_a_sum_are_known_where_all_their_parts_are() {
+    let readings = json!([{
+        "power_w": {"path": "in", "minus": "out", "unit": "kilo"},
+        "energy_import_wh": {"sum": ["t1", "t2"], "unit": "kilo"},
+        "energy_export_wh": {"sum": ["r1", "r2", "r3"], "minus": "r4", "scale": 2, "unit": "kilo"},
+    }]);
+    for (payload, expected) in [
+        (r#"{"in":0.2,"out":1.5}"#, "P=-1300"),
+        (r#"{"in":"0,5","out":0}"#, "P=500"),
+        (r#"{"t1":1234.567,"t2":"0.001"}"#, "in=1234568000"),
+        (r#"{"r1":1,"r2":2,"r3":3,"r4":0.5}"#, "out=11000000"),
+        (r#"{"in":0.2,"t1":1,"t2":2}"#, "in=3000000 | left out power_w=part_missing"),
+        (r#"{"in":0.2,"out":null}"#, "ignored no_value"),
+        (r#"{"t1":1}"#, "ignored no_value"),
+        (r#"{"in":0.2,"out":0.1,"t1":1,"t2":"nan"}"#, "P=100 | left out energy_import_wh=part_missing"),
+        (r#"{"in":null,"out":null}"#, "ignored no_value"),
+        ("{}", "ignored other_quantity"),
+        (r#"{"in":"x","out":0}"#, "refused malformed"),
+        (r#"{"in":[1],"out":0}"#, "refused malformed"),
+    ] {
+        let made = made(&readings, payload);
+        assert!(made.starts_with(expected), "{payload}: {made}");
+    }
+}
+
+#[test]
+fn arrays_within_arrays_are_readings_each() {
+    let nested = json!([{
+        "each": ["", "data"],
+        "id": "^du",
+        "time": {"path": "ts", "unit": "s"},
+        "power_w": {"path": "p"},
+        "voltage_v": {"path": "^^[0].u"},
+    }]);
+    let payload = r#"[{"du":"DU1","u":230,"data":[{"ts":1795168800,"p":1},{"ts":1795168860,"p":2}]},{"du":"DU2","data":[{"p":3}]}]"#;
+    assert_eq!(
+        made(&nested, payload),
+        "id=DU1 P=1 U=230 @2026-11-20T10:00:00Z; id=DU1 P=2 U=230 @2026-11-20T10:01:00Z; id=DU2 P=3 U=230"
+    );
+}
+
+#[test]
+fn lists_without_names_are_read_by_their_places() {
+    let readings = json!([
+        {"channel": "ct1", "power_w": {"path": "[0]"}},
+        {"channel": "ct2", "power_w": {"path": "[1]"}, "energy_import_wh": {"path": "[3]"}},
+    ]);
+    // emonHub, node only.
+    assert_eq!(made(&readings, "100,200.5, 23900,1234"), "<ct1> P=100; <ct2> P=200.5 in=1234000");
+    assert_eq!(made(&readings, "[100,200.5]"), "<ct1> P=100; <ct2> P=200.5");
+    assert_eq!(made(&readings, "100,,5"), "<ct1> P=100");
+    assert_eq!(made(&readings, "100,abc"), "refused malformed");
+    assert_eq!(made(&json!([{"power_w": {"path": ""}}]), "12,5"), "refused malformed", "a list is no number");
+    let items = json!([{"each": "clamps", "channel": "ct{index}", "power_w": {"path": "w"}}]);
+    assert_eq!(made(&items, r#"{"clamps":[{"w":1},{"w":2}]}"#), "<ct1> P=1; <ct2> P=2");
+    let bare = json!([{"each": "clamps", "channel": "ct{index}", "power_w": {"path": ""}}]);
+    assert_eq!(made(&bare, r#"{"clamps":[5,6]}"#), "<ct1> P=5; <ct2> P=6");
+}
+
+#[test]
+fn a_value_may_have_a_time_of_its_own() {
+    let readings = json!([{
+        "time": {"path": "t", "unit": "s"},
+        "power_w": {"path": "p"},
+        "energy_import_wh": {"path": "e.v", "time": {"path": "e.t", "unit": "s"}},
+        "energy_export_wh": {"path": "x.v", "time": {"path": "x.t", "unit": "s"}},
+    }]);
+    let payload = r#"{"t":1795168860,"p":5,"e":{"v":1,"t":1795168800},"x":{"v":2,"t":1795168800}}"#;
+    assert_eq!(made(&readings, payload), "P=5 @2026-11-20T10:01:00Z; in=1000 out=2000 @2026-11-20T10:00:00Z");
+    let without = r#"{"t":1795168860,"p":5,"e":{"v":1}}"#;
+    assert_eq!(made(&readings, without), "P=5 in=1000 @2026-11-20T10:01:00Z");
 }
