@@ -1,16 +1,17 @@
-//! mbmd (and its ancestor gosdm630): `mbmd/<device>/<measurement>` of Modbus meters such as Eastron's SDM.
+//! mbmd (and its ancestor gosdm630): `mbmd/<device>/<measurement>` of Modbus meters such as Eastron's SDM. A phase and a
+//! tariff have a level of their own: `Voltage/L1`, `Import/T1`.
 
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
     name: "mbmd",
     title: "mbmd (Eastron SDM and other Modbus meters)",
-    routes: &[("mbmd/+/+", "mbmd/{2}")],
-    reads: "Power, Import, Export, VoltageL1–3, CurrentL1–3, PowerL1–3, Cosphi, Frequency",
+    routes: &[("mbmd/+/+", "mbmd/{2}"), ("mbmd/+/+/+", "mbmd/{2}")],
+    reads: "Power, Import, Export, Voltage/L1–3, Current/L1–3, Power/L1–3, Cosphi, Frequency",
     units: "W, kWh, V, A, Hz",
     sign: "+ import",
     time: "arrival",
-    documents: &["https://github.com/volkszaehler/mbmd (meters/measurements.go)"],
+    documents: &["https://github.com/volkszaehler/mbmd (server/mqtt.go, meters/measurements.go)"],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
@@ -30,6 +31,11 @@ const FIELDS: &[Field] = &[
     ("ImportL3", Not(Omitted::PartialRegister), One),
     ("ImportT1", ImportTariff(0), Kilo),
     ("ImportT2", ImportTariff(1), Kilo),
+    ("ExportL1", Not(Omitted::PartialRegister), One),
+    ("ExportL2", Not(Omitted::PartialRegister), One),
+    ("ExportL3", Not(Omitted::PartialRegister), One),
+    ("ExportT1", ExportTariff(0), Kilo),
+    ("ExportT2", ExportTariff(1), Kilo),
     ("Voltage", Voltage, One),
     ("VoltageL1", PhaseVoltage(0), One),
     ("VoltageL2", PhaseVoltage(1), One),
@@ -48,6 +54,11 @@ fn decode(message: &Message<'_>) -> Outcome {
     let name = message.topic.last();
     if name == "status" {
         return Err(Ignored::Status.into());
+    }
+    let is_part = matches!(name, "L1" | "L2" | "L3" | "T1" | "T2") && message.topic.count() > 3;
+    if is_part {
+        let name = format!("{}{name}", message.topic.last_but_one());
+        return message.single(Draft::default(), &name, FIELDS);
     }
     message.single(Draft::default(), name, FIELDS)
 }

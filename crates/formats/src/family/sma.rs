@@ -12,7 +12,9 @@ pub(super) const FAMILY: Family = Family {
         ("SMA-EM/status/+/+", "sma/{3}"),
     ],
     reads: "SBFspot: PACTot, ETotal, PAC1–3, UAC1–3, IAC1–3, GridFreq; SMA-EM: pconsume − psupply, pconsumecounter, \
-            psupplycounter, phases",
+            psupplycounter, phases. SBFspot's usual topic, `sbfspot_{serial}`, is no default route, because no wildcard \
+            matches a part of a level and `+` would take every topic of one level: write a route for each inverter \
+            (`filter = \"sbfspot_2130012345\"`), or `MQTT_Topic=sbfspot/{serial}` in SBFspot.cfg",
     units: "W, kWh, V, A, Hz",
     sign: "an inverter feeds in; a meter: pconsume import, psupply export",
     time: "`Timestamp`, `InvTime` where they are ISO 8601 (their format is a setting); SMA-EM: arrival",
