@@ -65,7 +65,8 @@ fn decode(message: &Message<'_>) -> Outcome {
         let draft = draft(object, of_array, message, &mut drafts.omitted)?;
         drafts.drafts.push(draft);
     }
-    drafts.or_ignore(OwnWords(&json, &[]))
+    // A value that doesn't say of what: a camera before a meter of gas or water, too.
+    drafts.or_ignore(OwnWords(&json, &["value"]))
 }
 
 fn draft(

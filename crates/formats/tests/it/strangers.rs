@@ -120,6 +120,12 @@ fn what_a_family_says_of_itself_is_no_stranger() {
         ("tasmota", "stat/plug/DIMMER", r#"{"Dimmer":5}"#, "status"),
         ("tasmota", "tele/plug/SENSOR", r#"{"Time":"2026-11-20T11:00:00"}"#, "other_quantity"),
         ("generic-json", "energy/roof", r#"{"voltage":null}"#, "no_value"),
+        (
+            "generic-json",
+            "meter/ferraris/main",
+            r#"{"value":"317.3988","raw":"00317.3988","rate":"0.1"}"#,
+            "other_quantity",
+        ),
         ("sma", "sma/pv", r#"{"InvStatus":"Ok"}"#, "other_quantity"),
         ("homewizard", "homewizard/water", r#"{"total_liter_m3":5.2}"#, "other_quantity"),
         ("huawei", "huawei/pv", r#"{"storage_unit_1_status":2}"#, "other_quantity"),
