@@ -56,6 +56,22 @@ fn mistakes_of_form_are_named() {
 }
 
 #[test]
+fn a_variable_that_sql_does_not_quote_is_named() {
+    for reference in ["${zone:singlequote}", "${zone}", "$zone", "${zone:raw}", "[${zone:csv}]"] {
+        let mut boards = board::load().unwrap();
+        let home = boards.iter_mut().find(|board| board.uid() == "wattline-home").unwrap();
+        let panels = home.json["panels"].as_array_mut().unwrap();
+        let days = panels.iter_mut().find(|panel| panel["title"] == "Local days").unwrap();
+        days["targets"][0]["rawSql"] = json!(format!("SELECT {reference} FROM energy_15m"));
+        let findings = rules::findings(&boards).join("\n");
+        assert!(
+            findings.contains("Local days: $") && findings.contains("must be ${name:sqlstring}"),
+            "{findings}"
+        );
+    }
+}
+
+#[test]
 fn mistakes_that_only_a_schema_knows_are_named() {
     let Some(schemas) = Schemas::find().unwrap() else { return };
     type Change = fn(&mut Value);

@@ -167,6 +167,59 @@ async fn a_local_day_has_its_own_length() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_hour_of_the_profile_is_whole_in_every_zone() {
+    let client = connect().await;
+    for zone in ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Adelaide"] {
+        let mut view = view::last(720, &["home-1"]);
+        view.values.insert("zone".to_owned(), vec![zone.to_owned()]);
+        let profile = result(&client, "wattline-home", "Day profile", &view).await;
+        assert_eq!(profile.rows.len(), 24, "{zone}");
+        // 12 kWh a day in every zone but for the end of summer time, and the two hours that the range cuts.
+        let day = sum(&client, "wattline-home", "Day profile", "average import", &view).await;
+        assert!((day - 12.0).abs() < 0.05, "{zone}: {day} kWh a day");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bars_are_of_one_width_at_every_range() {
+    let client = connect().await;
+    for (uid, title) in [("wattline-home", "Import and export"), ("wattline-fleet", "Energy of all homes")] {
+        for (hours, width, seconds) in [(72, "quarter-hour", 900), (72, "hour", 3600), (168, "hour", 3600)] {
+            let mut view = view::last(hours, &["home-1"]);
+            view.values.insert("width".to_owned(), vec![width.to_owned()]);
+            let bars = result(&client, uid, title, &view).await;
+            assert_eq!(bars.rows.len(), usize::try_from(hours * 3600 / seconds).unwrap(), "{title}: {width}");
+        }
+    }
+    let mut view = view::last(720, &["home-1"]);
+    view.values.insert("width".to_owned(), vec!["day".to_owned()]);
+    let days = result(&client, "wattline-home", "Import and export", &view).await;
+    let long = days.rows.iter().find(|row| row[0].starts_with("2026-10-24 22:00")).unwrap();
+    assert!((long[1].parse::<f64>().unwrap() - 12.6).abs() < 1e-9, "the day of 25 hours: {long:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn power_of_several_homes_is_their_sum() {
+    let client = connect().await;
+    for hours in [6, 168] {
+        let one = result(&client, "wattline-home", "Power", &view::last(hours, &["home-1"])).await;
+        let two = result(&client, "wattline-home", "Power", &view::last(hours, &["home-1", "home-2"])).await;
+        assert_eq!(one.columns, ["time", "average", "lowest", "highest"]);
+        let numbers =
+            |row: &[String]| row[1..].iter().map(|text| text.parse::<f64>().unwrap()).collect::<Vec<_>>();
+        let mut both = 0;
+        for row in &two.rows {
+            let Some(own) = one.rows.iter().find(|own| own[0] == row[0]) else { continue };
+            for (sum, own) in numbers(row).iter().zip(numbers(own)) {
+                assert!((sum - 2.0 * own).abs() < 1e-6, "{hours} h, {}: {sum} of two, {own} of one", row[0]);
+            }
+            both += 1;
+        }
+        assert!(both > 100, "{both} points of {} and {}", one.rows.len(), two.rows.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grafanas_alerts_fire_for_the_meters_that_they_are_meant_for() {
     let client = connect().await;
     for rule in alerts::sql_rules().unwrap() {

@@ -22,6 +22,7 @@ pub(crate) fn until(end: DateTime<Utc>, hours: i64, homes: &[&str]) -> View {
     let values = [
         ("home", homes.iter().map(|home| (*home).to_owned()).collect()),
         ("zone", vec!["Europe/Berlin".to_owned()]),
+        ("width", vec!["hour".to_owned()]),
         ("price", vec!["30".to_owned()]),
         ("route", ["+/events/rpc", "tele/+/SENSOR", "solar/+/+/+"].map(str::to_owned).to_vec()),
         ("reason", ["malformed", "no_route", "ts_future"].map(str::to_owned).to_vec()),

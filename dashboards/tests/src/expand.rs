@@ -22,22 +22,27 @@ pub struct View {
 
 /// Points that Grafana asks for on a panel of usual width.
 pub const POINTS: i64 = 600;
-/// Widths that Grafana rounds an interval to, in s, with their names.
-const INTERVALS: [(i64, &str); 14] = [
-    (1, "1s"),
-    (5, "5s"),
-    (10, "10s"),
-    (15, "15s"),
-    (30, "30s"),
-    (60, "1m"),
-    (300, "5m"),
-    (900, "15m"),
-    (1800, "30m"),
-    (3600, "1h"),
-    (10_800, "3h"),
-    (21_600, "6h"),
-    (43_200, "12h"),
-    (86_400, "1d"),
+/// What Grafana rounds an interval to: below so many seconds, this width, with its name.
+const INTERVALS: [(f64, i64, &str); 19] = [
+    (1.5, 1, "1s"),
+    (3.5, 2, "2s"),
+    (7.5, 5, "5s"),
+    (12.5, 10, "10s"),
+    (17.5, 15, "15s"),
+    (25.0, 20, "20s"),
+    (45.0, 30, "30s"),
+    (90.0, 60, "1m"),
+    (210.0, 120, "2m"),
+    (450.0, 300, "5m"),
+    (750.0, 600, "10m"),
+    (1050.0, 900, "15m"),
+    (1500.0, 1200, "20m"),
+    (2700.0, 1800, "30m"),
+    (5400.0, 3600, "1h"),
+    (9000.0, 7200, "2h"),
+    (16_200.0, 10_800, "3h"),
+    (32_400.0, 21_600, "6h"),
+    (86_400.0, 43_200, "12h"),
 ];
 
 // === impl View ===
@@ -49,15 +54,19 @@ impl View {
         Self { points: panel["maxDataPoints"].as_i64().unwrap_or(self.points), ..self.clone() }
     }
 
-    /// The interval of a panel: of the range, and never under the panel's own.
+    /// The interval of a panel: of the range, rounded as Grafana does, and never under the panel's own.
     ///
     /// # Errors
     /// Where `least` is no interval.
-    pub fn interval(&self, least: Option<&str>) -> Result<&'static str> {
-        let wanted = (self.to - self.from).num_seconds() / self.points;
-        let least = least.map_or(Ok(1), seconds)?;
-        let fits = INTERVALS.iter().find(|(width, _)| *width >= wanted.max(least));
-        Ok(fits.map_or("1d", |(_, name)| name))
+    pub fn interval<'a>(&self, least: Option<&'a str>) -> Result<&'a str> {
+        #[expect(clippy::cast_precision_loss, reason = "spans of seconds")]
+        let wanted_s = (self.to - self.from).num_seconds() as f64 / self.points as f64;
+        let rounded = INTERVALS.iter().find(|(below, ..)| wanted_s < *below);
+        let (rounded_s, name) = rounded.map_or((86_400, "1d"), |(_, width_s, name)| (*width_s, *name));
+        match least {
+            Some(least) if seconds(least)? > rounded_s => Ok(least),
+            _ => Ok(name),
+        }
     }
 
     /// A query with its variables and Grafana's own replaced.
@@ -183,7 +192,6 @@ fn formatted(values: &[String], format: Option<&str>) -> Result<String> {
     };
     Ok(match format {
         Some("sqlstring") => quoted(values),
-        Some("singlequote") => quoted(values).replace("''", "\\'"),
         Some("csv" | "raw") => values.join(","),
         None if values.len() == 1 => values.join(""),
         None => format!("({})", values.join("|")),
@@ -227,12 +235,28 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_is_rounded_as_grafana_does() {
+        for (hours, points, least, expected) in [
+            (6, 600, None, "30s"),
+            (72, 200, Some("15m"), "20m"),
+            (24, 600, Some("15m"), "15m"),
+            (720, 600, Some("15m"), "1h"),
+            (8760, 100, None, "1d"),
+        ] {
+            let from = view().to - chrono::TimeDelta::hours(hours);
+            let view = View { from, points, ..view() };
+            assert_eq!(view.interval(least).unwrap(), expected, "{hours} h at {points} points");
+        }
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (query, words) in [
             ("$__timeFiltre(ts)", "$__timeFiltre is no macro"),
             ("$__timeGroup(max(ts),1h)", "no call within"),
             ("$other", "$other is not defined"),
             ("$__timeGroup(ts)", "argument 2 is missing"),
+            ("${home:singlequote}", "\"singlequote\" of a variable is not known"),
         ] {
             let error = format!("{:#}", view().sql(query, None).unwrap_err());
             assert!(error.contains(words), "{query}: {error}");

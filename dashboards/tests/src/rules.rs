@@ -28,6 +28,7 @@ pub fn findings(boards: &[Board]) -> Vec<String> {
         panels(board, &mut say);
         overlaps(board, &mut say);
         variables(board, &mut say);
+        quoting(board, &mut say);
     }
     for board in boards {
         for target in link_targets(board) {
@@ -151,6 +152,22 @@ fn variables(board: &Board, say: &mut impl FnMut(String)) {
     }
     for name in defined.iter().filter(|name| !used.contains(**name)) {
         say(format!("${name} is defined and not used"));
+    }
+}
+
+/// The value of a variable may be anybody's, out of a link. Only `sqlstring` quotes as SQL does: after a quote in it, the
+/// rest of `singlequote` is SQL of the link's author, and other formats do not quote at all.
+fn quoting(board: &Board, say: &mut impl FnMut(String)) {
+    for target in board.targets() {
+        let Some(sql) = target.sql() else { continue };
+        for rest in sql.split('$').skip(1).filter(|rest| !rest.starts_with("__")) {
+            let reference = rest.split_inclusive('}').next().unwrap_or_default();
+            if !(reference.starts_with('{') && reference.ends_with(":sqlstring}")) {
+                let title = text(target.panel, "title");
+                let reference: String = reference.chars().take(30).collect();
+                say(format!("{title}: ${reference} in SQL must be ${{name:sqlstring}}"));
+            }
+        }
     }
 }
 
