@@ -37,12 +37,13 @@ const ENERGY = "energyWh coverage quality estimated complete";
 export const LIVE = `subscription Live($meter: ID!, $recent: Int!, $after: String) {
   meterReadings(meterId: $meter, recent: $recent, after: $after) {
     __typename
-    ... on LiveSnapshot { cursor readings { ${READING} } }
-    ... on LiveReading { cursor late merged reading { ${READING} } }
-    ... on LiveLagged { cursor lost reason }
-    ... on LiveHistoryChanged { cursor from to }
-    ... on LiveHeartbeat { cursor at upToDate }
-    ... on LiveReset { cursor reason }
+    cursor
+    ... on LiveSnapshot { readings { ${READING} } }
+    ... on LiveReading { late merged reading { ${READING} } }
+    ... on LiveLagged { lost lagReason }
+    ... on LiveHistoryChanged { from to }
+    ... on LiveHeartbeat { at upToDate }
+    ... on LiveReset { resetReason }
   }
 }`;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, SimpleObject, Subscription as GraphqlSubscription, Union};
+use async_graphql::{Context, Enum, ID, Interface, SimpleObject, Subscription as GraphqlSubscription};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, stream};
 
@@ -21,7 +21,8 @@ pub(crate) struct Subscriber(pub(crate) u64);
 pub struct SubscriptionRoot;
 
 /// What a live stream brings.
-#[derive(Debug, Union)]
+#[derive(Debug, Interface)]
+#[graphql(field(name = "cursor", ty = "&String", desc = "Goes on after this event, on any replica."))]
 pub(super) enum LiveEvent {
     Snapshot(LiveSnapshot),
     Reading(LiveReading),
@@ -59,7 +60,7 @@ pub(super) struct LiveLagged {
     /// How many, where it is known.
     lost: Option<i64>,
     /// Why.
-    reason: LiveLagReason,
+    lag_reason: LiveLagReason,
     /// Goes on after this event, on any replica.
     cursor: String,
 }
@@ -90,7 +91,7 @@ pub(super) struct LiveHeartbeat {
 #[derive(Debug, SimpleObject)]
 pub(super) struct LiveReset {
     /// Why.
-    reason: LiveResetReason,
+    reset_reason: LiveResetReason,
     /// The one that can't be continued: passed again it brings the snapshot again.
     cursor: String,
 }
@@ -169,7 +170,7 @@ impl LiveEvent {
             }
             Event::Lagged { lost, reason } => Self::Lagged(LiveLagged {
                 lost: lost.map(|lost| i64::try_from(lost).unwrap_or(i64::MAX)),
-                reason: reason.into(),
+                lag_reason: reason.into(),
                 cursor,
             }),
             Event::HistoryChanged { from, to } => Self::HistoryChanged(LiveHistoryChanged {
@@ -180,7 +181,7 @@ impl LiveEvent {
             Event::Heartbeat { at, up_to_date } => {
                 Self::Heartbeat(LiveHeartbeat { at: at.to_chrono(), up_to_date, cursor })
             }
-            Event::Reset(reason) => Self::Reset(LiveReset { reason: reason.into(), cursor }),
+            Event::Reset(reason) => Self::Reset(LiveReset { reset_reason: reason.into(), cursor }),
         }
     }
 }

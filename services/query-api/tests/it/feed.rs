@@ -27,7 +27,7 @@ fn a_frozen_kafka_and_a_recreated_topic_are_seen() {
         assert_eq!(socket.expect("LiveReading").await["reading"]["powerW"], 2.0);
 
         recreate_topic(&env).await;
-        assert_eq!(socket.expect("LiveReset").await["reason"], "FEED_RESTARTED");
+        assert_eq!(socket.expect("LiveReset").await["resetReason"], "FEED_RESTARTED");
         socket.expect("LiveSnapshot").await;
         let offset = env.publish(&reading(meter, minutes_ago(0), 3.0)).await.1;
         assert_eq!(offset, 0, "a topic with offsets of its own");

@@ -201,7 +201,7 @@ fn a_cursor_that_is_none_of_ours_is_told_apart() {
         let mut socket = Socket::open(&env.api).await;
         socket.follow("1", meter, 10, Some("1.00000000deadbeef.0.0-0")).await;
         let reset = socket.expect("LiveReset").await;
-        assert_eq!(reset["reason"], "CURSOR_FOREIGN");
+        assert_eq!(reset["resetReason"], "CURSOR_FOREIGN");
         assert_eq!(socket.expect("LiveSnapshot").await["readings"][0]["powerW"], 5.0);
         drop(socket);
         // Cut off between the two, a client still gets its snapshot.

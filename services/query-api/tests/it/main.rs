@@ -13,4 +13,5 @@ mod page;
 mod readings;
 mod slow;
 mod socket;
+mod standard;
 mod statements;

@@ -43,7 +43,7 @@ fn the_slow_one_is_told_and_the_quick_one_has_all() {
             match event["__typename"].as_str().unwrap() {
                 "LiveReading" => seen += 1,
                 "LiveLagged" => {
-                    assert_eq!(event["reason"], "SLOW_SUBSCRIBER");
+                    assert_eq!(event["lagReason"], "SLOW_SUBSCRIBER");
                     lost += event["lost"].as_i64().unwrap();
                 }
                 kind => panic!("{kind}"),
@@ -75,10 +75,10 @@ fn what_the_ring_no_longer_has_is_a_reset_or_a_lag() {
             socket.follow("1", meter, 1, Some(&cursor)).await;
             let first = socket.event().await;
             if first["__typename"] == "LiveReset" {
-                assert_eq!(first["reason"], "CURSOR_TOO_OLD");
+                assert_eq!(first["resetReason"], "CURSOR_TOO_OLD");
                 socket.expect("LiveSnapshot").await;
                 // The sink has stored nothing of these, and the ring has lost the first of them.
-                assert_eq!(socket.expect("LiveLagged").await["reason"], json!("STORE_BEHIND"));
+                assert_eq!(socket.expect("LiveLagged").await["lagReason"], json!("STORE_BEHIND"));
                 break;
             }
             // The tail has not come so far yet.

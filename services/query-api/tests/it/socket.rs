@@ -16,12 +16,13 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 pub(crate) const LIVE: &str = "subscription($meter: ID!, $recent: Int!, $after: String) {
     meterReadings(meterId: $meter, recent: $recent, after: $after) {
         __typename
-        ... on LiveSnapshot { cursor readings { ts powerW voltageV } }
-        ... on LiveReading { cursor late merged reading { ts powerW voltageV } }
-        ... on LiveLagged { cursor lost reason }
-        ... on LiveHistoryChanged { cursor from to }
-        ... on LiveHeartbeat { cursor at upToDate }
-        ... on LiveReset { cursor reason }
+        cursor
+        ... on LiveSnapshot { readings { ts powerW voltageV } }
+        ... on LiveReading { late merged reading { ts powerW voltageV } }
+        ... on LiveLagged { lost lagReason }
+        ... on LiveHistoryChanged { from to }
+        ... on LiveHeartbeat { at upToDate }
+        ... on LiveReset { resetReason }
     }
 }";
 
