@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_graphql::{Error, ErrorExtensionValues};
+use async_graphql::{Error, ErrorExtensionValues, Pos, ServerError};
 use tracing::{error, warn};
 use wattline_service::postgres::{Class, describe};
 
@@ -56,6 +56,14 @@ impl ApiError {
             | Self::Unavailable(text)
             | Self::Internal(text) => text,
         }
+    }
+
+    /// The error of a request that is at no place of the query's text.
+    #[must_use]
+    pub fn into_server_error(self) -> ServerError {
+        let mut error = Error::from(self).into_server_error(Pos::default());
+        error.locations.clear();
+        error
     }
 
     /// A fault of ours: the details go to the log.

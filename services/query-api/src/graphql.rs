@@ -1,9 +1,12 @@
 //! The GraphQL schema: a subject a module, its types and thin resolvers: check, load, map.
 
+mod codes;
 mod energy;
 mod live;
 mod meter;
+mod order;
 mod reading;
+mod rules;
 mod watch;
 
 use std::sync::Arc;
@@ -45,16 +48,22 @@ const COUNTED_ROWS_MAX: i32 = 100_000;
 pub fn schema(config: &Config, store: Store, live: Arc<Live>, metrics: Metrics) -> ApiSchema {
     let limits = &config.limits;
     let timeout = Duration::from_millis(limits.query_timeout_ms);
+    let codes = codes::Codes {
+        depth_max: limits.depth_max,
+        complexity_max: limits.complexity_max,
+        introspection: config.http.development,
+    };
+    // The first extension is the outermost: what comes from the others has passed it.
     let mut builder = Schema::build(QueryRoot::default(), EmptyMutation, SubscriptionRoot)
-        .limit_depth(limits.depth_max)
-        .limit_complexity(limits.complexity_max)
         .limit_directives(10)
+        .extension(codes)
+        .extension(order::Orders)
         .extension(watch::Watches::new(metrics, timeout))
         .data(limits.clone())
         .data(store)
         .data(live);
     if !config.http.development {
-        builder = builder.disable_introspection().disable_suggestions();
+        builder = builder.disable_suggestions();
     }
     builder.finish()
 }

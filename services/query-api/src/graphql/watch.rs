@@ -155,8 +155,7 @@ impl Watch {
                 "the query took longer than {} s: ask for less at a time",
                 self.timeout.as_secs_f64()
             );
-            let error: async_graphql::Error = ApiError::Timeout(text).into();
-            Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
+            Response::from_errors(vec![ApiError::Timeout(text).into_server_error()])
         });
         let outcome = outcome(&response.errors);
         self.metrics.queries.get_or_create(&QueryLabels { outcome }).inc();

@@ -72,10 +72,13 @@ pub(super) fn router(app: &App) -> Router<App> {
     let graphiql = GRAPHIQL.into_iter().filter(|_| development);
     PAGE.into_iter()
         .chain(graphiql)
-        .fold(Router::new().route("/about.json", get(about)), |router, asset| {
-            let tag = format!("\"{:x}\"", asset.hash());
-            router.route(asset.path, get(async move |headers: HeaderMap| asset.answer(&tag, &headers)))
-        })
+        .fold(
+            Router::new().route("/about.json", get(about)).route("/schema.graphql", get(schema)),
+            |router, asset| {
+                let tag = format!("\"{:x}\"", asset.hash());
+                router.route(asset.path, get(async move |headers: HeaderMap| asset.answer(&tag, &headers)))
+            },
+        )
         .fallback(async |State(app): State<App>| {
             app.refuse(
                 StatusCode::NOT_FOUND,
@@ -93,6 +96,11 @@ async fn about(State(app): State<App>) -> Response {
         "token": app.0.access.needs_token(),
     }))
     .into_response()
+}
+
+/// The contract: what is in it is no secret, so that tools need no token for it.
+async fn schema() -> Response {
+    ([(header::CONTENT_TYPE, "application/graphql; charset=utf-8")], crate::graphql::sdl()).into_response()
 }
 
 // === impl Asset ===

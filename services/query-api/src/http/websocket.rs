@@ -74,14 +74,18 @@ pub(super) async fn serve(socket: WebSocket, app: &App) {
             break close;
         }
     };
-    if let Some(Close(code, reason)) = close {
-        let frame = CloseFrame { code, reason: reason.into() };
-        // The client may be gone already.
-        let _ = timeout(SEND_TIMEOUT, session.sink.send(Message::Close(Some(frame)))).await;
-    }
+    // The client may be gone already.
+    let _ = match close {
+        Some(Close(code, reason)) => {
+            let frame = CloseFrame { code, reason: reason.into() };
+            timeout(SEND_TIMEOUT, session.sink.send(Message::Close(Some(frame)))).await
+        }
+        // The answer to the client's own close is written already, and waits to be sent.
+        None => timeout(SEND_TIMEOUT, session.sink.close()).await,
+    };
 }
 
-/// Goes on, or ends: with a close frame, or without one where nobody is there to get it.
+/// Goes on, or ends: with a close frame of ours, or without one where the client has closed or is gone.
 type Flow = Result<(), Option<Close>>;
 
 // === impl Session ===
@@ -135,8 +139,7 @@ impl Session<'_> {
             let text = format!(
                 "too many operations on this WebSocket: at most {operations_max} at a time; complete one, or open another"
             );
-            let error: async_graphql::Error = ApiError::TooMuch(text).into();
-            let payload = [error.into_server_error(async_graphql::Pos::default())];
+            let payload = [ApiError::TooMuch(text).into_server_error()];
             return self.send(&ServerMessage::Error { id: &id, payload: &payload }).await;
         }
         let request = request.data(Subscriber(self.number));

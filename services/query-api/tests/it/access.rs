@@ -100,11 +100,21 @@ fn every_answer_has_the_security_headers() {
 }
 
 #[test]
-fn in_production_the_schema_is_not_told() {
+fn in_production_the_schema_is_a_file_and_no_answer() {
     run(async |env| {
         let api = env.api(|config| config.http.development = false).await;
-        let answer = api.ask("{ __schema { queryType { name } } }", json!({})).await;
-        assert!(answer["data"]["__schema"].is_null(), "{answer}");
+        for query in [
+            "{ __schema { queryType { name } } }",
+            "{ __type(name: \"Meter\") { name } }",
+            "{ ...deep } fragment deep on Query { ... { __schema { queryType { name } } } }",
+        ] {
+            let (code, message) = api.error(query, json!({})).await;
+            assert_eq!(code, "INTROSPECTION_OFF", "{query}");
+            assert!(message.contains("GET /schema.graphql"), "{message}");
+        }
+        let schema = api.get("/schema.graphql").send().await.unwrap().text().await.unwrap();
+        assert_eq!(schema, wattline_query_api::graphql::sdl());
+        api.data("{ __typename serverTime }", json!({})).await;
         assert_eq!(api.get("/graphiql").send().await.unwrap().status(), 404);
         let (_, message) = api.error("{ meterz { id } }", json!({})).await;
         assert!(!message.contains("meters"), "no suggestions: {message}");

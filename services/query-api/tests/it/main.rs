@@ -2,10 +2,13 @@
 
 mod access;
 mod browser;
+mod codes;
 mod contract;
 mod energy;
 mod feed;
 mod fixture;
+mod hostile;
+mod http;
 mod limits;
 mod live;
 mod meters;

@@ -6,6 +6,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::fixture::{Api, PATIENCE};
@@ -75,6 +77,17 @@ impl Socket {
                 Message::Close(frame) => return frame.unwrap().code.into(),
                 Message::Ping(_) => {}
                 message => panic!("not closed: {message:?}"),
+            }
+        }
+    }
+
+    /// Closes as a browser does; the code that the server answers with.
+    pub(crate) async fn close(mut self) -> u16 {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        self.0.send(Message::Close(Some(frame))).await.unwrap();
+        loop {
+            if let Message::Close(frame) = timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap() {
+                return frame.unwrap().code.into();
             }
         }
     }
