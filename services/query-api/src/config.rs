@@ -7,7 +7,7 @@ use anyhow::bail;
 use documented::{Documented, DocumentedFields};
 use serde::{Deserialize, Serialize};
 use wattline_service::config::{Sample, Section, absent_if_empty, list};
-use wattline_service::{DatabaseSettings, KafkaSettings, ServiceConfig, ServiceSettings, TraceSettings};
+use wattline_service::{DatabaseSettings, KafkaSettings, ServiceSettings, TraceSettings};
 
 /// query-api: GraphQL over what TimescaleDB has stored and Kafka is bringing, and the live page.
 #[derive(Clone, Debug, Deserialize, Documented, DocumentedFields, PartialEq, Serialize)]
@@ -35,7 +35,7 @@ pub struct Config {
 pub struct HttpSettings {
     /// Where GraphQL and the live page are served. Any other than a loopback address needs `token_file`.
     pub listen: SocketAddr,
-    /// GraphiQL at `/graphiql`, and introspection.
+    /// GraphiQL at `/graphiql`, introspection, and pages of this machine's other ports, such as http://localhost:5173.
     pub development: bool,
     /// File that holds the one token every request must bring as `Authorization: Bearer …`, and every WebSocket
     /// in its `connection_init` as `{"authorization": "Bearer …"}`. Empty: none is asked for.
@@ -119,16 +119,9 @@ impl Default for Config {
     }
 }
 
-impl ServiceConfig for Config {
-    fn service(&self) -> &ServiceSettings {
-        &self.service
-    }
-
-    fn traces(&self) -> &TraceSettings {
-        &self.traces
-    }
-
-    fn validate(&self) -> anyhow::Result<()> {
+impl Config {
+    /// What types can't say: ranges, and keys that need each other.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         let http = &self.http;
         if !http.listen.ip().is_loopback() && http.token_file.is_none() {
             bail!(
@@ -241,12 +234,12 @@ mod tests {
     #[test]
     fn without_a_token_only_loopback_is_served() {
         let mut config = Config::default();
-        config.validate().unwrap();
+        config.check().unwrap();
         config.http.listen = "0.0.0.0:9400".parse().unwrap();
-        let error = config.validate().unwrap_err().to_string();
+        let error = config.check().unwrap_err().to_string();
         assert!(error.contains("http.token_file") && error.contains("0.0.0.0:9400"), "{error}");
         config.http.token_file = Some("token".into());
-        config.validate().unwrap();
+        config.check().unwrap();
     }
 
     #[test]
@@ -260,7 +253,7 @@ mod tests {
         ] {
             let mut config = Config::default();
             config.http.allowed_origins = vec![origin.to_owned()];
-            assert_eq!(config.validate().is_ok(), valid, "{origin}");
+            assert_eq!(config.check().is_ok(), valid, "{origin}");
         }
     }
 
@@ -276,7 +269,7 @@ mod tests {
     fn a_limit_of_nothing_is_refused() {
         let mut config = Config::default();
         config.limits.page_rows_max = 0;
-        let error = config.validate().unwrap_err().to_string();
+        let error = config.check().unwrap_err().to_string();
         assert!(error.contains("limits.page_rows_max"), "{error}");
     }
 }

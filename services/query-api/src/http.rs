@@ -93,7 +93,7 @@ pub async fn bind(
         })
         .layer(DefaultBodyLimit::max(http.request_bytes_max))
         .layer(compression())
-        .layer(guard::cors(&http.allowed_origins))
+        .layer(guard::cors(http))
         .layer(from_fn_with_state(app.clone(), guard::check))
         .layer(map_response_with_state(app.clone(), guard::add_headers))
         .with_state(app);

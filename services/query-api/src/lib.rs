@@ -1,6 +1,7 @@
 //! query-api: GraphQL over what TimescaleDB has stored and Kafka is bringing, and the live page.
 
 pub mod auth;
+mod check;
 pub mod config;
 pub mod error;
 pub mod graphql;

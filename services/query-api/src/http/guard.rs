@@ -4,6 +4,7 @@
 //! that site (its `Origin` tells), or by a name of that site which points to 127.0.0.1 (the `Host` tells).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
@@ -13,6 +14,7 @@ use axum::response::Response;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::App;
+use crate::config::HttpSettings;
 
 /// Everything comes from here; nothing is framed, and no form goes anywhere.
 pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -21,6 +23,9 @@ pub(super) const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; sty
 pub(super) const GRAPHIQL_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
+
+/// How long a browser may remember a preflight's answer: more than an hour none does.
+const PREFLIGHT_KEPT: Duration = Duration::from_secs(3600);
 
 /// A table, because a layer of tower-http for each of them is longer.
 const HEADERS: [(HeaderName, &str); 6] = [
@@ -44,9 +49,7 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
             "without a token this server answers only to localhost and to the hosts of http.allowed_origins";
         return app.refuse(StatusCode::FORBIDDEN, "host", text);
     }
-    let allowed_origins = &app.0.config.http.allowed_origins;
-    let admitted =
-        |origin: &str| is_same_origin(origin, &host) || allowed_origins.iter().any(|own| own == origin);
+    let admitted = |origin: &str| is_same_origin(origin, &host) || may_share(&app.0.config.http, origin);
     if !origin(headers).is_none_or(admitted) {
         let text = "pages of this origin may not use the API: add it to http.allowed_origins";
         return app.refuse(StatusCode::FORBIDDEN, "origin", text);
@@ -56,7 +59,8 @@ pub(super) async fn check(State(app): State<App>, request: Request, next: Next) 
 
 /// Adds what every answer has.
 pub(super) async fn add_headers(State(app): State<App>, mut response: Response) -> Response {
-    let shared = !app.0.config.http.allowed_origins.is_empty();
+    let http = &app.0.config.http;
+    let shared = http.development || !http.allowed_origins.is_empty();
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -72,12 +76,22 @@ pub(super) async fn add_headers(State(app): State<App>, mut response: Response) 
 }
 
 /// Lets pages of the allowed origins read the answers, and answers their preflights; [`check`] has refused all others.
-pub(super) fn cors(allowed_origins: &[String]) -> CorsLayer {
-    let origins = allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+pub(super) fn cors(http: &HttpSettings) -> CorsLayer {
+    let http = http.clone();
+    let shared = move |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| may_share(&http, origin));
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| shared(origin)))
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .max_age(PREFLIGHT_KEPT)
+}
+
+/// Whether pages of another origin may ask: those that are named, and in development those of this machine, where a web
+/// developer's own server has a port of its own.
+fn may_share(http: &HttpSettings, origin: &str) -> bool {
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    http.allowed_origins.iter().any(|own| own == origin)
+        || (http.development && is_own_name(&authority.to_ascii_lowercase(), &[]))
 }
 
 fn host(request: &Request) -> String {

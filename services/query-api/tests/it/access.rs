@@ -77,6 +77,29 @@ fn pages_of_other_sites_are_refused() {
 }
 
 #[test]
+fn a_web_developer_s_own_server_may_ask_in_development_only() {
+    run(async |env| {
+        let own = "http://localhost:5173";
+        let production = env.api(|config| config.http.development = false).await;
+        let ask = |api: &Api, origin: &'static str| {
+            api.post("{ serverTime }", &json!({})).header("origin", origin).send()
+        };
+        let answer = ask(&env.api, own).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["access-control-allow-origin"], own);
+        let preflight = reqwest::Client::new()
+            .request(reqwest::Method::OPTIONS, env.api.url("/graphql"))
+            .header("origin", own)
+            .header("access-control-request-method", "POST");
+        assert_eq!(preflight.send().await.unwrap().headers()["access-control-max-age"], "3600");
+        for foreign in ["http://localhost.evil.example:5173", "https://evil.example", "null"] {
+            assert_eq!(ask(&env.api, foreign).await.unwrap().status(), 403, "{foreign}");
+        }
+        assert_eq!(ask(&production, own).await.unwrap().status(), 403);
+    });
+}
+
+#[test]
 fn every_answer_has_the_security_headers() {
     run(async |env| {
         for path in ["/", "/page/app.js", "/graphiql", "/graphql", "/nothing", "/about.json"] {

@@ -59,6 +59,31 @@ fn a_bad_configuration_is_refused_with_the_cure() {
 }
 
 #[test]
+fn check_tries_the_connections_and_reads_the_token() {
+    run(async |env| {
+        let check = |more: &[(&str, &str)]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_wattline-query-api"));
+            command.arg("--check").env("WATTLINE__KAFKA__BROKERS", env.stack.kafka_brokers());
+            command.env("WATTLINE__DATABASE__URL", env.stack.database_url_as("wattline_api"));
+            command.envs(more.iter().copied());
+            let output = command.output().unwrap();
+            let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+            (output.status.code(), text.concat())
+        };
+        let (code, text) = check(&[]);
+        assert_eq!(code, Some(0), "{text}");
+        for (name, value, words) in [
+            ("WATTLINE__HTTP__TOKEN_FILE", "/nowhere/token", "http.token_file"),
+            ("WATTLINE__KAFKA__BROKERS", "127.0.0.1:1", "Kafka did not answer"),
+            ("WATTLINE__DATABASE__URL", "mysql://127.0.0.1/wattline", "database"),
+        ] {
+            let (code, text) = check(&[(name, value)]);
+            assert!(code != Some(0) && text.contains(words), "{name}: {code:?} {text}");
+        }
+    });
+}
+
+#[test]
 fn the_examples_of_the_docs_work() {
     run(async |env| {
         let rows: Vec<_> = (0..5).map(|minute| reading("home-01", minutes_ago(9 - minute), 250.0)).collect();
