@@ -55,6 +55,10 @@ export const meters = (search) =>
 
 export const serverTime = () => query("{ serverTime }").then((data) => Date.parse(data.serverTime));
 
+/** How far apart its readings usually are, in s; null where that is not known yet. */
+export const expected = (meter) =>
+  query("query Expected($meter: ID!) { meter(id: $meter) { expectedS } }", { meter }).then((data) => data.meter?.expectedS ?? null);
+
 export const recent = (meter, from) =>
   query(`query Recent($meter: ID!, $from: DateTime!) { meter(id: $meter) { readings(from: $from, last: 1000) { nodes { ${READING} } } } }`,
     { meter, from: new Date(from).toISOString() }).then((data) => data.meter?.readings.nodes ?? []);

@@ -12,13 +12,18 @@ const KEEP_MS = 16 * 60000;
 const ENERGY_EVERY_MS = 30000;
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-const page = { meter: null, readings: [], latest: null, stream: null, interval: "HOUR", skewMs: 0 };
+/** A meter is not silent before this, however often it sends. */
+const SILENCE_MS_MIN = 120000;
+/** So many usual distances without a reading make a meter silent. */
+const SILENCE_DISTANCES = 3;
+
+const page = { meter: null, readings: [], latest: null, power: null, expectedS: null, stream: null, interval: "HOUR", skewMs: 0 };
 /** The server's clock: what readings are held against, whatever this device believes. */
 const now = () => Date.now() + page.skewMs;
 
 const powerChart = new PowerChart($("power-canvas"), () => page.readings, now, (text) => { $("power-probe").textContent = text; });
 const energyChart = new EnergyChart($("energy-chart"), now, (text) => { $("energy-probe").textContent = text; });
-const picker = new Picker((id) => choose(id), now);
+const picker = new Picker((id) => { visit(id); choose(id); }, now);
 
 // === readings
 
@@ -28,7 +33,9 @@ function take(readings) {
   for (const reading of readings) {
     const ms = Date.parse(reading.ts);
     if (!page.latest || ms >= Date.parse(page.latest.ts)) page.latest = { ...page.latest, ...present(reading) };
-    if (reading.powerW !== null) points.set(ms, { ms, w: reading.powerW });
+    if (reading.powerW === null) continue;
+    points.set(ms, { ms, w: reading.powerW });
+    if (!page.power || ms >= page.power.ms) page.power = { ms, w: reading.powerW };
   }
   const oldest = now() - KEEP_MS;
   page.readings = [...points.values()].filter((point) => point.ms >= oldest).sort((a, b) => a.ms - b.ms);
@@ -40,7 +47,7 @@ const present = (reading) => Object.fromEntries(Object.entries(reading).filter((
 function onEvent(event) {
   switch (event.__typename) {
     case "LiveReset":
-      page.readings = [];
+      Object.assign(page, { readings: [], power: null });
       break;
     case "LiveSnapshot":
       take(event.readings);
@@ -73,17 +80,38 @@ async function reload() {
 
 // === what is seen
 
+/** Whether what was measured at this instant is still what is. */
+const isCurrent = (ms) => now() - ms <= Math.max(SILENCE_MS_MIN, SILENCE_DISTANCES * 1000 * (page.expectedS ?? 0));
+
+/** How the meter is, whatever the connection: "waiting", "silent", "powerless" or "live". */
+function meterState() {
+  if (!page.latest) return "waiting";
+  if (!isCurrent(Date.parse(page.latest.ts))) return "silent";
+  return page.power && isCurrent(page.power.ms) ? "live" : "powerless";
+}
+
+function flowText(state, watts) {
+  switch (state) {
+    case "waiting": return "Waiting for a reading";
+    case "silent": return `Silent since ${format.moment(Date.parse(page.latest.ts), now())}`;
+    case "powerless": return page.power
+      ? `No power since ${format.moment(page.power.ms, now())}; registers still come`
+      : "This meter sends its registers only, no power";
+    default: return watts < 0 ? "Feeding into the grid" : watts > 0 ? "Taking from the grid" : "Nothing flows";
+  }
+}
+
 function showPower() {
-  const last = page.readings.at(-1);
-  const watts = last ? last.w : page.latest?.powerW;
-  const known = watts !== undefined && watts !== null;
-  const { value, unit } = format.power(known ? watts : null);
+  const state = meterState();
+  const watts = state === "live" ? page.power.w : null;
+  const { value, unit } = format.power(watts);
   $("power-value").textContent = value;
   $("power-unit").textContent = unit;
-  $("power").dataset.flow = !known ? "none" : watts < 0 ? "export" : "import";
-  $("power").dataset.ts = last ? new Date(last.ms).toISOString() : "";
-  $("power-flow").textContent = !known ? "Waiting for a reading" : watts < 0 ? "Feeding into the grid" : watts > 0 ? "Taking from the grid" : "Nothing flows";
-  document.title = known ? `${value} ${unit} · ${page.meter}` : page.meter;
+  $("power").dataset.flow = watts === null ? "none" : watts < 0 ? "export" : "import";
+  $("power").dataset.ts = page.power ? new Date(page.power.ms).toISOString() : "";
+  $("power-flow").textContent = flowText(state, watts);
+  $("power-flow").dataset.meter = state;
+  document.title = watts === null ? page.meter : `${value} ${unit} · ${page.meter}`;
   showStats();
 }
 
@@ -113,8 +141,8 @@ function mean(points) {
 
 function showAge() {
   const ts = page.latest ? Date.parse(page.latest.ts) : null;
-  $("power-age").textContent = ts ? `${format.ago(now() - ts)} · ${format.timeSeconds(ts)}` : "";
-  $("power").classList.toggle("stale", ts !== null && now() - ts > 120000);
+  $("power-age").textContent = ts ? `${format.ago(now() - ts)} · ${format.moment(ts, now())}` : "";
+  if (page.meter && $("power-flow").dataset.meter !== meterState()) showPower();
 }
 
 function showMeasures() {
@@ -161,8 +189,10 @@ async function showEnergy() {
     $("energy-chart").setAttribute("aria-label", `Energy per ${width} of today: import ${format.kwh(energy.totalImport.energyWh)} kWh, export ${format.kwh(energy.totalExport.energyWh)} kWh. Arrow keys go through the bars.`);
     energyChart.show(energy.buckets);
     showTable(energy.buckets);
+    $("energy-error").hidden = true;
   } catch (error) {
-    $("energy-probe").textContent = error.message;
+    $("energy-error").hidden = false;
+    $("energy-error").textContent = error.message;
   }
 }
 
@@ -179,7 +209,24 @@ function showTable(buckets) {
   }));
 }
 
-function showState(state, text) {
+/** What the meter's readings may be held against. */
+async function learnDistance() {
+  const { meter } = page;
+  const expectedS = await api.expected(meter).catch(() => page.expectedS);
+  if (meter === page.meter) page.expectedS = expectedS;
+}
+
+/** The stream can't be had: the server's own words say why. */
+function end(error) {
+  const missing = error.extensions?.code === "NOT_FOUND";
+  $("readings").hidden = true;
+  document.title = "Wattline";
+  say(missing ? "No such meter" : "No live readings", error.message);
+  showState("lost", missing ? "No such meter" : "Stopped");
+}
+
+function showState(state, text, words = "") {
+  $("state").title = words;
   if ($("state").dataset.state !== state) $("state").dataset.state = state;
   if ($("state-text").textContent !== text) $("state-text").textContent = text;
   if (state === "refused") askToken(true);
@@ -189,18 +236,24 @@ function showState(state, text) {
 
 function choose(id) {
   page.stream?.close();
-  Object.assign(page, { meter: id, readings: [], latest: null });
+  Object.assign(page, { meter: id, readings: [], latest: null, power: null, expectedS: null });
   picker.set(id);
-  const url = new URL(location.href);
-  url.searchParams.set("meter", id);
-  history.replaceState(null, "", url);
   $("empty").hidden = true;
   $("readings").hidden = false;
   showPower();
   showMeasures();
   energyChart.show([]);
-  page.stream = new LiveStream(id, onEvent, showState);
+  $("energy-error").hidden = true;
+  page.stream = new LiveStream(id, onEvent, showState, end);
+  learnDistance();
   showEnergy();
+}
+
+/** Puts the meter into the address, so that Back leads to the one before. */
+function visit(id, how = "pushState") {
+  const url = new URL(location.href);
+  url.searchParams.set("meter", id);
+  history[how](null, "", url);
 }
 
 function askToken(wrong) {
@@ -224,7 +277,10 @@ async function begin() {
     const wanted = new URL(location.href).searchParams.get("meter");
     const { nodes } = await api.meters("");
     const first = wanted ?? nodes.find((meter) => meter.latest?.powerW !== null)?.id ?? nodes[0]?.id;
-    if (first) return choose(first);
+    if (first) {
+      visit(first, "replaceState");
+      return choose(first);
+    }
     say("No meter yet", "The first one appears here with its first reading.");
     showState("connecting", "Waiting");
   } catch (error) {
@@ -260,8 +316,13 @@ $("token-form").addEventListener("submit", (event) => {
   begin();
 });
 
+addEventListener("popstate", () => {
+  const meter = new URL(location.href).searchParams.get("meter");
+  if (meter && meter !== page.meter) choose(meter);
+});
 setInterval(showAge, 500);
 setInterval(showEnergy, ENERGY_EVERY_MS);
+setInterval(() => { if (page.meter) learnDistance(); }, ENERGY_EVERY_MS);
 $("foot-zone").textContent = `Times in ${ZONE}`;
 const about = await api.about().catch(() => ({}));
 $("foot-version").textContent = about.version ? `Wattline ${about.version}` : "";

@@ -51,6 +51,12 @@ export const time = (ms) => clock.format(ms);
 export const timeSeconds = (ms) => clockSeconds.format(ms);
 export const date = (ms) => day.format(ms);
 
+/** An instant as a reader needs it now: with its day, unless that is today. */
+export function moment(ms, now) {
+  const today = new Date(ms).toDateString() === new Date(now).toDateString();
+  return today ? timeSeconds(ms) : `${day.format(ms)}, ${clock.format(ms)}`;
+}
+
 /** How long ago, in words that change seldom. */
 export function ago(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));

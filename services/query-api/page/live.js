@@ -6,11 +6,14 @@ import { LIVE, token } from "./api.js";
 const SILENCE_MS = 16000;
 const BACKOFF_MS = [300, 1000, 2000, 4000, 8000];
 const RECENT = 1000;
+/** After these the same question may work later; after any other it will not. */
+const TRANSIENT = ["UNAVAILABLE", "TIMEOUT", "INTERNAL"];
 
 export class LiveStream {
-  /** `onEvent(event)` gets each event; `onState(state, text)` what to tell the reader. */
-  constructor(meter, onEvent, onState) {
-    Object.assign(this, { meter, onEvent, onState, cursor: null, tries: 0, closed: false });
+  /** `onEvent(event)` gets each event; `onState(state, text, words)` what to tell the reader, with the server's own
+   * words; `onEnd(error)` that the stream can't be had, and why. */
+  constructor(meter, onEvent, onState, onEnd) {
+    Object.assign(this, { meter, onEvent, onState, onEnd, cursor: null, tries: 0, closed: false, words: "" });
     this.online = () => { if (this.waiting) { clearTimeout(this.waiting); this.connect(); } };
     addEventListener("online", this.online);
     this.connect();
@@ -49,13 +52,13 @@ export class LiveStream {
         this.tries = 0;
         this.cursor = event.cursor;
         const behind = event.__typename === "LiveHeartbeat" && !event.upToDate;
-        this.onState(behind ? "delayed" : "live", behind ? "Feed delayed" : "Live");
+        this.words = "";
+        this.onState(behind ? "delayed" : "live", behind ? "Feed delayed" : "Connected");
         this.onEvent(event);
         break;
       }
       case "error":
-        this.failed = message.payload?.[0]?.message;
-        this.socket.close(1000);
+        this.fail(message.payload?.[0] ?? { message: "The server ended the stream" });
         break;
       case "complete":
         this.socket.close(1000);
@@ -63,6 +66,16 @@ export class LiveStream {
       case "ping":
         this.send({ type: "pong" });
         break;
+    }
+  }
+
+  fail(error) {
+    if (TRANSIENT.includes(error.extensions?.code)) {
+      this.words = error.message;
+      this.socket.close(1000);
+    } else {
+      this.close();
+      this.onEnd(error);
     }
   }
 
@@ -83,7 +96,7 @@ export class LiveStream {
     if (code === 4403) return this.onState("refused", "Token refused");
     const wait = BACKOFF_MS[Math.min(this.tries, BACKOFF_MS.length - 1)];
     this.tries += 1;
-    this.onState("lost", navigator.onLine ? "Reconnecting" : "Offline");
+    this.onState("lost", navigator.onLine ? "Reconnecting" : "Offline", this.words);
     this.waiting = setTimeout(() => this.connect(), wait * (0.5 + Math.random() / 2));
   }
 }

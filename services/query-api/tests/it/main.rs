@@ -7,6 +7,7 @@ mod contract;
 mod energy;
 mod feed;
 mod fixture;
+mod honest;
 mod hostile;
 mod http;
 mod limits;
