@@ -22,6 +22,15 @@ pub struct Partition {
 #[derive(Clone, Debug)]
 pub struct Topics(Vec<(Stream, String)>);
 
+/// A record by which a log is known again: one that has lost its tail and was written on has another one there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its offset.
+    pub offset: i64,
+    /// The time that Kafka gives for it, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
 // === impl Partition ===
 
 impl Partition {

@@ -24,8 +24,8 @@ pub mod watch;
 
 pub use ask::{Asking, Claim, Present};
 pub use assignment::{Assignment, Assignments};
-pub use id::{Partition, Stream, Topics};
-pub use offsets::{Error, Mark, Offsets, Span, Taken};
+pub use id::{Mark, Partition, Stream, Topics};
+pub use offsets::{Error, Offsets, Span, Taken};
 pub use rebalance::{Listener, Rebalances};
 pub use statements::Statements;
 pub use unblock::Blockers;

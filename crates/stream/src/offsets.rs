@@ -12,7 +12,7 @@ use wattline_service::postgres::{FromRow, describe, read_column, read_rows};
 use wattline_service::{TopicIdentity, row};
 
 use crate::ask::{Claim, Present, first_since, watermarks};
-use crate::id::{Partition, Topics};
+use crate::id::{Mark, Partition, Topics};
 use crate::refusal::{Found, Place, another_log, lost, lost_tail};
 use crate::statements::Statements;
 
@@ -38,15 +38,6 @@ pub struct Span {
     pub next_offset: i64,
     /// The last record, where its time is known.
     pub mark: Option<Mark>,
-}
-
-/// A record by which a log is known again: one that has lost its tail and was written on has another one there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Its offset.
-    pub offset: i64,
-    /// The time that Kafka gives for it, in milliseconds since 1970.
-    pub at_ms: i64,
 }
 
 /// A partition's row that is ours now.

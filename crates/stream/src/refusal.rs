@@ -3,7 +3,7 @@
 use wattline_service::row;
 
 use crate::ask::Present;
-use crate::offsets::Mark;
+use crate::id::Mark;
 
 row! {
     /// A row of `stream_offset`, before it is taken.
