@@ -28,12 +28,18 @@ const FIELDS: &[Field] = &[
     ("reactivepower", Not(Omitted::ReactivePower), One),
 ];
 
+/// What is published beside them.
+const OTHERS: &[&str] = &["efficiency", "temperature"];
+
 fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     let (device, channel) = (topic.level(2), topic.level(3));
     match (device, channel) {
         ("dtu", _) => Err(Ignored::Status.into()),
         ("ac" | "dc" | "total", _) => Err(Ignored::NotTheMeter.into()),
+        (_, "0") if topic.count() == 4 && OTHERS.contains(&topic.last()) => {
+            Err(Ignored::OtherQuantity.into())
+        }
         (_, "0") if topic.count() == 4 && (is_serial(device) || find(FIELDS, topic.last()).is_some()) => {
             message.single(Draft::default(), topic.last(), FIELDS)
         }

@@ -24,8 +24,9 @@ const INTROSPECTION_OFF: &str = "INTROSPECTION_OFF";
 /// An argument's value makes no sense.
 const BAD_INPUT: &str = "BAD_INPUT";
 
-/// What the library says of a value that is not one of its scalar's.
-const UNREADABLE: &str = "Failed to parse";
+/// What the library says of a value that is not one of its type: where it is read, and where it is compared with the schema.
+/// Which of the two it says first is not certain.
+const UNREADABLE: [&str; 2] = ["Failed to parse", "Invalid value for argument"];
 /// What the library says of a text that is GraphQL and too much of it, at the stage of parsing.
 const TOO_MUCH: [&str; 2] = ["The recursion depth", "The number of directives"];
 
@@ -99,7 +100,8 @@ impl Extension for Codes {
         let result = next.run(ctx).await.map_err(|mut errors| {
             // Costs are reckoned here, so that values which they depend on are read here already.
             for error in &mut errors {
-                set(error, if error.message.starts_with(UNREADABLE) { BAD_INPUT } else { VALIDATION });
+                let unreadable = UNREADABLE.iter().any(|text| error.message.starts_with(text));
+                set(error, if unreadable { BAD_INPUT } else { VALIDATION });
             }
             errors
         })?;
