@@ -31,13 +31,17 @@ pub(crate) struct Place<'a> {
     pub(crate) number: i32,
 }
 
+/// A mark that is further behind is of before a version that keeps none.
+const MARK_DISTANCE_MAX: i64 = 10_000;
+
 // === impl Found ===
 
 impl Found {
-    /// The record by which the log is known again.
+    /// The record by which the log is known again, if it is near: everything behind it is read again.
     pub(crate) fn mark(&self) -> Option<Mark> {
         let mark = Mark { offset: self.mark_offset?, at_ms: self.mark_ms? };
-        (mark.offset < self.next_offset).then_some(mark)
+        let distance = self.next_offset.saturating_sub(mark.offset);
+        (1..=MARK_DISTANCE_MAX).contains(&distance).then_some(mark)
     }
 
     /// Why the partition may not be read on, if so: what the row itself shows.
@@ -172,5 +176,6 @@ mod tests {
         assert_eq!(found().mark(), Some(Mark { offset: 4, at_ms: 7 }));
         assert_eq!(Found { mark_offset: Some(5), ..found() }.mark(), None, "a row that a person moved back");
         assert_eq!(Found { mark_ms: None, ..found() }.mark(), None);
+        assert_eq!(Found { next_offset: 20_000, ..found() }.mark(), None, "a version without marks was here");
     }
 }

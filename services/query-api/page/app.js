@@ -148,6 +148,7 @@ function showAge() {
 function showMeasures() {
   const reading = page.latest ?? {};
   const rows = [
+    ["Power", reading.powerW, format.powerText],
     ["Voltage", reading.voltageV, format.volts],
     ["Current", reading.currentA, format.amperes],
     ["Power factor", reading.powerFactor, format.factor],

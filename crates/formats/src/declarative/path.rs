@@ -73,7 +73,7 @@ impl Path {
     }
 }
 
-/// A list without any names: numbers with commas, as emonHub publishes a node's. One number with a decimal comma is none.
+/// A list without any names: numbers with commas, as emonHub publishes a node's. (A number alone has no comma in JSON.)
 pub(super) fn list(text: &str) -> Option<Json<'_>> {
     if !text.contains(',') || text.starts_with(['{', '[', '"']) {
         return None;

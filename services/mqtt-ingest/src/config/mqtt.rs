@@ -41,8 +41,8 @@ pub struct MqttSettings {
     pub group: Option<String>,
     /// Filters to subscribe to, without `$share`. Empty: those of the routes. Wider ones, as "wattline/#", put messages that no
     /// route takes into the dead letters, where one sees them. No two may have a topic in common. Those of the routes may: of a
-    /// message that several bring, one copy counts. That takes a broker that says by which subscription a copy comes, as
-    /// Mosquitto, EMQX and HiveMQ do; Artemis doesn't, so name the families there.
+    /// message that several bring, one copy counts, where the broker says by which subscription a copy comes, as Mosquitto
+    /// does (leave its `allow_duplicate_messages` at true). Artemis doesn't: name the families there.
     #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
     /// Families such as Sparkplug must see all messages of a device, so one replica has a subscription of its own for them:

@@ -13,7 +13,7 @@ use rumqttc::{
 use tracing::{info, warn};
 use wattline_routes::{Routes, check_filter};
 
-use super::copies::{Copies, Copy};
+use super::copies::Copies;
 use super::loss::Loss;
 use super::outbox::{Outbox, Unsent};
 use crate::config::{MqttSettings, unshared};
@@ -35,8 +35,12 @@ pub struct Subscriptions {
     has_canaries: bool,
     /// Which of several copies of a message counts.
     copies: Copies,
-    /// That the broker names no copy was said.
-    unknown_said: bool,
+    /// The subscriptions are a group's, of which no broker joins copies.
+    is_shared: bool,
+    /// Messages that don't come with one identifier.
+    unnamed: u32,
+    /// That the broker doesn't tell copies apart was said.
+    copies_said: bool,
     /// Only looking: nothing is kept, and no retained message is wanted.
     trial: bool,
     on_connection: OnConnection,
@@ -108,7 +112,9 @@ impl Subscriptions {
         unwanted.retain(|filter| !wanted.contains(filter));
         Self {
             copies: Copies::of(&wanted),
-            unknown_said: false,
+            is_shared: settings.group.is_some(),
+            unnamed: 0,
+            copies_said: false,
             wanted,
             unwanted,
             own_prefix,
@@ -215,21 +221,31 @@ impl Subscriptions {
 
     /// Whether another subscription of the group brings this message too, and that copy counts.
     pub(super) fn is_second_copy(&mut self, publish: &Publish) -> bool {
-        let Some(properties) = &publish.properties else { return false };
-        let Ok(topic) = std::str::from_utf8(&publish.topic) else { return false };
-        match self.copies.judge(&properties.subscription_identifiers, topic) {
-            Copy::First => false,
-            Copy::Second => true,
-            Copy::Unknown => {
-                if !std::mem::replace(&mut self.unknown_said, true) {
-                    warn!(
-                        "the broker does not say by which subscription a message comes: what several filters take, as \
-                         {topic}, is stored as often. Name your devices' families in `families`, or filters that do not \
-                         overlap in mqtt.filters"
-                    );
-                }
-                false
-            }
+        let properties = publish.properties.as_ref();
+        let ids = properties.map_or(&[][..], |properties| &properties.subscription_identifiers);
+        if ids.len() != 1 {
+            self.look_for_copies(&publish.topic, ids);
+        }
+        let topic = std::str::from_utf8(&publish.topic);
+        !ids.is_empty() && topic.is_ok_and(|topic| self.copies.is_second(ids, topic))
+    }
+
+    /// Says once that the broker doesn't say by which subscription a copy came. Now and then: it costs as much as a decoder.
+    fn look_for_copies(&mut self, topic: &[u8], ids: &[usize]) {
+        const EVERY: u32 = 256;
+        self.unnamed = self.unnamed.wrapping_add(1);
+        // Without a group a broker may join the copies, and names all of them.
+        if self.copies_said || self.unnamed % EVERY != 1 || !(ids.is_empty() || self.is_shared) {
+            return;
+        }
+        let Ok(topic) = std::str::from_utf8(topic) else { return };
+        if self.copies.several_take(topic) {
+            self.copies_said = true;
+            warn!(
+                "the broker does not say by which subscription a message comes: what several filters take, as {topic}, \
+                 is stored as often where the device sends no time. Name your devices' families in `families`, or \
+                 filters that have no topic in common in mqtt.filters"
+            );
         }
     }
 

@@ -41,6 +41,9 @@ fn a_silent_meter_has_no_power_now() {
         assert_eq!(browser.eval(VALUE).await, "–");
         assert_eq!(browser.eval("document.title").await, "honest-silent");
         browser.wait(&format!("document.getElementById('power-age').textContent.includes('{date}')")).await;
+        // What it said last is still there to be read, as what it was.
+        let latest = browser.eval("document.getElementById('measures').textContent").await;
+        assert!(latest.as_str().unwrap().contains("559"), "{latest}");
         keep_picture(&mut browser, "silent").await;
 
         env.publish(&reading("honest-silent", Timestamp::now().to_chrono(), 777.0)).await;

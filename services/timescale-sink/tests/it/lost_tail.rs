@@ -21,15 +21,7 @@ async fn a_tail_that_kafka_has_lost_stays_refused_until_a_person_decides() {
     send(&world, 0, 10);
     world.wait_stored().await;
     sink.stop().await;
-    // As if three records more had been stored that Kafka then lost.
-    world
-        .owner
-        .batch_execute(
-            "BEGIN; UPDATE stream_offset SET next_offset = 13 WHERE next_offset = 10; \
-             UPDATE sink_outcome SET next_offset = 13, stored = 13 WHERE next_offset = 10; COMMIT",
-        )
-        .await
-        .unwrap();
+    as_if_three_more_were_stored(&world).await;
 
     let sink = world.start(world.config());
     sink.not_ready("Kafka has lost records that were stored").await;
@@ -64,16 +56,7 @@ async fn a_tail_that_kafka_has_lost_and_written_anew_is_found() {
     send(&world, 0, 10);
     world.wait_stored().await;
     sink.stop().await;
-    // As if three records more had been stored that Kafka then lost.
-    world
-        .owner
-        .batch_execute(
-            "BEGIN; UPDATE stream_offset SET next_offset = 13, mark_offset = 12, mark_ms = mark_ms + 1 \
-             WHERE next_offset = 10; \
-             UPDATE sink_outcome SET next_offset = 13, stored = 13 WHERE next_offset = 10; COMMIT",
-        )
-        .await
-        .unwrap();
+    as_if_three_more_were_stored(&world).await;
     send(&world, 10, 15);
     let sink = world.start(world.config());
     sink.not_ready("had read the record at offset 12 before, but Kafka has another one there now").await;
@@ -182,6 +165,19 @@ async fn another_number_of_partitions_stops_the_topic() {
     let said = sink.context.ready.missing().join(" ");
     assert!(world.obey(&said).await.contains("for its present number of partitions"), "{said}");
     sink.ready().await.stop().await;
+}
+
+/// After ten records; Kafka then lost them.
+async fn as_if_three_more_were_stored(world: &World) {
+    world
+        .owner
+        .batch_execute(
+            "BEGIN; UPDATE stream_offset SET next_offset = 13, mark_offset = 12, mark_ms = mark_ms + 1 \
+             WHERE next_offset = 10; \
+             UPDATE sink_outcome SET next_offset = 13, stored = 13 WHERE next_offset = 10; COMMIT",
+        )
+        .await
+        .unwrap();
 }
 
 async fn end_connections(world: &World) {
