@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod backoff;
+pub mod budget;
 pub mod config;
 pub mod kafka;
 pub mod lag;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 pub use backoff::Backoff;
+pub use budget::Budget;
 pub use config::{ConnectionCheck, ServiceConfig, ServiceSettings};
 pub use kafka::{KafkaSettings, TopicIdentity};
 pub use lag::LagClock;

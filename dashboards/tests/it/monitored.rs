@@ -165,7 +165,7 @@ impl Monitored {
         let patience = (Duration::from_secs(60), Duration::from_millis(500));
         poll_until("the sink has its partitions", patience.0, patience.1, owns).await.unwrap();
         let mut services = Vec::new();
-        for kind in ServiceKind::ALL {
+        for &kind in ServiceKind::ALL {
             let replica = &self.system.replicas_of(kind)[0];
             services.push((kind.to_string(), exposition::read(&replica.process.metrics().await.unwrap())));
         }

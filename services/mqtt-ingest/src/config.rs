@@ -13,6 +13,7 @@ use wattline_service::config::{Sample, Section, list};
 use wattline_service::{KafkaSettings, ServiceSettings, TraceSettings};
 
 use crate::clock::ClockSettings;
+use crate::letters::DeadLetterSettings;
 use crate::window::WindowSettings;
 
 pub use broker::{Broker, BrokerSettings};
@@ -36,9 +37,11 @@ pub struct Config {
     /// How records are produced.
     pub produce: ProduceSettings,
     /// What may be in flight: received and not confirmed by Kafka. Beyond it nothing is taken until all of it is confirmed,
-    /// then the broker delivers the rest again; QoS 0 is shed. Each broker has its own. The process needs about
-    /// 60 MiB + `bytes_max` × 2 + `records_max` × 0.6 KiB at most.
+    /// then the broker delivers the rest again; QoS 0 may fill half of it and is shed beyond. Each broker has its own. The
+    /// process needs about 60 MiB + `bytes_max` × 2 + `records_max` × 0.6 KiB at most.
     pub window: WindowSettings,
+    /// What is kept of messages that can't become readings.
+    pub dead_letters: DeadLetterSettings,
     /// What is plausible.
     pub limits: Limits,
     /// Whose default routes are on: names of decoders (docs/formats.md), or "all". Each adds its topics to the subscription.
@@ -104,6 +107,7 @@ impl Sample for Config {
         Section::of::<ClockSettings>("clock"),
         Section::of::<ProduceSettings>("produce"),
         Section::of::<WindowSettings>("window"),
+        Section::of::<DeadLetterSettings>("dead_letters"),
         Section::of::<Limits>("limits"),
     ];
 }
@@ -118,6 +122,7 @@ impl Default for Config {
             clock: ClockSettings::default(),
             produce: ProduceSettings::default(),
             window: WindowSettings::default(),
+            dead_letters: DeadLetterSettings::default(),
             limits: Limits::default(),
             families: vec![ALL_FAMILIES.to_owned()],
             routes: Vec::new(),
@@ -150,6 +155,14 @@ impl Config {
             (2 * PACKET_BYTES_MAX..=1 << 40).contains(&bytes_max),
             "window.bytes_max is {bytes_max}, must be at least {} (twice the largest packet)",
             2 * PACKET_BYTES_MAX
+        );
+        // One letter of the largest packet must be possible under one prefix.
+        let bytes_per_hour_min = 8 * PACKET_BYTES_MAX as u64;
+        ensure!(
+            self.dead_letters.bytes_per_hour_max >= bytes_per_hour_min,
+            "dead_letters.bytes_per_hour_max is {}, must be at least {bytes_per_hour_min} (a letter of the largest packet under \
+             one prefix)",
+            self.dead_letters.bytes_per_hour_max
         );
         ensure!(
             (1..=1_000_000).contains(&self.produce.batch_records_max),

@@ -1,5 +1,7 @@
 //! Dead letters, as Kafka gets them.
 
+mod quota;
+
 use std::sync::Arc;
 
 use wattline_reading::DeadLetter;
@@ -9,6 +11,9 @@ use wattline_reading::wire::encode_dead_letter;
 use wattline_routes::Judge;
 
 use crate::received::Received;
+
+pub use quota::DeadLetterSettings;
+pub(crate) use quota::Quota;
 
 /// Makes dead letters; its memory is used again for the next.
 #[derive(Debug)]

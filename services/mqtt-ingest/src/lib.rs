@@ -10,7 +10,7 @@ mod check;
 pub mod clock;
 pub mod config;
 pub mod connection;
-mod letters;
+pub mod letters;
 mod link;
 pub mod metrics;
 pub mod produce;
@@ -20,6 +20,7 @@ pub mod received;
 pub mod window;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ pub use config::Config;
 
 use clock::Clock;
 use config::Broker;
+use letters::Quota;
 use link::{Common, Link};
 use metrics::{BrokerWindow, Metrics};
 use readiness::{Rule, Shared};
@@ -53,6 +55,7 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
         .collect();
     let clock = Clock::new(&config.clock, &context.metrics);
     let common = Arc::new(Common {
+        letters: Arc::new(Mutex::new(Quota::new(config.dead_letters, Instant::now()))),
         metrics: Metrics::new(&context.metrics, windows.clone()),
         kafka: Shared::new(&context.ready, "kafka", Rule::All, "not checked yet"),
         mqtt: Shared::new(&context.ready, "mqtt", Rule::Any, "not connected yet"),

@@ -13,7 +13,7 @@ use wattline_reading::{Reading, Reason, Timestamp, limits::Refusal};
 use wattline_routes::{Decoded, Input, Judge, Memory};
 
 use crate::connection::{Outbox, Rebirth};
-use crate::letters::Letters;
+use crate::letters::{Letters, Quota};
 use crate::metrics::{BrokerMetrics, LeftOutLabel};
 use crate::produce::{Deliveries, Producer};
 use crate::received::Received;
@@ -29,6 +29,8 @@ pub(crate) struct Receiver {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) judge: Arc<Judge>,
     pub(crate) letters: Letters,
+    /// What is left for them.
+    pub(crate) quota: Arc<Mutex<Quota>>,
     /// What families with memory know of earlier messages.
     pub(crate) memory: Memory,
     pub(crate) rebirth: Rebirth,
@@ -68,7 +70,7 @@ impl Receiver {
         let arrival = {
             let mut window = self.window.lock();
             let arrival = window.recognise(&received);
-            if !window.has_room(1, received.payload.len()) {
+            if !window.has_room(received.packet_id, 1, received.payload.len()) {
                 return let_go(&mut window, &received, arrival);
             }
             if arrival == Arrival::Copy {
@@ -119,7 +121,12 @@ impl Receiver {
     }
 
     fn ignore(&self, received: Received, why: Ignored) -> Taken {
-        self.window.lock().admit(received, Fate::Ignore(why), 0, 0);
+        self.settle(received, Fate::Ignore(why))
+    }
+
+    /// Takes a message in of which nothing is kept.
+    fn settle(&self, received: Received, fate: Fate) -> Taken {
+        self.window.lock().admit(received, fate, 0, 0);
         self.deliveries.wake();
         Taken::Admitted
     }
@@ -135,7 +142,7 @@ impl Receiver {
         let bytes = self.values.bytes.len();
         let sequence = {
             let mut window = self.window.lock();
-            if !window.has_room(readings.len(), bytes + received.payload.len()) {
+            if !window.has_room(received.packet_id, readings.len(), bytes + received.payload.len()) {
                 return let_go(&mut window, &received, arrival);
             }
             window.admit(received, Fate::Forward, readings.len(), bytes)
@@ -153,11 +160,14 @@ impl Receiver {
         refusal: &Refusal,
         producer: &Producer,
     ) -> Taken {
+        if !self.quota.lock().grant(&text(&received.topic), received.payload.len(), Instant::now()) {
+            return self.settle(received, Fate::OverQuota);
+        }
         let value = self.letters.encode(&received, refusal);
         let topic = received.topic.clone();
         let sequence = {
             let mut window = self.window.lock();
-            if !window.has_room(1, value.len() + received.payload.len()) {
+            if !window.has_room(received.packet_id, 1, value.len() + received.payload.len()) {
                 return let_go(&mut window, &received, arrival);
             }
             window.admit(received, Fate::DeadLetter(refusal.reason), 1, value.len())

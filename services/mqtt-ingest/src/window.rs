@@ -159,13 +159,16 @@ impl Window {
     }
 
     /// Whether a message with so many records and bytes may come in. An empty window takes anything, or one
-    /// large message could never pass.
+    /// large message could never pass. QoS 0 (packet id 0) may come into half of it: nothing slows its publishers down, and
+    /// where it filled all, the connection that brings QoS 1 beside it would have to be given up.
     #[must_use]
-    pub fn has_room(&self, records: usize, bytes: usize) -> bool {
+    pub fn has_room(&self, packet_id: u16, records: usize, bytes: usize) -> bool {
+        let share = if packet_id == 0 { 2 } else { 1 };
+        let fits = |used: usize, max: usize| used.saturating_mul(share) <= max;
         self.entries.is_empty()
-            || (self.entries.len() < self.settings.messages_max
-                && self.used.records + records <= self.settings.records_max
-                && self.used.bytes + bytes <= self.settings.bytes_max)
+            || (fits(self.entries.len() + 1, self.settings.messages_max)
+                && fits(self.used.records + records, self.settings.records_max)
+                && fits(self.used.bytes + bytes, self.settings.bytes_max))
     }
 
     /// True where at most half of each bound is used: room enough for what a broker delivers after a reconnect.

@@ -194,7 +194,7 @@ impl Watchdog {
         let window = self.window.lock();
         let oldest_us = window.oldest().map_or(0, |oldest| Timestamp::now().micros() - oldest.micros());
         let waiting = Duration::from_micros(u64::try_from(oldest_us).unwrap_or_default());
-        !window.has_room(1, 0) || waiting > self.ticks.period()
+        !window.has_room(1, 1, 0) || waiting > self.ticks.period()
     }
 
     fn say_useless(&mut self, why: &str) {

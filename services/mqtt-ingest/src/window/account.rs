@@ -1,5 +1,6 @@
 //! The account at the door: whatever was received is in exactly one of its counts.
 
+use strum::{IntoStaticStr, VariantArray};
 use wattline_formats::Ignored;
 use wattline_reading::Reason;
 
@@ -12,14 +13,18 @@ pub enum Fate {
     Ignore(Ignored),
     /// It goes to the dead letters.
     DeadLetter(Reason),
+    /// It would be a dead letter, but those of its topics have used up what they may.
+    OverQuota,
     /// It was taken on an earlier connection: what it repeats is in front of it, or settled already.
     Copy,
 }
 
 /// Why a message was let go without being taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Shed {
     /// QoS 0 and the window was full: lost, as QoS 0 allows.
+    #[strum(serialize = "qos0_window_full")]
     Qos0WindowFull,
     /// QoS 1 beyond the window: the broker delivers it again on the next connection.
     Overrun,
@@ -29,6 +34,8 @@ pub enum Shed {
     Stopping,
     /// It repeats a message that was taken on an earlier connection: only its acknowledgement was missing.
     Copy,
+    /// It would be a dead letter, but those of its topics have used up what they may: lost, and acknowledged.
+    LetterQuota,
 }
 
 /// The account at the door, in messages.
@@ -50,19 +57,12 @@ pub struct Account {
 
 impl Shed {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 5] =
-        [Self::Qos0WindowFull, Self::Overrun, Self::ProducerReplaced, Self::Stopping, Self::Copy];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word that metrics carry.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Qos0WindowFull => "qos0_window_full",
-            Self::Overrun => "overrun",
-            Self::ProducerReplaced => "producer_replaced",
-            Self::Stopping => "stopping",
-            Self::Copy => "copy",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -80,6 +80,7 @@ impl Account {
             Fate::Forward => self.forwarded += 1,
             Fate::Ignore(why) => self.ignored[why as usize] += 1,
             Fate::DeadLetter(reason) => self.dead_lettered[reason as usize] += 1,
+            Fate::OverQuota => self.shed[Shed::LetterQuota as usize] += 1,
             Fate::Copy => self.shed[Shed::Copy as usize] += 1,
         }
     }

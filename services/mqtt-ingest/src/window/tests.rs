@@ -131,12 +131,12 @@ fn a_refused_record_makes_one_dead_letter_of_the_whole_message() {
 #[test]
 fn an_empty_window_takes_what_exceeds_every_bound() {
     let mut window = Window::new(SETTINGS);
-    assert!(window.has_room(1000, 1_000_000));
+    assert!(window.has_room(1, 1000, 1_000_000));
     let sequence = window.admit(message(1), Fate::Forward, 1000, 1_000_000);
-    assert!(!window.has_room(1, 1));
+    assert!(!window.has_room(1, 1, 1));
     assert!(!window.is_half_free());
     window.confirm(sequence);
-    assert!(!window.has_room(1, 1), "999 records are still open");
+    assert!(!window.has_room(1, 1, 1), "999 records are still open");
 }
 
 fn recognise(window: &mut Window, packet_id: u16, duplicate: bool) -> Arrival {
@@ -331,7 +331,7 @@ fn arrive(
     records: usize,
 ) -> Result<(), TestCaseError> {
     model.received += 1;
-    if !window.has_room(records, 60) {
+    if !window.has_room(1, records, 60) {
         window.shed(packet_id, Shed::Overrun);
         model.shed += 1;
         return Ok(());
@@ -352,7 +352,7 @@ fn redeliver(window: &mut Window, model: &mut Model) -> Result<(), TestCaseError
     let expected = if known { Arrival::Copy } else { Arrival::Redelivered };
     prop_assert_eq!(recognise(window, packet_id, true), expected);
     model.received += 1;
-    if !window.has_room(1, 60) {
+    if !window.has_room(1, 1, 60) {
         window.shed_for_now(&message(packet_id), Shed::Overrun, false);
         model.shed += 1;
         return Ok(());

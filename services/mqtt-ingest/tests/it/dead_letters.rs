@@ -49,6 +49,31 @@ async fn a_refused_message_is_kept_whole_with_its_reason() {
     assert_eq!(world.readings_by_meter(1).await.len(), 1);
 }
 
+/// One publisher of garbage fills no disk, and takes nothing from the letters of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_of_one_prefix_have_a_quota() {
+    let world = quiet("quota").await;
+    let mut config = world.config();
+    // A quarter of it for each prefix: seven letters of a mebibyte.
+    config.dead_letters.bytes_per_hour_max = 32 << 20;
+    let ingest = world.start(config).await;
+    let mut publisher = world.publisher().await;
+    let garbage = vec![b'x'; 1 << 20];
+    for _ in 0..10 {
+        publisher.publish([(world.topic("evil"), garbage.clone())]).await;
+    }
+    publisher.publish([(world.topic("other"), b"garbage".to_vec())]).await;
+    publisher.publish([(world.topic("good"), payload(1))]).await;
+    ingest.until("12 acknowledged", || ingest.sum("acknowledged_total") == 12).await;
+    ingest.assert_equation();
+    assert_eq!(ingest.sum("dead_lettered_total"), 8, "{}", ingest.door());
+    assert_eq!(ingest.sum_of("shed_total", "cause", "letter_quota"), 3, "{}", ingest.door());
+    ingest.stop().await.unwrap();
+    let letters = world.dead_letters(8).await;
+    assert_eq!(letters.iter().filter(|letter| letter.mqtt_topic == world.topic("other")).count(), 1);
+    assert_eq!(world.readings_by_meter(1).await.len(), 1);
+}
+
 /// Mosquitto of the stack takes packets up to 3 MiB, so this is the largest that can come.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_packet_of_the_broker_is_a_dead_letter_too() {
