@@ -21,7 +21,7 @@ const NOBODY: &str = "127.0.0.1:1";
 #[test]
 fn a_wrong_configuration_key_is_named_with_its_source() {
     let folder = tempfile::tempdir().unwrap();
-    for kind in ServiceKind::ALL {
+    for &kind in ServiceKind::ALL {
         let file = folder.path().join(format!("{kind}.toml"));
         fs::write(&file, "[kafka]\nbrokres = \"127.0.0.1:9092\"\n").unwrap();
         let program = assert_ok(bin_dir()).join(kind.binary());

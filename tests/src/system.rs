@@ -91,8 +91,8 @@ impl System {
     /// Where a program is missing or a part doesn't come up.
     pub async fn start(shape: Shape) -> anyhow::Result<Self> {
         let programs = shape.programs.clone().map_or_else(bin_dir, Ok)?;
-        let services = ServiceKind::ALL.map(ServiceKind::binary);
-        for name in services.iter().map(String::as_str).chain(["wattlinectl"]) {
+        let services = ServiceKind::ALL.iter().map(|kind| kind.binary());
+        for name in services.chain(["wattlinectl".to_owned()]) {
             let program = programs.join(name);
             ensure!(
                 program.exists(),

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// One remark about a bucket, by the word of wire, database, metrics and APIs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum Flag {
     /// Part of it lies in an interval that is too long for this bucket's width; the energy is shared evenly.
@@ -40,44 +43,18 @@ pub struct Quality(u16);
 
 impl Flag {
     /// Every flag, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 12] = [
-        Self::Gap,
-        Self::Spread,
-        Self::Shaped,
-        Self::Power,
-        Self::Dip,
-        Self::Glitch,
-        Self::Reset,
-        Self::Rollover,
-        Self::Swap,
-        Self::Implausible,
-        Self::Imported,
-        Self::Other,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gap => "gap",
-            Self::Spread => "spread",
-            Self::Shaped => "shaped",
-            Self::Power => "power",
-            Self::Dip => "dip",
-            Self::Glitch => "glitch",
-            Self::Reset => "reset",
-            Self::Rollover => "rollover",
-            Self::Swap => "swap",
-            Self::Implausible => "implausible",
-            Self::Imported => "imported",
-            Self::Other => "other",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// The flag of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|flag| flag.as_str() == word)
+        Self::ALL.iter().copied().find(|flag| flag.as_str() == word)
     }
 }
 
@@ -125,7 +102,7 @@ impl Quality {
 
     /// Its flags, in the order of [`Flag::ALL`].
     pub fn flags(self) -> impl Iterator<Item = Flag> {
-        Flag::ALL.into_iter().filter(move |flag| self.has(*flag))
+        Flag::ALL.iter().copied().filter(move |flag| self.has(*flag))
     }
 }
 
@@ -147,20 +124,20 @@ mod tests {
 
     #[test]
     fn words_lead_back_to_their_flags() {
-        for flag in Flag::ALL {
+        for &flag in Flag::ALL {
             assert_eq!(Flag::from_word(flag.as_str()), Some(flag));
             assert_eq!(Quality::NONE.with(flag).flags().collect::<Vec<_>>(), [flag]);
             assert!(Quality::NONE.with(flag).without(flag).is_empty());
-            assert!(!Flag::ALL.into_iter().collect::<Quality>().without(flag).has(flag));
+            assert!(!Flag::ALL.iter().copied().collect::<Quality>().without(flag).has(flag));
         }
         assert_eq!(Flag::from_word("fine"), None);
-        assert_eq!(Flag::ALL.into_iter().collect::<Quality>().flags().count(), Flag::ALL.len());
+        assert_eq!(Flag::ALL.iter().copied().collect::<Quality>().flags().count(), Flag::ALL.len());
     }
 
     #[test]
     fn what_was_measured_is_not_estimated() {
         let estimated: Vec<Flag> =
-            Flag::ALL.into_iter().filter(|flag| Quality::NONE.with(*flag).is_estimated()).collect();
+            Flag::ALL.iter().copied().filter(|flag| Quality::NONE.with(*flag).is_estimated()).collect();
         assert_eq!(estimated, [Flag::Gap, Flag::Power, Flag::Implausible]);
     }
 }

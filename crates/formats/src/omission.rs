@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use strum::{EnumMessage, IntoStaticStr, VariantArray};
+
 /// A field that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Omission {
@@ -12,25 +14,26 @@ pub struct Omission {
 }
 
 /// Why a field was left out: a stable word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumMessage, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Omitted {
-    /// A secondary measure beyond its bounds. Only of what was read: its field is Wattline's own name, which metrics carry.
+    /// A secondary measure beyond its bounds (`[limits]`); the field is Wattline's own name.
     Implausible,
     /// A value that is no number, or more than any register holds.
     Unreadable,
     /// A counter of a day, month, charge or period, not the register.
     DayCounter,
-    /// Apparent power or energy.
+    /// Apparent power or energy (VA, VAh).
     ApparentPower,
-    /// Reactive power or energy.
+    /// Reactive power or energy (var, varh).
     ReactivePower,
     /// One tariff or one phase of a split register.
     PartialRegister,
-    /// A declared sum or difference of which a part has no value.
+    /// A declared sum or difference (`sum`, `minus`) of which a part has no value.
     PartMissing,
     /// Import or export alone says 0: the other direction may be more.
     OneDirection,
-    /// The device doesn't say in which unit.
+    /// Neither the device nor the route (`energy_unit`, `power_unit`, `current_unit`) says in which unit.
     UnitUnknown,
     /// It looks like a measure, and its name has a word that is not known: an outage's count is no power.
     UnknownName,
@@ -58,63 +61,17 @@ impl Omission {
 
 impl Omitted {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 13] = [
-        Self::Implausible,
-        Self::Unreadable,
-        Self::DayCounter,
-        Self::ApparentPower,
-        Self::ReactivePower,
-        Self::PartialRegister,
-        Self::PartMissing,
-        Self::OneDirection,
-        Self::UnitUnknown,
-        Self::UnknownName,
-        Self::Ambiguous,
-        Self::DcSide,
-        Self::Aggregate,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Implausible => "implausible",
-            Self::Unreadable => "unreadable",
-            Self::DayCounter => "day_counter",
-            Self::ApparentPower => "apparent_power",
-            Self::ReactivePower => "reactive_power",
-            Self::PartialRegister => "partial_register",
-            Self::PartMissing => "part_missing",
-            Self::OneDirection => "one_direction",
-            Self::UnitUnknown => "unit_unknown",
-            Self::UnknownName => "unknown_name",
-            Self::Ambiguous => "ambiguous",
-            Self::DcSide => "dc_side",
-            Self::Aggregate => "aggregate",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
-    /// What it means, for the documents.
+    /// What it means, for the documents: the words above.
     #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::Implausible => "a secondary measure beyond its bounds (`[limits]`)",
-            Self::Unreadable => "a value that is no number, or more than any register holds",
-            Self::DayCounter => "a counter of a day, month, charge or period, not the register",
-            Self::ApparentPower => "apparent power or energy (VA, VAh)",
-            Self::ReactivePower => "reactive power or energy (var, varh)",
-            Self::PartialRegister => "one tariff or one phase of a split register",
-            Self::PartMissing => "a declared sum or difference (`sum`, `minus`) of which a part has no value",
-            Self::OneDirection => "import or export alone says 0: the other direction may be more",
-            Self::UnitUnknown => {
-                "the device doesn't say in which unit, nor does the route (`energy_unit`, `power_unit`, `current_unit`)"
-            }
-            Self::UnknownName => {
-                "it looks like a measure, and its name has a word that is not known: an outage's count is no power"
-            }
-            Self::Ambiguous => "another field of the same meaning says something else, and is as good",
-            Self::DcSide => "the direct-current side of an inverter",
-            Self::Aggregate => "a sum over devices, each of which is a meter of its own",
-        }
+    pub fn meaning(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
     }
 }

@@ -61,7 +61,8 @@ pub struct MeterInfo {
 }
 
 /// Where a reading's event time comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum TsSource {
     /// The device's own clock.
@@ -96,10 +97,7 @@ impl Reading {
 impl TsSource {
     /// The word of the database and the APIs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::Arrival => "arrival",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }

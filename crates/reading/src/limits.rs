@@ -2,6 +2,7 @@
 
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::register::REGISTER_MWH_MAX;
 use crate::timestamp::FIRST_PLAUSIBLE;
@@ -31,7 +32,8 @@ pub struct Limits {
 }
 
 /// Why a message is refused: a stable word, which metrics and dead letters carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The payload is not what the decoder reads.
     Malformed,
@@ -81,17 +83,22 @@ pub struct Refusal {
 }
 
 /// A secondary measure that was left out because it is not plausible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 pub enum LeftOut {
     /// `voltage_v`, total or of a phase.
+    #[strum(serialize = "voltage_v")]
     Voltage,
     /// `current_a`, total or of a phase.
+    #[strum(serialize = "current_a")]
     Current,
     /// `power_factor`.
+    #[strum(serialize = "power_factor")]
     PowerFactor,
     /// `frequency_hz`.
+    #[strum(serialize = "frequency_hz")]
     Frequency,
     /// `soc_pct`.
+    #[strum(serialize = "soc_pct")]
     StateOfCharge,
 }
 
@@ -225,50 +232,12 @@ impl Limits {
 
 impl Reason {
     /// Every reason, in the order of the declaration.
-    pub const ALL: [Self; 18] = [
-        Self::Malformed,
-        Self::PayloadTooLarge,
-        Self::NoRoute,
-        Self::NotThisFamily,
-        Self::MeterIdInvalid,
-        Self::NoMeasure,
-        Self::TsUnreadable,
-        Self::TsFuture,
-        Self::TsTooOld,
-        Self::PowerImplausible,
-        Self::RegisterImplausible,
-        Self::TooManyReadings,
-        Self::KafkaRefused,
-        Self::DatabaseRefused,
-        Self::RecordUndecodable,
-        Self::MeterRefused,
-        Self::MeterBudget,
-        Self::AliasUnknown,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word on the wire, in the database, in metrics and APIs.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::NoRoute => "no_route",
-            Self::NotThisFamily => "not_this_family",
-            Self::MeterIdInvalid => "meter_id_invalid",
-            Self::NoMeasure => "no_measure",
-            Self::TsUnreadable => "ts_unreadable",
-            Self::TsFuture => "ts_future",
-            Self::TsTooOld => "ts_too_old",
-            Self::PowerImplausible => "power_implausible",
-            Self::RegisterImplausible => "register_implausible",
-            Self::TooManyReadings => "too_many_readings",
-            Self::KafkaRefused => "kafka_refused",
-            Self::DatabaseRefused => "database_refused",
-            Self::RecordUndecodable => "record_undecodable",
-            Self::MeterRefused => "meter_refused",
-            Self::MeterBudget => "meter_budget",
-            Self::AliasUnknown => "alias_unknown",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -277,14 +246,8 @@ impl Reason {
 impl LeftOut {
     /// The field's name.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Voltage => "voltage_v",
-            Self::Current => "current_a",
-            Self::PowerFactor => "power_factor",
-            Self::Frequency => "frequency_hz",
-            Self::StateOfCharge => "soc_pct",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

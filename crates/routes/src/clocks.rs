@@ -3,26 +3,36 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use strum::{IntoStaticStr, VariantArray};
+
 /// What became of a reading's time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Clock {
     /// The device's time.
     Device,
     /// The device's, which is far behind arrival: a buffered reading, or a clock that is slow or in local time.
     DeviceBehind,
     /// Arrival: the message has no time.
+    #[strum(serialize = "arrival_absent")]
     Absent,
     /// Arrival: the device hasn't set its clock (0, 1970).
+    #[strum(serialize = "arrival_unset")]
     Unset,
     /// Arrival: a local time, and the route has no `time_zone`.
+    #[strum(serialize = "arrival_no_zone")]
     NoZone,
     /// Arrival: a local time that the change of clocks skipped.
+    #[strum(serialize = "arrival_skipped_hour")]
     Skipped,
     /// Arrival, as the route's policy says.
+    #[strum(serialize = "arrival_policy")]
     Policy,
     /// Arrival, in place of a time too far ahead.
+    #[strum(serialize = "arrival_ahead")]
     Ahead,
     /// Arrival, in place of a time older than raw retention.
+    #[strum(serialize = "arrival_too_old")]
     TooOld,
     /// Refused: the time can't be read.
     RefusedUnreadable,
@@ -40,38 +50,12 @@ pub struct Clocks([AtomicU64; Clock::ALL.len()]);
 
 impl Clock {
     /// Every one of them, in the order of the declaration.
-    pub const ALL: [Self; 12] = [
-        Self::Device,
-        Self::DeviceBehind,
-        Self::Absent,
-        Self::Unset,
-        Self::NoZone,
-        Self::Skipped,
-        Self::Policy,
-        Self::Ahead,
-        Self::TooOld,
-        Self::RefusedUnreadable,
-        Self::RefusedAhead,
-        Self::RefusedTooOld,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word that metrics carry.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Device => "device",
-            Self::DeviceBehind => "device_behind",
-            Self::Absent => "arrival_absent",
-            Self::Unset => "arrival_unset",
-            Self::NoZone => "arrival_no_zone",
-            Self::Skipped => "arrival_skipped_hour",
-            Self::Policy => "arrival_policy",
-            Self::Ahead => "arrival_ahead",
-            Self::TooOld => "arrival_too_old",
-            Self::RefusedUnreadable => "refused_unreadable",
-            Self::RefusedAhead => "refused_ahead",
-            Self::RefusedTooOld => "refused_too_old",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -85,7 +69,7 @@ impl Clocks {
 
     /// Those that were met, and how often.
     pub fn counts(&self) -> impl Iterator<Item = (Clock, u64)> + '_ {
-        let counts = Clock::ALL.into_iter().zip(&self.0);
+        let counts = Clock::ALL.iter().copied().zip(&self.0);
         counts.map(|(clock, count)| (clock, count.load(Ordering::Relaxed))).filter(|(_, count)| *count > 0)
     }
 }

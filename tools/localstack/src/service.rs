@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::process::Launch;
 use crate::program::Program;
@@ -15,7 +16,8 @@ use crate::watch::{poll_until, wait_http};
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Which service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ServiceKind {
     /// MQTT to Kafka.
     MqttIngest,
@@ -29,17 +31,12 @@ pub enum ServiceKind {
 
 impl ServiceKind {
     /// All four, in the order of the data.
-    pub const ALL: [Self; 4] = [Self::MqttIngest, Self::TimescaleSink, Self::Aggregator, Self::QueryApi];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// As in its configuration file's name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::MqttIngest => "mqtt-ingest",
-            Self::TimescaleSink => "timescale-sink",
-            Self::Aggregator => "aggregator",
-            Self::QueryApi => "query-api",
-        }
+        self.into()
     }
 
     /// Its executable's name.

@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, Utc};
+use strum::IntoStaticStr;
 use tokio_postgres::{Client, Row};
 use wattline_reading::topics;
 use wattline_service::postgres::{FromRow, Trouble, describe, read_column, read_rows};
@@ -37,7 +38,8 @@ pub struct Key {
 }
 
 /// What became of a letter: the outcome of its newest replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// It is refused, or was never replayed.
     Open,
@@ -97,7 +99,8 @@ row! {
 }
 
 /// What letters are counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum By {
     /// Why they are refused.
     Reason,
@@ -258,12 +261,8 @@ impl FromStr for Key {
 impl State {
     /// The word in the table.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Replayed => "replayed",
-            Self::Ignored => "ignored",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -282,14 +281,8 @@ impl By {
 
     /// The word of the command line.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reason => "reason",
-            Self::Topic => "topic",
-            Self::Route => "route",
-            Self::Broker => "broker",
-            Self::State => "state",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -26,7 +26,7 @@ fn check(objects: &[Value], service: ServiceKind) -> Output {
 async fn every_service_takes_the_configuration_of_every_environment() {
     for environment in Environment::ALL {
         let objects = rendered(environment).await;
-        for service in ServiceKind::ALL {
+        for &service in ServiceKind::ALL {
             let output = check(&objects, service);
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{environment}, {service}: {said}");
@@ -63,7 +63,7 @@ async fn haproxy_takes_its_configuration() {
 /// The schema of values knows types, not ranges: what it lets through is the service's to refuse.
 #[tokio::test]
 async fn a_value_that_the_service_refuses_is_named() {
-    for service in ServiceKind::ALL {
+    for &service in ServiceKind::ALL {
         let set = format!("{service}.config.service.worker_threads=1000");
         let objects = rendered_with(Environment::Prod, &["--set", &set]).await;
         let output = check(&objects, service);
@@ -75,7 +75,7 @@ async fn a_value_that_the_service_refuses_is_named() {
 
 #[tokio::test]
 async fn a_key_that_the_service_does_not_know_is_named() {
-    for service in ServiceKind::ALL {
+    for &service in ServiceKind::ALL {
         let mut objects = rendered(Environment::Prod).await;
         let map = objects
             .iter_mut()

@@ -50,7 +50,7 @@ async fn go_through(servers: &Servers<'_>, objects: &[Value]) {
     migrate(stack, place(&format!("{RELEASE}-migrate-install")));
     create_topics(servers, place(&format!("{RELEASE}-topics-install")));
     let mut services = Vec::new();
-    for kind in ServiceKind::ALL {
+    for &kind in ServiceKind::ALL {
         services.push(start(servers, kind, &place(&workload(kind))));
     }
     for service in &services {

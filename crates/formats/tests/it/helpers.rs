@@ -87,8 +87,8 @@ fn an_omission_keeps_the_beginning_of_a_name() {
 
 #[test]
 fn words_are_unique_and_explained() {
-    let words: Vec<_> = Ignored::ALL.map(|why| (why.as_str(), why.meaning())).into();
-    let left: Vec<_> = Omitted::ALL.map(|why| (why.as_str(), why.meaning())).into();
+    let words: Vec<_> = Ignored::ALL.iter().map(|why| (why.as_str(), why.meaning())).collect();
+    let left: Vec<_> = Omitted::ALL.iter().map(|why| (why.as_str(), why.meaning())).collect();
     for words in [words, left] {
         for (number, (word, meaning)) in words.iter().enumerate() {
             assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_flag_has_its_word_in_the_api() {
-        for flag in Flag::ALL {
+        for &flag in Flag::ALL {
             assert_eq!(Flag::from(EnergyQuality::from(flag)), flag);
         }
     }

@@ -69,7 +69,7 @@ impl Running {
 
     /// Starts all replicas at once and waits until each is ready.
     pub(super) async fn start_services(&mut self, bin_dir: &Path, options: &Options) -> Result<()> {
-        for kind in ServiceKind::ALL {
+        for &kind in ServiceKind::ALL {
             let replicas = match kind {
                 ServiceKind::MqttIngest => options.ingests,
                 ServiceKind::TimescaleSink => options.sinks,
