@@ -1,6 +1,7 @@
 //! The whole system as the tests see it: the real servers, the real services as processes, and what can be done to
 //! them. The stories are in `it/`.
 
+pub mod backup;
 pub mod gap;
 pub mod load;
 pub mod memory;

@@ -13,6 +13,7 @@ use wattline_loadtest::publish::Progress;
 use wattline_localstack::{ServerKind, ServiceKind, poll_until};
 use wattline_reading::topics::READINGS;
 
+use crate::backup;
 use crate::gap::stored_records;
 use crate::system::{Replica, System};
 
@@ -55,6 +56,10 @@ pub enum Op {
     BackUp,
     /// The database begins again with its backup: what was committed since is gone.
     Restore,
+    /// A dump of the database by the operators' script, while everything runs.
+    Dump,
+    /// The dump takes the database's place by the operators' script, while the services run.
+    RestoreDump,
     /// Kafka comes back without the last batches of each partition of the readings, all of which are stored; a person does
     /// what the services say.
     LoseTail(usize),
@@ -139,6 +144,8 @@ impl Op {
             Self::Prepare => system.prepare().await,
             Self::BackUp => system.stack.timescale().back_up().await,
             Self::Restore => system.stack.timescale().restore().await,
+            Self::Dump => backup::dump(system).await,
+            Self::RestoreDump => backup::restore(system).await,
             Self::LoseTail(batches) => lose_tail(system, batches, Sinks::Run).await,
             Self::LoseTailUnseen(batches) => lose_tail(system, batches, Sinks::Freeze).await,
             Self::RollKafka => roll_kafka(system).await,

@@ -7,7 +7,7 @@
 //! 3. [`offsets`]: the row becomes ours ([`Offsets::take`]); each transaction locks it and compares what it finds with what
 //!    it left there ([`Offsets::lock`], [`Offsets::share`]), and moves it on ([`Offsets::advance`]);
 //! 4. [`unblock`]: a frozen twin that holds the row is ended;
-//! 5. [`watch`]: whether the topics are still the same ones.
+//! 5. [`watch`]: whether the topics are still the same ones; [`silence`]: whether a partition delivers what it holds.
 //!
 //! What a consumer writes besides, it writes in the same transaction: the offset is the truth, Kafka's own group offsets
 //! are a hint for lag tools.
@@ -18,6 +18,7 @@ pub mod id;
 pub mod offsets;
 pub mod rebalance;
 mod refusal;
+pub mod silence;
 mod statements;
 pub mod unblock;
 pub mod watch;
@@ -27,6 +28,7 @@ pub use assignment::{Assignment, Assignments};
 pub use id::{Mark, Partition, Stream, Topics};
 pub use offsets::{Error, Offsets, Span, Taken};
 pub use rebalance::{Listener, Rebalances};
+pub use silence::{Fetching, Silence};
 pub use statements::Statements;
 pub use unblock::Blockers;
 

@@ -1,15 +1,19 @@
 //! What the consumer group gives and takes, told from within the client's callback.
 
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition as PartitionStatistics, Statistics};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use tracing::{debug, warn};
 
 use crate::id::{Partition, Topics};
+use crate::silence::Fetching;
 
 /// Who is told. Called by the client's poll, on the thread that polls: each call must be short.
 pub trait Listener: Send + Sync {
@@ -27,6 +31,7 @@ pub trait Listener: Send + Sync {
 pub struct Rebalances<L> {
     topics: Topics,
     listener: L,
+    fetching: Mutex<HashMap<Partition, Fetching>>,
 }
 
 // === impl Rebalances ===
@@ -34,14 +39,30 @@ pub struct Rebalances<L> {
 impl<L: Listener> Rebalances<L> {
     /// For a member that reads these topics.
     #[must_use]
-    pub const fn new(topics: Topics, listener: L) -> Self {
-        Self { topics, listener }
+    pub fn new(topics: Topics, listener: L) -> Self {
+        Self { topics, listener, fetching: Mutex::default() }
     }
 
     /// Who is told.
     #[must_use]
     pub const fn listener(&self) -> &L {
         &self.listener
+    }
+
+    /// How far the client is with fetching a partition, if it has said so since the member has it.
+    #[must_use]
+    pub fn fetching(&self, partition: Partition) -> Option<Fetching> {
+        self.fetching.lock().get(&partition).copied()
+    }
+
+    fn note(&self, partition: Partition, found: &PartitionStatistics) {
+        let (high, queued) = (found.hi_offset, found.fetchq_cnt > 0);
+        if high >= 0 {
+            let all = found.app_offset >= high && !queued;
+            self.listener.ends_at(partition, (!all).then_some(high));
+        }
+        let fetching = Fetching { next: found.next_offset, end: found.ls_offset, queued };
+        self.fetching.lock().insert(partition, fetching);
     }
 
     fn partitions(&self, list: &TopicPartitionList) -> Vec<Partition> {
@@ -56,7 +77,11 @@ impl<L: Listener> Rebalances<L> {
 impl<L: Listener> ConsumerContext for Rebalances<L> {
     fn pre_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Revoke(list) => self.listener.revoked(self.partitions(list)),
+            Rebalance::Revoke(list) => {
+                let partitions = self.partitions(list);
+                self.fetching.lock().retain(|partition, _| !partitions.contains(partition));
+                self.listener.revoked(partitions);
+            }
             Rebalance::Assign(_) => {}
             Rebalance::Error(error) => warn!("rebalance: {error}"),
         }
@@ -79,11 +104,7 @@ impl<L: Listener> ClientContext for Rebalances<L> {
         for (topic, of_topic) in &statistics.topics {
             let Some(stream) = self.topics.stream(topic) else { continue };
             for (number, of_partition) in &of_topic.partitions {
-                let (high, given_out) = (of_partition.hi_offset, of_partition.app_offset);
-                if high >= 0 {
-                    let all = given_out >= high && of_partition.fetchq_cnt == 0;
-                    self.listener.ends_at(Partition { stream, number: *number }, (!all).then_some(high));
-                }
+                self.note(Partition { stream, number: *number }, of_partition);
             }
         }
     }

@@ -3,8 +3,10 @@
 //! Partitions begin paused. When the computing task has claimed a partition's row in the database, this thread seeks to
 //! that row's offset and lets records come. The group's own offsets are a hint for lag tools only.
 
+mod silent;
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -49,6 +51,9 @@ pub(crate) fn join(config: &Config, stream: &Arc<Stream>) -> anyhow::Result<Memb
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
+        // What was damaged on a disk is no reading.
+        .set("check.crcs", "true")
+        .set("statistics.interval.ms", "5000")
         .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
         .set("fetch.queue.backoff.ms", "20")
         // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.
@@ -87,6 +92,7 @@ pub(crate) fn run(
             now = stream.now();
             steer(member, stream, config);
             look_into_holes(member, stream, config);
+            silent::listen(member, stream, config, Instant::now());
             clock = CLOCK_EVERY;
         }
         clock -= 1;

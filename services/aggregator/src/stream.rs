@@ -1,6 +1,7 @@
 //! The partitions of this process and their marks: what the consuming thread and the computing task share.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use wattline_reading::Timestamp;
 use wattline_service::LagClock;
 use wattline_service::traces::Links;
-use wattline_stream::{Assignments, Partition as Id};
+use wattline_stream::{Assignments, Partition as Id, Silence};
 
 use crate::marks::{Marks, Now, Pace, Taken};
 use crate::traced::Traced;
@@ -47,6 +48,10 @@ pub(crate) struct Partition {
     pub(crate) hole: Option<Hole>,
     /// How long what the sink has stored is not computed.
     pub(crate) behind: LagClock,
+    /// How long nothing has come although there is something.
+    pub(crate) silence: Silence,
+    /// What is at this offset doesn't come, and why.
+    pub(crate) missing: Option<(i64, String)>,
 }
 
 /// Offsets for which nothing came.
@@ -129,7 +134,8 @@ impl Stream {
     pub(crate) fn lose(&self, partitions: &[i32], retry_ms: u64) {
         for partition in partitions {
             if let Some(entry) = self.lock().get_mut(partition) {
-                *entry = Partition { paused: true, ..Partition::assigned(self.pace) };
+                let (silence, missing) = (mem::take(&mut entry.silence), entry.missing.take());
+                *entry = Partition { silence, missing, ..Partition::assigned(self.pace) };
                 entry.state = State::Assigned(retry_ms);
             }
         }
@@ -251,6 +257,8 @@ impl Partition {
             paused: true,
             hole: None,
             behind: LagClock::default(),
+            silence: Silence::default(),
+            missing: None,
         }
     }
 
@@ -278,6 +286,12 @@ impl Partition {
     pub(crate) fn done(&self) -> i64 {
         let read = self.hole.map_or(self.position, |hole| hole.from);
         self.marks.first_offset().map_or(read, |first| first.min(read))
+    }
+
+    /// Whether it needs a person.
+    #[must_use]
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, State::Stopped(..)) || self.missing.is_some()
     }
 
     /// How far it was read ahead of the sink. What was below the own offset once is never ahead.

@@ -5,6 +5,7 @@ pub(crate) mod decode;
 pub(crate) mod events;
 mod hand_over;
 mod place;
+mod silent;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use wattline_service::kafka::ClientEnded;
 
-use wattline_stream::{Assignment, Assignments, Claim, Mark, Partition, Topics};
+use wattline_stream::{Assignment, Assignments, Claim, Mark, Partition, Silence, Topics};
 
 use crate::batch::Batch;
 use crate::config::Config;
@@ -75,12 +76,17 @@ pub(crate) struct State {
     batch: Batch,
     claims: Vec<Claim>,
     paused: bool,
+    /// When it was looked for partitions that deliver nothing.
+    listened: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Held {
     assignment: Assignment,
     place: Place,
+    silence: Silence,
+    /// What is at this offset doesn't come, and that was said.
+    missing: Option<i64>,
 }
 
 // === impl Consuming ===
@@ -100,6 +106,7 @@ impl Consuming {
             self.take_rebalances();
             self.take_answers();
             self.look_after_partitions(now);
+            self.listen(now);
             self.hand_over(now)?;
             self.poll(now)?;
         }
@@ -201,6 +208,7 @@ impl Consuming {
                         }
                         self.state.claims.retain(|claim| claim.partition != partition);
                         self.health.goes_on(partition);
+                        self.health.silent(partition, None);
                         self.metrics.partitions_stopped.set(self.health.stopped_count());
                         self.metrics.forget(partition);
                     }
@@ -252,10 +260,12 @@ impl Consuming {
         self.pause(&[partition]);
         self.state.batch.remove(partition);
         let assignment = self.assignments.take(partition);
-        let held = Held { assignment, place: Place::Claiming };
-        if self.state.held.insert(partition, held).is_none() {
+        let before = self.state.held.remove(&partition);
+        if before.is_none() {
             self.metrics.partitions_assigned.inc();
         }
+        let (silence, missing) = before.map(|held| (held.silence, held.missing)).unwrap_or_default();
+        self.state.held.insert(partition, Held { assignment, place: Place::Claiming, silence, missing });
         self.state.claims.retain(|claim| claim.partition != partition);
         self.state.claims.push(Claim { partition, assignment, is_another_log });
     }

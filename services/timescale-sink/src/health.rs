@@ -22,6 +22,7 @@ struct Inner {
     kafka_error: Option<String>,
     database_errors: BTreeMap<usize, String>,
     stopped: BTreeMap<Partition, String>,
+    silent: BTreeMap<Partition, String>,
 }
 
 // === impl Health ===
@@ -39,6 +40,7 @@ impl Health {
             kafka_error: None,
             database_errors: (0..writers).map(not_connected).collect(),
             stopped: BTreeMap::new(),
+            silent: BTreeMap::new(),
         }))
     }
 
@@ -47,6 +49,7 @@ impl Health {
         self.update(|inner| {
             inner.unassigned = (0..writers).collect();
             inner.stopped.clear();
+            inner.silent.clear();
             inner.kafka_error = Some(error);
         });
     }
@@ -88,10 +91,22 @@ impl Health {
         });
     }
 
-    /// How many partitions stopped.
+    /// A partition holds records and delivers none, for this reason; or does deliver.
+    pub(crate) fn silent(&self, partition: Partition, error: Option<String>) {
+        self.update(|inner| {
+            match error {
+                Some(error) => inner.silent.insert(partition, error),
+                None => inner.silent.remove(&partition),
+            };
+        });
+    }
+
+    /// How many partitions stopped or are silent.
     #[must_use]
     pub(crate) fn stopped_count(&self) -> i64 {
-        i64::try_from(self.0.lock().stopped.len()).unwrap_or(i64::MAX)
+        let inner = self.0.lock();
+        let silent = inner.silent.keys().filter(|partition| !inner.stopped.contains_key(partition)).count();
+        i64::try_from(inner.stopped.len() + silent).unwrap_or(i64::MAX)
     }
 
     fn update(&self, change: impl FnOnce(&mut Inner)) {
@@ -108,14 +123,15 @@ impl Health {
             Some(error) => inner.database.fails(error.clone()),
             None => inner.database.holds(),
         }
-        match inner.stopped.iter().next() {
-            Some((partition, error)) => inner.partitions.fails(format!(
+        match (inner.stopped.iter().next(), inner.silent.values().next()) {
+            (Some((partition, error)), _) => inner.partitions.fails(format!(
                 "{} stopped, the first is {:?} {}: {error}",
                 inner.stopped.len(),
                 partition.stream,
                 partition.number
             )),
-            None => inner.partitions.holds(),
+            (None, Some(error)) => inner.partitions.fails(error.clone()),
+            (None, None) => inner.partitions.holds(),
         }
     }
 }
@@ -139,7 +155,12 @@ mod tests {
         let partition = Partition { stream: Stream::Readings, number: 3 };
         health.stopped(partition, "no table".to_owned());
         assert_eq!(ready.missing(), ["partitions: 1 stopped, the first is Readings 3: no table"]);
+        health.silent(partition, Some("nothing comes".to_owned()));
+        assert_eq!(health.stopped_count(), 1);
         health.goes_on(partition);
+        assert_eq!(ready.missing(), ["partitions: nothing comes"], "to claim it is not to hear of it");
+        assert_eq!(health.stopped_count(), 1);
+        health.silent(partition, None);
         health.kafka(Some("no answer".to_owned()));
         assert_eq!(ready.missing(), ["kafka: no answer"]);
         health.kafka(None);

@@ -215,6 +215,8 @@ impl Shared {
             // Where a partition begins is asked of the database; this is for a log that isn't the one we knew, and
             // then the first record shows it.
             .set("auto.offset.reset", "earliest")
+            // What was damaged on a disk is no reading.
+            .set("check.crcs", "true")
             .set("queued.max.messages.kbytes", input.queue_kib_max.to_string())
             .set("fetch.queue.backoff.ms", "20")
             // A broker answers each fetch anew for every batch that producers append, unless it may wait for more.

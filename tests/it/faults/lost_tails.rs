@@ -16,6 +16,17 @@ async fn a_database_that_is_restored_catches_up() {
     .await;
 }
 
+/// What operators run: `scripts/backup.sh dump` and `restore`, both while messages flow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_that_is_put_back_catches_up() {
+    let exclusive = system().await;
+    rounds(&exclusive.system, "dumped", |_, length| {
+        let once = [Op::Dump, Op::Flow(3000), Op::RestoreDump, Op::Flow(3000)];
+        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafka_writes_after_it_lost_its_tail_is_stored() {
     let exclusive = system().await;

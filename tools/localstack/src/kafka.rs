@@ -18,6 +18,7 @@ use crate::installation::Installation;
 use crate::options::{KafkaTuning, ServerKind, StackOptions, kafka_name};
 use crate::process::Launch;
 use crate::proxy::Proxy;
+use crate::segment;
 use crate::software::{Answer, Planned, Role, Site, Software};
 
 /// Of the listener for the brokers among themselves.
@@ -219,10 +220,8 @@ pub(crate) async fn check_in_sync(brokers: String) -> Result<()> {
     .await?
 }
 
-/// A record batch begins with its first offset (8 bytes), its length behind these 12 (4), and has the distance of its last
-/// offset at 23 (4), all big-endian: <https://kafka.apache.org/43/implementation/message-format/>.
+/// Takes the last batches off a partition's newest segment; gives how many records those were.
 fn cut_partition(folder: &Path, batches: usize) -> Result<u64> {
-    const HEADER: usize = 27;
     let files: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     let with = |ending: &str| {
         let mut found: Vec<&PathBuf> =
@@ -231,23 +230,16 @@ fn cut_partition(folder: &Path, batches: usize) -> Result<u64> {
         found
     };
     let Some(segment) = with("log").pop() else { return Ok(0) };
-    let bytes = fs::read(segment)?;
-    let (mut starts, mut at, mut records) = (Vec::new(), 0, Vec::new());
-    while let Some(header) = bytes.get(at..at + HEADER) {
-        let number =
-            |from: usize| header[from..from + 4].iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
-        starts.push(at);
-        records.push(number(23) + 1);
-        at += 12 + usize::try_from(number(8))?;
-    }
-    let kept = starts.len().saturating_sub(batches);
-    let Some(end) = starts.get(kept) else { return Ok(0) };
-    fs::OpenOptions::new().write(true).open(segment)?.set_len(u64::try_from(*end)?)?;
+    let found = segment::batches(&fs::read(segment)?);
+    let cut = &found[found.len().saturating_sub(batches)..];
+    let Some(first) = cut.first() else { return Ok(0) };
+    let end = u64::try_from(first.bytes.start)?;
+    fs::OpenOptions::new().write(true).open(segment)?.set_len(end)?;
     // Of the producers' sequence numbers, as they were at some offset that may be gone.
     for snapshot in with("snapshot") {
         fs::remove_file(snapshot)?;
     }
-    Ok(records[kept..].iter().sum())
+    Ok(cut.iter().map(|batch| batch.records).sum())
 }
 
 fn metadata(brokers: &str) -> Result<Metadata> {

@@ -41,6 +41,7 @@ mod proc;
 mod process;
 mod program;
 mod proxy;
+pub mod segment;
 mod server;
 mod service;
 mod software;

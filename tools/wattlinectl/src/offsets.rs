@@ -1,8 +1,11 @@
 //! Where the consumers stand in Kafka's partitions, against what Kafka says now; and the decisions that only a person can
-//! take: what to do when Kafka has lost records that were stored, when a topic was made anew, when it has more partitions.
+//! take: what to do when Kafka has lost records that were stored, when a topic was made anew, when it has more partitions,
+//! when what it holds is damaged.
 
 pub mod command;
 mod obey;
+mod readable;
+mod skip;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -80,15 +80,13 @@ impl Computer {
         self.metrics.behind_seconds.set(behind_seconds);
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let entries = || partitions.values();
-        let stopped = entries().find_map(|entry| match &entry.state {
-            State::Stopped(_, why) => Some(why.clone()),
+        let stopped = entries().find_map(|entry| match (&entry.state, &entry.missing) {
+            (State::Stopped(_, why), _) | (_, Some((_, why))) => Some(why.clone()),
             _ => None,
         });
         let owned = || entries().filter(|entry| entry.state == State::Owned);
         self.metrics.partitions_owned.set(count(owned().count()));
-        self.metrics
-            .partitions_stopped
-            .set(count(entries().filter(|entry| matches!(entry.state, State::Stopped(..))).count()));
+        self.metrics.partitions_stopped.set(count(entries().filter(|entry| entry.is_stopped()).count()));
         self.metrics.marks.set(count(entries().map(|entry| entry.marks.len()).sum()));
         self.metrics.ahead_records.set(owned().map(Partition::ahead).sum());
         self.metrics.behind_records.set(owned().map(|entry| entry.position - entry.own_offset).sum());

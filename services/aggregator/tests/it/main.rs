@@ -5,6 +5,7 @@ mod ahead_of_the_sink;
 mod back_fill;
 mod cost;
 mod crash;
+mod damaged;
 mod equals_recomputation;
 mod holes;
 mod identity;

@@ -2,6 +2,7 @@
 //! share: one stack for all, topics and a database of its own for each test.
 
 mod clocks;
+mod damaged;
 mod database_away;
 mod exactly_once;
 mod frozen_twin;

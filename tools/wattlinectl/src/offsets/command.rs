@@ -51,6 +51,19 @@ enum Command {
         #[arg(long)]
         topic: String,
     },
+    /// Kafka can't deliver records that it holds, and no replica has them whole: delete them from Kafka, with everything before
+    /// them in the partition. Consumers that have not read them count them as lost.
+    Skip {
+        /// The topic.
+        #[arg(long)]
+        topic: String,
+        /// The partition.
+        #[arg(long, value_name = "N")]
+        partition: i32,
+        /// The first record to be kept. Without it: the first that can be read again, which takes up to two minutes to find.
+        #[arg(long, value_name = "OFFSET")]
+        before: Option<i64>,
+    },
 }
 
 /// Does it, and writes what was done to `out`.
@@ -62,7 +75,8 @@ pub async fn run(arguments: Arguments, kafka: KafkaSettings, mut out: impl Write
     let brokers = brokers.context("which Kafka? Say --brokers host:port, or set WATTLINE__KAFKA__BROKERS")?;
     let database = database.settings()?;
     let client = database.connect("wattlinectl offsets").await?;
-    let mut desk = Desk::new(client, &KafkaSettings { brokers, ..kafka })?;
+    let kafka = KafkaSettings { brokers, ..kafka };
+    let mut desk = Desk::new(client, &kafka)?;
     let lines = match command {
         Command::Show { json } => return print(&desk.show().await?, json, &mut out),
         Command::Adopt { topic: Some(topic), partitions: true, .. } => {
@@ -82,6 +96,7 @@ pub async fn run(arguments: Arguments, kafka: KafkaSettings, mut out: impl Write
             )],
             deleted => vec![format!("{deleted} offsets of a {topic} of before are forgotten")],
         },
+        Command::Skip { topic, partition, before } => desk.skip(&kafka, &topic, partition, before).await?,
     };
     for line in lines {
         writeln!(out, "{line}").context(WRITE)?;

@@ -5,5 +5,6 @@ mod letters_found;
 mod letters_purged;
 mod letters_replayed;
 mod migrate;
+mod named;
 mod statements;
 mod topics;
