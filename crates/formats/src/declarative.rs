@@ -13,6 +13,7 @@ use crate::draft::{Draft, Drafts, Outcome, Quantity, Stop};
 use crate::ignored::Ignored;
 use crate::json::Json;
 use crate::message::{Message, is_status_word};
+use crate::number::is_no_value;
 use crate::time::DeviceTime;
 use crate::unit::Unit;
 use path::Path;
@@ -250,7 +251,7 @@ impl Compiled {
         let mut draft =
             Draft::of(channel, self.time.as_ref().map_or(DeviceTime::Absent, |time| time.find(around)));
         if let Some(path) = &self.id {
-            let id = path.find(around).and_then(Json::scalar);
+            let id = path.find(around).and_then(Json::scalar).filter(|id| !is_no_value(id));
             let missing =
                 || refuse(Reason::MeterIdInvalid, "the payload has no id at the declared path".to_owned());
             draft.id = Some(id.ok_or_else(missing)?.to_owned());

@@ -8,6 +8,7 @@ pub mod decimal;
 pub mod limits;
 pub mod measures;
 pub mod merge;
+pub mod meter_id;
 pub mod partition;
 pub mod register;
 pub mod timestamp;

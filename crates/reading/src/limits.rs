@@ -6,7 +6,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use crate::register::REGISTER_MWH_MAX;
 use crate::timestamp::FIRST_PLAUSIBLE;
-use crate::{METER_ID_BYTES_MAX, Measures, Phase, Reading, Timestamp};
+use crate::{Measures, Phase, Reading, Timestamp, meter_id};
 
 /// Bounds that a reading must keep. The defaults fit a home's three-phase connection.
 #[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ pub enum Reason {
     NoRoute,
     /// A route takes the topic, and nothing in the message is of the family that it leads to.
     NotThisFamily,
-    /// The meter id is empty, too long, or has characters that no id has.
+    /// The meter id is empty, too long, or has characters that no id has, such as invisible ones.
     MeterIdInvalid,
     /// There is no measure at all.
     NoMeasure,
@@ -120,13 +120,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Checks one reading. Power and registers beyond the bounds refuse it; a secondary measure beyond them
+    /// Checks one reading, and gives its meter the one spelling of its id. Power and registers beyond the bounds refuse it; a secondary measure beyond them
     /// (a dead phase reports 0 V at 198 Hz) is taken out of it and given to `left_out`.
     ///
     /// # Errors
     /// The first refusal, in the order: meter id, time, power, registers, no measure.
     pub fn check(&self, reading: &mut Reading, mut left_out: impl FnMut(LeftOut)) -> Result<(), Refusal> {
-        check_meter_id(&reading.meter_id)?;
+        meter_id::settle(&mut reading.meter_id).map_err(|what| refuse(Reason::MeterIdInvalid, what))?;
         self.check_time(reading)?;
         let Measures {
             power_w,
@@ -255,24 +255,6 @@ impl LeftOut {
 #[must_use]
 pub const fn refuse(reason: Reason, detail: String) -> Refusal {
     Refusal { reason, detail }
-}
-
-fn check_meter_id(id: &str) -> Result<(), Refusal> {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'+');
-    if (1..=METER_ID_BYTES_MAX).contains(&id.len()) && id.bytes().fold(true, |all, byte| all & is_plain(byte))
-    {
-        return Ok(());
-    }
-    let detail = if id.is_empty() {
-        "the meter id is empty".to_owned()
-    } else if id.len() > METER_ID_BYTES_MAX {
-        format!("the meter id has {} bytes, at most {METER_ID_BYTES_MAX}", id.len())
-    } else if id.chars().any(|c| c.is_control() || matches!(c, '#' | '+' | '\u{fffe}' | '\u{ffff}')) {
-        "the meter id has a control character, # or +".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(refuse(Reason::MeterIdInvalid, detail))
 }
 
 #[cfg(test)]

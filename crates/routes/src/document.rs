@@ -50,9 +50,14 @@ registers are summed where they are all in one message, and left out where they 
     [routes.channels]                 # vzlogger: what its channels are
     chn0 = "1-0:1.8.0"
 
-Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. A time
-that can't be read is a dead letter. One that is too far ahead or too old is replaced by arrival and counted, where the
-message has each measure of a meter once: `device-if-plausible`, the default. In a message with several instants of one
+Without `meter_id` the family's own rule holds (the table), or the levels for which the filter has wildcards. Of one name
+there is one id, however it is written: letters are composed (Unicode's NFC), every kind of space is the usual one, spaces
+around a level are trimmed, and what chooses the picture of an emoji (U+FE0F) is dropped. An id with a character that nobody
+sees, such as U+200B or one that turns the text (U+202E), is a dead letter `meter_id_invalid`. `meter(id:)`, `search` and
+`meters.allow_file` read ids the same way.
+
+A time that can't be read is a dead letter. One that is too far ahead or too old is replaced by arrival and counted, where
+the message has each measure of a meter once: `device-if-plausible`, the default. In a message with several instants of one
 meter, in a retained one, and with `device` it is a dead letter; with `arrival` nobody looks. A device without a clock
 (0, 1970) is stamped on arrival; a retained message without a device's time is ignored.
 

@@ -46,6 +46,63 @@ fn an_id_of_the_payload_counts_below_the_topics_own() {
     assert!(error.contains("trusted = true"), "{error}");
 }
 
+/// The id of the only reading, or the word of the refusal.
+fn judged(settings: &RouteSettings, topic: &str, payload: &str) -> String {
+    let routes = Routes::new(std::slice::from_ref(settings), &[]).unwrap();
+    let judge = Judge { routes, limits: Limits::default(), payload_bytes_max: 65_536 };
+    let (payload, received_at) = (payload.as_bytes(), Timestamp::from_micros(1_795_168_830_000_000));
+    let input = Input { topic, payload, retained: false, redelivered: false, received_at };
+    match judge.decide(&input, &mut Memory::default(), |_| {}) {
+        Decoded::Readings(mut readings) => readings.remove(0).meter_id,
+        Decoded::Reject(refusal) => format!("{}: {}", refusal.reason.as_str(), refusal.detail),
+        Decoded::Ignore(why) => why.as_str().to_owned(),
+    }
+}
+
+#[test]
+fn one_name_in_two_spellings_is_one_meter() {
+    let own = named("wattline/+/reading", "wattline-json");
+    let json = r#"{"power_w":5}"#;
+    for topic in ["wattline/Küche/reading", "wattline/Ku\u{308}che/reading", "wattline/ Küche /reading"] {
+        assert_eq!(judged(&own, topic, json), "Küche", "{topic:?}");
+    }
+    let mut settings = named("gateway/+/up", "generic-json");
+    for (topic, id, meter) in [
+        ("gateway/7/up", "Küche", "7/Küche"),
+        ("gateway/7/up", "Ku\u{308}che", "7/Küche"),
+        ("gateway/Küche/up", "Ku\u{308}che", "Küche"),
+        ("gateway/Ku\u{308}che/up", "Küche", "Küche"),
+        ("gateway/Küche /up", "\u{a0}Küche", "Küche"),
+        ("gateway/7/up", "Z\u{a0}1", "7/Z 1"),
+        ("gateway/7/up", " ", "7"),
+    ] {
+        assert_eq!(
+            judged(&settings, topic, &format!(r#"{{"meter_id":"{id}","power":5}}"#)),
+            meter,
+            "{topic:?} {id:?}"
+        );
+    }
+    settings.meter_id = Some("Ku\u{308}che {2}".to_owned());
+    assert_eq!(judged(&settings, "gateway/7/up", r#"{"power":5}"#), "Küche 7");
+}
+
+#[test]
+fn a_name_that_nobody_sees_whole_is_no_id() {
+    let own = named("wattline/+/reading", "wattline-json");
+    let gateway = named("gateway/+/up", "generic-json");
+    for hidden in ['\u{202e}', '\u{2067}', '\u{200b}', '\u{feff}', '\u{ad}'] {
+        let name = format!("m{hidden}1");
+        let number = format!("U+{:04X}", u32::from(hidden));
+        for refused in [
+            judged(&own, &format!("wattline/{name}/reading"), r#"{"power_w":5}"#),
+            judged(&gateway, &format!("gateway/{name}/up"), r#"{"power":5}"#),
+            judged(&gateway, "gateway/7/up", &format!(r#"{{"meter_id":"{name}","power":5}}"#)),
+        ] {
+            assert!(refused.starts_with("meter_id_invalid: ") && refused.contains(&number), "{refused}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_route_says_what_is_wrong() {
     for (filter, meter_id, word) in [

@@ -2,6 +2,7 @@
 //! where the route is trusted, `{id}` for the payload's own.
 
 use wattline_formats::Topic;
+use wattline_reading::meter_id::spelled;
 
 /// A meter id's parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,16 +70,19 @@ impl Template {
         Ok(Self { pieces, uses_id })
     }
 
-    /// The id of a message. A payload's id stands below the topic's (once, where both say the same), or in its place
-    /// where the route is trusted.
+    /// The id of a message, which the limits' check gives its one spelling. A payload's id stands below the topic's (once, where
+    /// both say the same in any spelling), or in its place where the route is trusted.
     pub(super) fn render(&self, topic: &str, id: Option<&str>, trusted: bool, channel: &str) -> String {
+        let id = id.map(spelled);
+        let id = id.as_deref();
         let mut text = String::with_capacity(32);
         match id {
             Some(id) if trusted && !self.uses_id => text.push_str(id),
             _ => self.render_pieces(&mut text, topic, id.unwrap_or_default()),
         }
-        let says_it =
-            |id: &str| text.strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with('/'));
+        let says_it = |id: &str| {
+            spelled(&text).strip_suffix(id).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        };
         if let Some(id) = id.filter(|id| !trusted && !says_it(id)) {
             text.push('/');
             text.push_str(id);

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 use wattline_aggregator::audit::{Mismatch, audit as compare};
 use wattline_energy::QUARTER_HOUR_US;
+use wattline_reading::meter_id::spelled;
 use wattline_reading::{Timestamp, topics};
 use wattline_service::postgres::{read_column, read_rows};
 use wattline_service::{DatabaseSettings, row};
@@ -142,7 +143,7 @@ async fn choose(client: &Client, request: &Request) -> anyhow::Result<Vec<Part>>
     let rows = match &request.meter {
         Some(meter) => {
             let rows = client
-                .query(include_str!("sql/audit/meter.sql"), &[meter])
+                .query(include_str!("sql/audit/meter.sql"), &[&spelled(meter)])
                 .await
                 .context("cannot read the meter")?;
             if rows.is_empty() {

@@ -76,7 +76,9 @@ fn each_item_of_a_list_is_a_meter() {
         json!([{"each": "m", "id": "id", "time": {"path": "t", "unit": "s"}, "power_w": {"path": "p"}}]);
     let two = r#"{"m":[{"id":"a","p":1,"t":1795168800},{"id":7,"p":2}]}"#;
     assert_eq!(made(&each, two), "id=a P=1 @2026-11-20T10:00:00Z; id=7 P=2");
-    assert_eq!(made(&each, r#"{"m":[{"p":1}]}"#), "refused meter_id_invalid");
+    for none in [r#"{"m":[{"p":1}]}"#, r#"{"m":[{"id":"","p":1}]}"#, r#"{"m":[{"id":"unknown","p":1}]}"#] {
+        assert_eq!(made(&each, none), "refused meter_id_invalid", "{none}");
+    }
     assert_eq!(made(&each, r#"{"m":{"id":"a","p":1}}"#), "ignored other_quantity");
     assert_eq!(made(&each, "{}"), "ignored other_quantity");
     let many = format!(r#"{{"m":[{}]}}"#, vec![r#"{"id":"a","p":1}"#; 1003].join(","));

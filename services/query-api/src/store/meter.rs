@@ -1,6 +1,7 @@
 //! The registry of meters.
 
 use chrono::{DateTime, Utc};
+use wattline_reading::meter_id::spelled;
 use wattline_service::postgres::{FromRow, read_rows};
 use wattline_service::row;
 
@@ -39,14 +40,14 @@ row! {
 // === impl Store ===
 
 impl Store {
-    /// The meter of this name.
+    /// The meter of this name, in any spelling of it.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn meter(&self, id: &str) -> Result<Option<MeterRow>> {
         let client = self.client().await?;
         let statement = client.prepare_cached(include_str!("../sql/meter/by_id.sql")).await?;
-        let found = client.query_opt(&statement, &[&id]).await?;
+        let found = client.query_opt(&statement, &[&spelled(id)]).await?;
         Ok(found.as_ref().map(MeterRow::from_row).transpose()?)
     }
 
@@ -55,7 +56,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn meters(&self, search: &str, after: &str, rows: u16) -> Result<Page<MeterRow>> {
-        let pattern = if search.is_empty() { String::new() } else { like(search) };
+        let pattern = if search.is_empty() { String::new() } else { like(&spelled(search)) };
         let client = self.client().await?;
         let statement = client.prepare_cached(include_str!("../sql/meter/page.sql")).await?;
         let limit = i64::from(rows) + 1;

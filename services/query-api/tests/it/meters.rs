@@ -56,6 +56,20 @@ fn a_search_is_literal() {
 }
 
 #[test]
+fn a_meter_is_found_in_any_spelling_of_its_id() {
+    run(async |env| {
+        env.store(&[reading("Küchenzähler", minutes_ago(1), 1.0)], None).await;
+        let ask = "query($id: ID!) { meter(id: $id) { id } }";
+        for id in ["Küchenzähler", "Ku\u{308}chenza\u{308}hler", " Küchenzähler "] {
+            let data = env.api.data(ask, json!({ "id": id })).await;
+            assert_eq!(data, json!({"meter": {"id": "Küchenzähler"}}), "{id:?}");
+        }
+        let page = env.api.data(PAGE, json!({"search": "za\u{308}hler", "first": 10})).await;
+        assert_eq!(ids(&page), ["Küchenzähler"]);
+    });
+}
+
+#[test]
 fn a_meter_that_is_not_there_is_null() {
     run(async |env| {
         let data = env.api.data("{ meter(id: \"nobody\") { id } }", json!({})).await;

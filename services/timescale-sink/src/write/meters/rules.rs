@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use parking_lot::Mutex;
+use wattline_reading::meter_id::spelled;
 use wattline_service::Budget;
 
 /// Who may be registered, and how fast; shared by the writers of a process.
@@ -33,7 +34,7 @@ impl Rules {
                 format!("cannot read the allow-list {} (meters.allow_file)", file.display())
             })?;
             let ids = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            anyhow::Ok(ids.map(str::to_owned).collect())
+            anyhow::Ok(ids.map(|id| spelled(id).into_owned()).collect())
         };
         let allowed = allow_file.map(read).transpose()?;
         let budget = Mutex::new(Budget::new(f64::from(new_per_minute_max), PERIOD, Instant::now()));
@@ -91,10 +92,10 @@ mod tests {
     #[test]
     fn an_allow_list_has_one_id_a_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "# the street\nm-1\n\n m-2 \n").unwrap();
+        std::fs::write(file.path(), "# the street\nm-1\n\n m-2 \nKu\u{308}che\n").unwrap();
         let rules = Rules::new(1, Some(file.path())).unwrap();
         let allowed = rules.allowed.unwrap();
-        assert_eq!(allowed, HashSet::from(["m-1".to_owned(), "m-2".to_owned()]));
+        assert_eq!(allowed, HashSet::from(["m-1", "m-2", "Küche"].map(str::to_owned)));
         let error = Rules::new(1, Some(Path::new("/no/such/file"))).unwrap_err();
         assert!(format!("{error:#}").contains("meters.allow_file"));
     }
