@@ -69,7 +69,7 @@ pub enum Reason {
     MeterRefused,
     /// More new meters came at once than are registered in a minute.
     MeterBudget,
-    /// A Sparkplug alias without the BIRTH that names it.
+    /// Sparkplug data without the BIRTH that says what it is.
     AliasUnknown,
 }
 

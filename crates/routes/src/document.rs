@@ -124,10 +124,13 @@ than 5 min before arrival (a buffered reading, or a clock that is slow or in loc
 `ahead`, `too_old`; `refused_` with why: `unreadable`, `ahead`, `too_old`, which are dead letters.
 
 ## Families that remember
-Sparkplug's DATA may give aliases alone; the BIRTH names them. Its routes are subscribed to by one replica without the
-group, which therefore sees both. What it learned is gone with the process: until the device's next BIRTH such messages
-are dead letters `alias_unknown`. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's
-user must be allowed to publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
+Sparkplug's DATA may give aliases alone; the BIRTH names them, and says their units and types. Its routes are subscribed to by
+one replica without the group, which therefore sees both. A node's NBIRTH ends what its devices' DBIRTHs said, and so do NDEATH
+(of the same `bdSeq`) and DDEATH. DATA is a dead letter `alias_unknown` where an alias has no name, where a device sent no DBIRTH
+since its node's NBIRTH, and where a BIRTH was more than there is room for: an alias never means what it meant in an older
+session. What was learned is gone with the process: until the next BIRTH, DATA by names is taken as it says, and by aliases
+refused. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's user must be allowed to
+publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
 
 ## Fuzzing
 `scripts/fuzz.sh` fuzzes every decoder, a million runs each, with the stable compiler (`fuzz/README.md`).

@@ -8,7 +8,7 @@ use wattline_reading::{READINGS_PER_MESSAGE_MAX, Reason};
 
 use super::names::{Meaning, Named, Units, with_folders};
 use super::prelude::*;
-use crate::memory::{self, Memory};
+use crate::memory::{self, Birth, Memory, Who};
 use payload::{Metric, Payload};
 
 pub(super) const FAMILY: Family = Family {
@@ -37,61 +37,106 @@ struct Item {
     value: Json<'static>,
 }
 
+/// A message of a node or of one of its devices.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    who: Who<'a>,
+    birth: Birth<'a>,
+}
+
 fn decode(message: &Message<'_>, memory: &mut Memory) -> Outcome {
     let topic = message.topic;
-    let device = format!("{}/{}", topic.level(2), topic.from(4));
     if topic.level(2) == "STATE" {
         return Err(Ignored::Status.into());
     }
-    match topic.level(3) {
-        "NBIRTH" | "DBIRTH" | "NDATA" | "DDATA" => {}
+    let (kind, device) = (topic.level(3), topic.level(5));
+    let node = format!("{}/{}", topic.level(2), topic.level(4));
+    let who = Who { node: &node, device };
+    match kind {
+        "NBIRTH" | "NDATA" if device.is_empty() => {}
+        "DBIRTH" | "DDATA" if !device.is_empty() => {}
         "NCMD" | "DCMD" => return Err(Ignored::Command.into()),
-        "NDEATH" | "DDEATH" => return Err(Ignored::Status.into()),
+        "NDEATH" | "DDEATH" => {
+            end(kind, message.payload, who, memory);
+            return Err(Ignored::Status.into());
+        }
         _ => return Err(Stop::NotThisFamily),
     }
     if message.payload.is_empty() {
         return Err(Ignored::Empty.into());
     }
-    let payload = Payload::parse(message.payload).map_err(Stop::malformed)?;
-    if topic.level(3).ends_with("BIRTH") {
-        learn(&payload, &device, memory);
+    // A session begins with its NBIRTH, whatever can be read of it.
+    match kind {
+        "NBIRTH" => memory.begin_node(&node),
+        "DBIRTH" => memory.begin(who),
+        _ => {}
+    }
+    let payload = match Payload::parse(message.payload) {
+        Ok(payload) => payload,
+        Err(what) => {
+            if kind.ends_with("BIRTH") {
+                memory.end(who);
+            }
+            return Err(Stop::malformed(what));
+        }
+    };
+    if kind.ends_with("BIRTH") {
+        learn(&payload, who, memory);
+    }
+    let sender = Sender { who, birth: memory.birth(who) };
+    if kind.ends_with("DATA") && matches!(sender.birth, Birth::Missing) {
+        return Err(sender.ask("none came since that of its node"));
     }
     let mut items = Vec::new();
     for metric in &payload.metrics {
-        items.extend(item(metric, &payload, &device, memory)?);
+        items.extend(item(metric, &payload, sender)?);
     }
     drafts(&items, Units::of_people(message.options))?.or_ignore(Ignored::OtherQuantity)
 }
 
-fn learn(payload: &Payload, device: &str, memory: &mut Memory) {
-    memory.begin(device);
+/// What a node or a device said in its BIRTH ends with it.
+fn end(kind: &str, payload: &[u8], who: Who<'_>, memory: &mut Memory) {
+    if kind == "DDEATH" {
+        memory.end(who);
+    } else {
+        let payload = Payload::parse(payload).ok();
+        memory.end_node(who.node, payload.and_then(|payload| payload.session()));
+    }
+}
+
+fn learn(payload: &Payload, who: Who<'_>, memory: &mut Memory) {
+    if let (true, Some(session)) = (who.device.is_empty(), payload.session()) {
+        memory.set_session(who.node, session);
+    }
     for metric in &payload.metrics {
         if let Some(name) = &metric.name {
             let unit = metric.unit().and_then(Unit::of_word);
             let known = memory::Metric { name: name.clone(), datatype: metric.datatype, unit };
-            memory.learn(device, metric.alias, known);
+            memory.learn(who, metric.alias, known);
         }
     }
 }
 
-/// What a metric says, with what its BIRTH said of it; none where it is no measure or has no value.
-fn item(metric: &Metric, payload: &Payload, device: &str, memory: &Memory) -> Result<Option<Item>, Stop> {
+/// What a metric says, with what its BIRTH said of it; none where it is no measure.
+fn item(metric: &Metric, payload: &Payload, sender: Sender<'_>) -> Result<Option<Item>, Stop> {
+    let birth = sender.birth;
     let named = metric.name.as_deref().filter(|name| !name.is_empty());
     let (name, known) = match (named, metric.alias) {
-        (Some(name), Some(alias)) => {
-            (name, memory.by_alias(device, alias).filter(|known| known.name == name))
+        (Some(name), _) => {
+            let known = birth.by_name(name);
+            if known.is_none() && birth.is_cut() {
+                return Err(sender.ask(&format!("its BIRTH did not fit, and may say more of {name}")));
+            }
+            (name, known)
         }
-        (Some(name), None) => (name, memory.by_name(device, name)),
         (None, Some(alias)) => {
-            let known = memory.by_alias(device, alias).ok_or_else(|| {
-                let detail = format!("the alias {alias} of {device} has no BIRTH that names it");
-                Stop::Reject(refuse(Reason::AliasUnknown, detail))
-            })?;
+            let known = birth
+                .by_alias(alias)
+                .ok_or_else(|| sender.ask(&format!("there is no BIRTH that names the alias {alias}")))?;
             (known.name.as_str(), Some(known))
         }
         (None, None) => return Ok(None),
     };
-    let Some(value) = metric.value(known.and_then(|known| known.datatype)) else { return Ok(None) };
     if ["Properties/", "Node Control/", "Node Info/"].iter().any(|folder| name.starts_with(folder)) {
         return Ok(None);
     }
@@ -101,7 +146,8 @@ fn item(metric: &Metric, payload: &Payload, device: &str, memory: &Memory) -> Re
     meaning.unit = told.or_else(|| known.and_then(|known| known.unit)).or(meaning.unit);
     let millis = metric.timestamp.or(payload.timestamp);
     let time = millis.map_or(DeviceTime::Absent, |millis| DeviceTime::from_epoch(&millis.to_string(), -3));
-    let value = Json::Text(value.into());
+    let value = metric.value(known.and_then(|known| known.datatype));
+    let value = value.map_or(Json::Null, |text| Json::Text(text.into()));
     Ok(Some(Item { channel, time, name: name.to_owned(), meaning, value }))
 }
 
@@ -131,4 +177,16 @@ fn drafts(items: &[Item], units: Units) -> Result<Drafts, Stop> {
         drafts.drafts.push(draft);
     }
     Ok(drafts)
+}
+
+// === impl Sender ===
+
+impl Sender<'_> {
+    /// A refusal for which the node is asked for its BIRTH.
+    fn ask(self, why: &str) -> Stop {
+        let Who { node, device } = self.who;
+        let slash = if device.is_empty() { "" } else { "/" };
+        let detail = format!("{node}{slash}{device} needs a BIRTH: {why}");
+        refuse(Reason::AliasUnknown, detail).into()
+    }
 }

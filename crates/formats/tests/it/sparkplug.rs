@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use wattline_formats::draft::Outcome;
 use wattline_formats::message::Message;
-use wattline_formats::{Decoder, Family, FamilyOptions, Memory, Topic, memory};
+use wattline_formats::{Decoder, Family, FamilyOptions, Memory, Topic};
 
 use crate::shown::line;
+
+mod sessions;
 
 /// Data types of the specification.
 const INT16: u64 = 2;
@@ -108,8 +110,8 @@ fn values_have_the_type_that_is_said() {
         (Metric::named("power").varint(4, STRING).bytes(15, b"12.5"), "P=12.5"),
         (Metric::named("power").varint(4, STRING).bytes(15, b"on"), "refused malformed"),
         (Metric::named("power").double(f64::NAN), "ignored no_value"),
-        (Metric::named("power").double(5.0).varint(7, 1), "ignored other_quantity"),
-        (Metric::named("power"), "ignored other_quantity"),
+        (Metric::named("power").double(5.0).varint(7, 1), "ignored no_value"),
+        (Metric::named("power"), "ignored no_value"),
         (Metric::named("energy").double(5.0), "ignored unit_unknown"),
         (Metric::named("energy_kwh").double(5.0), "in=5000000"),
         (Metric::named("Node Control/Rebirth").varint(11, 1), "ignored other_quantity"),
@@ -173,23 +175,106 @@ fn there_is_a_bound_for_readings_of_one_message() {
     assert_eq!(said(&mut memory, "DDATA", &more), "refused too_many_readings");
 }
 
+/// A BIRTH of `name` behind alias 5.
+fn birth(memory: &mut Memory, topic: &str, name: &str) -> String {
+    let session = Metric::named("bdSeq").varint(4, 8).varint(11, 7);
+    let metric = Metric::named(name).varint(2, 5).double(1.0);
+    line(&decode(memory, topic, &payload(None, &[session, metric])))
+}
+
+fn data(memory: &mut Memory, topic: &str, metric: Metric) -> String {
+    line(&decode(memory, topic, &payload(None, &[metric])))
+}
+
 #[test]
-fn memory_is_of_a_device_whose_birth_has_begun_and_of_names_that_there_are() {
-    let known = |name: &str| memory::Metric { name: name.to_owned(), ..memory::Metric::default() };
+fn a_birth_of_the_node_ends_those_of_its_devices() {
     let mut memory = Memory::default();
-    memory.learn("unborn", Some(1), known("power"));
-    assert_eq!(memory.by_alias("unborn", 1), None, "only after its BIRTH has begun");
-    memory.begin("d");
-    memory.learn("d", Some(0), known(&"x".repeat(257)));
-    assert_eq!(memory.by_alias("d", 0), None, "no name is so long");
+    birth(&mut memory, "spBv1.0/g/NBIRTH/n", "Voltage");
+    birth(&mut memory, "spBv1.0/g/DBIRTH/n/d", "M1/Active Power");
+    birth(&mut memory, "spBv1.0/g/DBIRTH/m/d", "M2/Active Power");
+    let power = || Metric::aliased(5).double(2.0);
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/n/d", power()), "<M1> P=2");
+    assert_eq!(data(&mut memory, "spBv1.0/g/NDATA/n", power()), "U=2");
+    birth(&mut memory, "spBv1.0/g/NBIRTH/n", "Frequency");
+    assert_eq!(data(&mut memory, "spBv1.0/g/NDATA/n", power()), "f=2");
+    assert_eq!(
+        data(&mut memory, "spBv1.0/g/DDATA/n/d", power()),
+        "refused alias_unknown",
+        "of an older session"
+    );
+    // Its name is there, and what its BIRTH would say of it, the unit perhaps, is not.
+    let named = || Metric::named("Active Power").double(2.0);
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/n/d", named()), "refused alias_unknown");
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/m/d", power()), "<M2> P=2", "another node's");
+    birth(&mut memory, "spBv1.0/g/DBIRTH/n/d", "M3/Active Power");
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/n/d", power()), "<M3> P=2");
+    assert_eq!(data(&mut memory, "spBv1.0/h/DDATA/n/d", named()), "P=2", "no BIRTH of that node was seen");
+}
+
+#[test]
+fn a_node_begins_anew_even_where_its_birth_cannot_be_read() {
+    let mut memory = Memory::default();
+    birth(&mut memory, "spBv1.0/g/NBIRTH/n", "Voltage");
+    birth(&mut memory, "spBv1.0/g/DBIRTH/n/d", "Active Power");
+    assert_eq!(line(&decode(&mut memory, "spBv1.0/g/NBIRTH/n", b"\x0b")), "refused malformed");
+    for topic in ["spBv1.0/g/NDATA/n", "spBv1.0/g/DDATA/n/d"] {
+        assert_eq!(
+            data(&mut memory, topic, Metric::aliased(5).double(2.0)),
+            "refused alias_unknown",
+            "{topic}"
+        );
+    }
+}
+
+#[test]
+fn the_dead_have_no_aliases() {
+    let mut memory = Memory::default();
+    birth(&mut memory, "spBv1.0/g/NBIRTH/n", "Voltage");
+    birth(&mut memory, "spBv1.0/g/DBIRTH/n/d", "Active Power");
+    let power = || Metric::aliased(5).double(2.0);
+    let will = |session| payload(None, &[Metric::named("bdSeq").varint(4, 8).varint(11, session)]);
+    assert_eq!(line(&decode(&mut memory, "spBv1.0/g/NDEATH/n", &will(6))), "ignored status");
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/n/d", power()), "P=2", "the will of an older session");
+    assert_eq!(line(&decode(&mut memory, "spBv1.0/g/DDEATH/n/d", b"")), "ignored status");
+    assert_eq!(data(&mut memory, "spBv1.0/g/DDATA/n/d", power()), "refused alias_unknown");
+    assert_eq!(data(&mut memory, "spBv1.0/g/NDATA/n", power()), "U=2");
+    assert_eq!(line(&decode(&mut memory, "spBv1.0/g/NDEATH/n", &will(7))), "ignored status");
+    assert_eq!(data(&mut memory, "spBv1.0/g/NDATA/n", power()), "refused alias_unknown");
+}
+
+#[test]
+fn a_name_without_its_alias_has_the_unit_of_its_birth() {
+    let mut memory = Memory::default();
+    // The property `engUnit`: a list of keys, a list of values with a text.
+    let unit = Metric::default().bytes(8, b"kW");
+    let properties = Metric::default().bytes(1, b"engUnit").bytes(2, &unit.0);
+    let born = Metric::named("Active Power").varint(2, 5).double(1.0).bytes(9, &properties.0);
+    assert_eq!(said(&mut memory, "DBIRTH", &[born]), "P=1000");
+    for metric in
+        [Metric::named("Active Power"), Metric::aliased(5), Metric::named("Active Power").varint(2, 5)]
+    {
+        assert_eq!(said(&mut memory, "DDATA", &[metric.double(1.25)]), "P=1250");
+    }
+}
+
+#[test]
+fn a_device_has_a_name_and_a_node_is_none() {
+    let mut memory = Memory::default();
+    for topic in ["spBv1.0/g/DDATA/n", "spBv1.0/g/DBIRTH/n", "spBv1.0/g/NDATA/n/d", "spBv1.0/g/NBIRTH/n/d"] {
+        assert_eq!(
+            data(&mut memory, topic, Metric::named("power").double(1.0)),
+            "not this family",
+            "{topic}"
+        );
+    }
 }
 
 proptest! {
     #[test]
     fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut memory = Memory::default();
-        for kind in ["NBIRTH", "DBIRTH", "NDATA", "DDATA"] {
-            let _ = decode(&mut memory, &format!("spBv1.0/g/{kind}/n/d"), &bytes);
+        for kind in ["NBIRTH/n", "DBIRTH/n/d", "NDATA/n", "DDATA/n/d", "NDEATH/n", "NDATA/n"] {
+            let _ = decode(&mut memory, &format!("spBv1.0/g/{kind}"), &bytes);
         }
     }
 

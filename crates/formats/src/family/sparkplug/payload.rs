@@ -76,6 +76,12 @@ impl Payload {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
         Self::decode(bytes).map_err(|error| format!("Sparkplug: {error}"))
     }
+
+    /// The number of the node's session, in its BIRTH and in the DEATH that is its will.
+    pub(super) fn session(&self) -> Option<u64> {
+        let metric = self.metrics.iter().find(|metric| metric.name.as_deref() == Some("bdSeq"))?;
+        metric.value(None)?.parse().ok()
+    }
 }
 
 // === impl Metric ===
