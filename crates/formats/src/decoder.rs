@@ -10,12 +10,15 @@ use crate::family::{Decode, Family};
 use crate::ignored::Ignored;
 use crate::memory::Memory;
 use crate::message::Message;
+use crate::nothing;
 
 /// A route's decoder, ready for use: a family's own, or what the route declares.
 #[derive(Clone, Debug)]
 pub enum Decoder {
     /// A pure function of the message.
     Drafts(fn(&Message<'_>) -> Outcome),
+    /// The same, and a message that says nothing is refused.
+    Strict(fn(&Message<'_>) -> Outcome),
     /// One that knows of earlier messages.
     WithMemory(fn(&Message<'_>, &mut Memory) -> Outcome),
     /// By the paths of `[[routes.readings]]`.
@@ -36,8 +39,9 @@ impl Decoder {
             }
             (Decode::AsDeclared, readings) => Self::Declarative(compiled(readings)?),
             (Decode::Drafts(decode), []) => Self::Drafts(decode),
+            (Decode::Strict(decode), []) => Self::Strict(decode),
             (Decode::WithMemory(decode), []) => Self::WithMemory(decode),
-            (Decode::Drafts(_) | Decode::WithMemory(_), _) => {
+            (Decode::Drafts(_) | Decode::Strict(_) | Decode::WithMemory(_), _) => {
                 bail!("has [[routes.readings]], which only the declarative decoder reads")
             }
         })
@@ -48,12 +52,14 @@ impl Decoder {
     /// # Errors
     /// Why there are none.
     pub fn decode(&self, message: &Message<'_>, memory: &mut Memory) -> Outcome {
-        match self {
-            Self::Drafts(_) if message.is_status() => Err(Ignored::Status.into()),
+        let made = match self {
+            Self::Drafts(_) | Self::Strict(_) if message.is_status() => return Err(Ignored::Status.into()),
+            Self::Strict(decode) => return decode(message),
             Self::Drafts(decode) => decode(message),
-            Self::WithMemory(decode) => decode(message, memory),
+            Self::WithMemory(decode) => return decode(message, memory),
             Self::Declarative(readings) => declarative::decode(readings, message),
-        }
+        };
+        made.map_err(|stop| nothing::explained(stop, message))
     }
 
     /// True where it must see all messages of a device: its route is subscribed to by one replica alone.

@@ -6,7 +6,7 @@ mod parts;
 use std::borrow::Cow;
 
 use wattline_reading::limits::{Refusal, refuse};
-use wattline_reading::{Measures, Phase, READINGS_PER_MESSAGE_MAX, Reason};
+use wattline_reading::{MEASURES, Measures, Phase, READINGS_PER_MESSAGE_MAX, Reason};
 
 use crate::ignored::Ignored;
 use crate::number::{decimal, shown};
@@ -271,9 +271,11 @@ impl Drafts {
         self.drafts.len() + self.beyond
     }
 
-    /// Lets a draft go that is no meter's. Where no other is there, the message is refused for what was refused of it, or
+    /// Lets a draft go that is no meter's; what it measured is left out. Where no other is there, the message is refused for what was refused of it, or
     /// has no value.
     pub(crate) fn let_go(&mut self, draft: Draft) {
+        let seen = MEASURES.iter().filter(|measure| (measure.get)(&draft.measures).is_some());
+        self.omitted.extend(seen.map(|measure| Omission::new(measure.name, Omitted::NoMeter)));
         if draft.refused.is_some() || draft.no_value {
             self.drafts.push(Draft { refused: draft.refused, no_value: draft.no_value, ..Draft::default() });
         }
@@ -331,6 +333,12 @@ impl Drafts {
 // === impl Stop ===
 
 impl Stop {
+    /// A message of one field that is none of the meter's.
+    #[must_use]
+    pub fn left_out(field: &str, why: Omitted) -> Self {
+        Self::Ignore(Ignored::NotTheMeter, vec![Omission::new(field, why)])
+    }
+
     /// A payload that is not what the decoder reads.
     #[must_use]
     pub const fn malformed(detail: String) -> Self {

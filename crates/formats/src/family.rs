@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 
-use crate::draft::Outcome;
+use crate::draft::{Outcome, Quantity};
 use crate::memory::Memory;
 use crate::message::Message;
+use crate::omission::Omitted;
 use crate::topic::Topic;
 
 mod ahoydtu;
@@ -106,6 +107,8 @@ pub struct Family {
 pub enum Decode {
     /// A pure function of the message.
     Drafts(fn(&Message<'_>) -> Outcome),
+    /// The same, and whoever writes the format is told of a message that says nothing.
+    Strict(fn(&Message<'_>) -> Outcome),
     /// One that knows of earlier messages.
     WithMemory(fn(&Message<'_>, &mut Memory) -> Outcome),
     /// What the route declares (`[[routes.readings]]`).
@@ -185,6 +188,14 @@ const NO_FAMILY: Family = Family {
 
 fn never(_: Topic<'_>) -> bool {
     false
+}
+
+/// Why a field is left out that its family doesn't know; none where its name has not the words of a measure.
+pub(crate) fn why_left_out(name: &str) -> Option<Omitted> {
+    names::meaning(name).map(|meaning| match meaning.quantity {
+        Quantity::Not(why) => why,
+        _ => Omitted::UnknownName,
+    })
 }
 
 // === impl Family ===

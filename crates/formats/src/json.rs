@@ -82,13 +82,13 @@ impl<'a> Json<'a> {
     /// An object's field; `null` is as if it were not there.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
-        match self {
-            Self::Object(fields) => {
-                let found = fields.iter().rev().find(|(name, _)| name == key);
-                found.map(|(_, value)| value).filter(|value| **value != Self::Null)
-            }
-            _ => None,
-        }
+        self.field(key).filter(|value| **value != Self::Null)
+    }
+
+    /// An object's field, which may be `null`.
+    #[must_use]
+    pub fn field(&self, key: &str) -> Option<&Self> {
+        self.fields().iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
     /// The fields of an object; none for anything else.

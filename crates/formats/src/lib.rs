@@ -12,6 +12,7 @@ pub mod json;
 pub mod memory;
 pub mod message;
 mod multiplier;
+mod nothing;
 pub mod number;
 pub mod obis;
 pub mod omission;

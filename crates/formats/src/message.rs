@@ -45,8 +45,8 @@ const STATUS_LEVELS: [&str; 9] = [
 ];
 const STATE: &str = "state";
 
-/// Words of last wills and availability topics. Some of them are also words for "no value".
-const STATUS_WORDS: [&str; 40] = [
+/// Words of last wills and availability topics. Those that are also words for "no value" are not among them.
+const STATUS_WORDS: [&str; 36] = [
     "online",
     "offline",
     "connected",
@@ -61,11 +61,7 @@ const STATUS_WORDS: [&str; 40] = [
     "alive",
     "dead",
     "lost",
-    "null",
-    "none",
-    "unknown",
     "available",
-    "unavailable",
     "reachable",
     "unreachable",
     "ready",
@@ -123,6 +119,13 @@ impl<'a> Message<'a> {
         };
         let Ok(text) = self.text() else { return false };
         *level != STATE && !text.starts_with(['{', '[']) || is_word(text)
+    }
+
+    /// True where there is not one value in the payload, which is not empty. Asked only where nothing came of it.
+    pub(crate) fn says_nothing(&self) -> bool {
+        let Ok(text) = self.text() else { return false };
+        let is_json = text.starts_with(['{', '[', '"']);
+        is_no_value(text) || (is_json && Json::parse_text(text).is_ok_and(|json| json.is_nothing()))
     }
 
     /// The payload as a JSON object; a last will and other bare words are the device's status.

@@ -35,14 +35,16 @@ pub enum Omitted {
     OneDirection,
     /// Neither the device nor the route (`energy_unit`, `power_unit`, `current_unit`) says in which unit.
     UnitUnknown,
-    /// It looks like a measure, and its name has a word that is not known: an outage's count is no power.
+    /// It looks like a measure, but the family doesn't know it, or not each word of it: an outage's count is no power.
     UnknownName,
-    /// Another field of the same meaning says something else, and is as good.
+    /// It may mean two things, or another field of the same meaning says something else, and is as good.
     Ambiguous,
     /// The direct-current side of an inverter.
     DcSide,
-    /// A sum over several devices, each of which is a meter of its own.
+    /// A sum over several devices, each of which is a meter of its own, or over time.
     Aggregate,
+    /// A voltage, current or frequency of something that has neither power nor energy: a battery, or a reference.
+    NoMeter,
 }
 
 // === impl Omission ===

@@ -13,7 +13,11 @@ use wattline_reading::{Limits, Timestamp};
 use crate::answer::answer;
 use crate::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
+mod fields;
 mod hostile;
+mod left_out;
+mod no_value;
+mod sequences;
 
 const ARRIVAL: &str = "2026-11-20T10:00:30Z";
 

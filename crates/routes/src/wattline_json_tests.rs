@@ -174,9 +174,9 @@ fn each_refusal_has_its_reason() {
     for (payload, expected) in [
         ("garbage", Reason::Malformed),
         ("{", Reason::Malformed),
+        ("null", Reason::Malformed),
         ("[{}", Reason::Malformed),
         ("7", Reason::Malformed),
-        ("null", Reason::Malformed),
         ("[7]", Reason::Malformed),
         (r#"{"power_w":1} trailing"#, Reason::Malformed),
         (r#"{"power_w":true}"#, Reason::Malformed),

@@ -54,13 +54,15 @@ const STATUS: [&str; 14] = [
 fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     match topic.level(2) {
-        "total" => return Err(Ignored::NotTheMeter.into()),
+        "total" => return Err(Stop::left_out(topic.last(), Omitted::Aggregate)),
         "ctrl" | "setup" => return Err(Ignored::Command.into()),
         _ => {}
     }
     match topic.level(3) {
         "ch0" => {}
-        "ch1" | "ch2" | "ch3" | "ch4" | "ch5" | "ch6" => return Err(Ignored::NotTheMeter.into()),
+        "ch1" | "ch2" | "ch3" | "ch4" | "ch5" | "ch6" => {
+            return Err(Stop::left_out(topic.last(), Omitted::DcSide));
+        }
         word if STATUS.contains(&word) => return Err(Ignored::Status.into()),
         _ => return Err(Stop::NotThisFamily),
     }

@@ -107,7 +107,7 @@ fn decode(message: &Message<'_>) -> Outcome {
 /// By the exact names: `P` and `p` differ here (`p` is a peak or a price).
 fn take_exact(data: &Json<'_>, fields: &[Field], draft: &mut Draft, omitted: &mut Vec<Omission>) {
     for (name, quantity, unit) in fields {
-        if let Some(value) = data.get(name) {
+        if let Some(value) = data.field(name) {
             set_json(draft, *quantity, value, *unit, name, omitted);
         }
     }

@@ -45,10 +45,11 @@ fn decode(message: &Message<'_>) -> Outcome {
         "ac/total_energy_sold" => (true, Export, Kilo),
         "status" | "logger_status" | "uptime" => return Err(Ignored::Status.into()),
         // The grid's power of three-phase hybrids and the inverter's of single-phase ones have one topic.
-        "ac/total_power" => return Err(Ignored::NotTheMeter.into()),
-        "day_energy" | "ac/daily_energy_bought" | "ac/daily_energy_sold" | "dc/total_power" => {
-            return Err(Ignored::NotTheMeter.into());
+        "ac/total_power" => return Err(Stop::left_out(path, Omitted::Ambiguous)),
+        "day_energy" | "ac/daily_energy_bought" | "ac/daily_energy_sold" => {
+            return Err(Stop::left_out(path, Omitted::DayCounter));
         }
+        _ if path.starts_with("dc/") => return Err(Stop::left_out(path, Omitted::DcSide)),
         _ if path.starts_with("settings") || path.ends_with("/command") => {
             return Err(Ignored::Command.into());
         }

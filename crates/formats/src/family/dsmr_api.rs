@@ -47,10 +47,8 @@ fn decode(message: &Message<'_>) -> Outcome {
         let Some((_, quantity, usual)) = find(FIELDS, name) else { continue };
         let entry = value.items().first().unwrap_or(value);
         let unit = entry.get("unit").and_then(Json::text).and_then(Unit::of_word).unwrap_or(*usual);
-        let value = entry.get("value").unwrap_or(entry);
-        if value.scalar().is_some() {
-            set_json(&mut draft, *quantity, value, unit, name, &mut omitted);
-        }
+        let value = entry.field("value").unwrap_or(entry);
+        set_json(&mut draft, *quantity, value, unit, name, &mut omitted);
     }
     Drafts::one(draft, omitted, Ignored::OtherQuantity)
 }

@@ -53,7 +53,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     if !message.text()?.starts_with('{') {
         return match message.topic.last_but_one() {
             "reading" | "telegram" => message.single(Draft::default(), name, FIELDS),
-            folder if TOTALS.contains(&folder) => Err(Ignored::NotTheMeter.into()),
+            folder if TOTALS.contains(&folder) => Err(Stop::left_out(name, Omitted::DayCounter)),
             "meter-stats" => Err(Ignored::OtherQuantity.into()),
             _ if name == "raw" => Err(Ignored::OtherQuantity.into()),
             _ => Err(Stop::NotThisFamily),
@@ -61,7 +61,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     }
     let json = message.json()?;
     if TOTALS.contains(&name) {
-        return Err(Ignored::NotTheMeter.into());
+        return Err(Stop::left_out(name, Omitted::DayCounter));
     }
     let mut draft = Draft::at(DeviceTime::from_json(json.get("timestamp")));
     let mut omitted = Vec::new();

@@ -24,13 +24,13 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut drafts = Drafts::default();
     if !text.starts_with('{') {
         let value = Json::Text(message.value()?.into());
-        take(message.topic.last(), &value, &DeviceTime::Absent, &mut drafts);
+        take(message.topic.last(), &value, &DeviceTime::Absent, true, &mut drafts);
         return drafts.or_ignore(Ignored::OtherQuantity);
     }
     let json = message.json()?;
     let time = DeviceTime::from_json(json.get("time"));
     for (name, value) in json.fields() {
-        take(name, value, &time, &mut drafts);
+        take(name, value, &time, false, &mut drafts);
     }
     let mains = ["Vrms", "V1", "vrms"].into_iter().find_map(|name| json.get(name));
     let Drafts { drafts: clamps, omitted, .. } = &mut drafts;
@@ -41,7 +41,7 @@ fn decode(message: &Message<'_>) -> Outcome {
 }
 
 /// `power1`, `P1`, `CT1` are one clamp's power, `E1` its register, `V1` and `Vrms` the mains'.
-fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
+fn take(name: &str, value: &Json<'_>, time: &DeviceTime, is_alone: bool, drafts: &mut Drafts) {
     let lower = name.to_ascii_lowercase();
     let end = lower.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = &lower[end.len()..];
@@ -54,8 +54,13 @@ fn take(name: &str, value: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
         _ => return,
     };
     let channel = match quantity {
-        // It is the mains', for all clamps.
-        Voltage => return,
+        // It is the mains', for all clamps, and alone none's.
+        Voltage => {
+            if is_alone {
+                drafts.omitted.push(Omission::new(name, Omitted::NoMeter));
+            }
+            return;
+        }
         _ if number.is_empty() => String::new(),
         _ => format!("ct{number}"),
     };

@@ -37,8 +37,12 @@ fn decode(message: &Message<'_>) -> Outcome {
         ["loadpoints", number, "chargePower"] => (format!("loadpoint/{number}"), Power, One),
         ["loadpoints", number, "chargeTotalImport"] => (format!("loadpoint/{number}"), Import, Kilo),
         ["status"] => return Err(Ignored::Status.into()),
-        ["site", "pvPower" | "pvEnergy" | "homePower" | "batteryPower"]
-        | ["loadpoints", _, "chargedEnergy" | "sessionEnergy"] => return Err(Ignored::NotTheMeter.into()),
+        ["site", name @ ("pvPower" | "pvEnergy" | "homePower" | "batteryPower")] => {
+            return Err(Stop::left_out(name, Omitted::Aggregate));
+        }
+        ["loadpoints", _, name @ ("chargedEnergy" | "sessionEnergy")] => {
+            return Err(Stop::left_out(name, Omitted::DayCounter));
+        }
         _ => return Err(Ignored::OtherQuantity.into()),
     };
     let mut draft = Draft::of(channel, DeviceTime::Absent);

@@ -76,16 +76,17 @@ fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut 
             turn(&mut draft);
         }
         drafts.drafts.push(draft);
-    } else if device.get("PAC").is_some() || device.get("TOTAL_ENERGY").is_some() {
+    } else if INVERTER.iter().any(|(name, ..)| device.field(name).is_some()) {
         for (name, quantity, unit) in INVERTER {
-            if let Some(field) = device.get(name) {
+            if let Some(field) = device.field(name) {
                 let told = field.get("Unit").and_then(Json::text).and_then(Unit::of_word);
-                let value = field.get("Value").unwrap_or(field);
-                if value.scalar().is_some() {
-                    set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted);
-                }
+                let value = field.field("Value").unwrap_or(field);
+                set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted);
             }
         }
+        drafts.drafts.push(draft);
+    } else if device.field("PowerReal_P_Sum").is_some() {
+        draft.say_no_value();
         drafts.drafts.push(draft);
     }
 }

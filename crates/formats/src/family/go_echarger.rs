@@ -58,7 +58,9 @@ fn decode(message: &Message<'_>) -> Outcome {
             let json = message.object()?;
             v1(&json, &mut draft, &mut omitted);
         }
-        "wh" | "dwo" => return Err(Ignored::NotTheMeter.into()),
+        "wh" => return Err(Stop::left_out("wh", Omitted::DayCounter)),
+        // The energy at which it shall end, a setting.
+        "dwo" => return Err(Ignored::Status.into()),
         "result" | "set" => return Err(Ignored::Command.into()),
         _ => return Err(Ignored::OtherQuantity.into()),
     }

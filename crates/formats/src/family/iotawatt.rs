@@ -35,9 +35,11 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut drafts = Drafts::default();
     for kind in ["inputs", "outputs"] {
         for entry in json.get(kind).map(Json::items).unwrap_or_default() {
-            let named = entry.get("name").or_else(|| entry.get("channel")).and_then(Json::scalar);
-            let channel = named.map_or_else(String::new, |name| name.trim().to_owned());
-            push(channel, entry, &mut drafts);
+            // Without either it is nobody's: the device itself measures nothing.
+            match entry.get("name").or_else(|| entry.get("channel")).and_then(Json::scalar) {
+                Some(name) if !name.is_empty() => push(name.to_owned(), entry, &mut drafts),
+                _ => drafts.omitted.push(Omission::new(kind, Omitted::UnknownName)),
+            }
         }
     }
     if drafts.drafts.is_empty() {

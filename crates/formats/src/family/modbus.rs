@@ -35,7 +35,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         let json = message.json()?;
         let time = ["ts", "timestamp", "time"].into_iter().find_map(|name| json.get(name));
         draft.time = DeviceTime::from_json(time);
-        if json.get("value").is_some() && json.fields().len() <= 3 {
+        if json.field("value").is_some() && json.fields().len() <= 3 {
             let mut named = Named::new(units);
             named.take(message.topic.last(), &json);
             named.put(&mut draft, &mut omitted);

@@ -29,8 +29,11 @@ fn decode(message: &Message<'_>) -> Outcome {
         json.get("values").or_else(|| json.get("data")).filter(|inner| inner.is_object()).unwrap_or(&json);
     for (name, value) in values.fields() {
         let Some(quantity) = obis::parse(name).and_then(obis::quantity) else { continue };
-        let bare = value.get("value").unwrap_or(value);
-        let Some(text) = bare.scalar() else { continue };
+        let bare = value.field("value").unwrap_or(value);
+        let Some(text) = bare.scalar() else {
+            set_json(&mut draft, quantity, bare, One, name, &mut omitted);
+            continue;
+        };
         let (number, inline) = text.split_once([' ', '*']).unwrap_or((text, ""));
         let word = value.get("unit").and_then(Json::text).unwrap_or(inline);
         let unit = match (Unit::of_word(word), quantity) {

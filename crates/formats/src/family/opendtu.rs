@@ -36,14 +36,17 @@ fn decode(message: &Message<'_>) -> Outcome {
     let (device, channel) = (topic.level(2), topic.level(3));
     match (device, channel) {
         ("dtu", _) => Err(Ignored::Status.into()),
-        ("ac" | "dc" | "total", _) => Err(Ignored::NotTheMeter.into()),
+        ("dc", _) => Err(Stop::left_out(topic.last(), Omitted::DcSide)),
+        ("ac" | "total", _) => Err(Stop::left_out(topic.last(), Omitted::Aggregate)),
         (_, "0") if topic.count() == 4 && OTHERS.contains(&topic.last()) => {
             Err(Ignored::OtherQuantity.into())
         }
         (_, "0") if topic.count() == 4 && (is_serial(device) || find(FIELDS, topic.last()).is_some()) => {
             message.single(Draft::default(), topic.last(), FIELDS)
         }
-        (_, "1" | "2" | "3" | "4" | "5" | "6") if is_serial(device) => Err(Ignored::NotTheMeter.into()),
+        (_, "1" | "2" | "3" | "4" | "5" | "6") if is_serial(device) => {
+            Err(Stop::left_out(topic.last(), Omitted::DcSide))
+        }
         (_, "cmd") => Err(Ignored::Command.into()),
         (_, "status" | "device" | "radio" | "name") if is_serial(device) => Err(Ignored::Status.into()),
         _ => Err(Stop::NotThisFamily),

@@ -49,14 +49,14 @@ fn take_line(line: &str, draft: &mut Draft, omitted: &mut Vec<Omission>) {
         return;
     }
     let Some(quantity) = obis::parse(code).and_then(obis::quantity) else { return };
+    if let Not(reason) = quantity {
+        return omitted.push(Omission::new(code, reason));
+    }
     let (number, word) = value.split_once('*').unwrap_or((value, ""));
     // 13.7.0 has none.
     let unit = if quantity == PowerFactor && word.is_empty() { Some(One) } else { Unit::of_word(word) };
     let Some(unit) = unit else {
-        if !word.starts_with("kva") && !word.starts_with("var") {
-            omitted.push(Omission::new(code, Omitted::UnitUnknown));
-        }
-        return;
+        return omitted.push(Omission::new(code, Omitted::UnitUnknown));
     };
     draft.set(quantity, number, unit, code, omitted);
 }

@@ -63,6 +63,11 @@ const METER: &[Field] = &[
     ("qconsume", Not(Omitted::ReactivePower), One),
     ("sconsume", Not(Omitted::ApparentPower), One),
     ("p1consumecounter", Not(Omitted::PartialRegister), One),
+    ("p2consumecounter", Not(Omitted::PartialRegister), One),
+    ("p3consumecounter", Not(Omitted::PartialRegister), One),
+    ("p1supplycounter", Not(Omitted::PartialRegister), One),
+    ("p2supplycounter", Not(Omitted::PartialRegister), One),
+    ("p3supplycounter", Not(Omitted::PartialRegister), One),
 ];
 
 /// What else SBFspot can be told to publish.
@@ -93,7 +98,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let json = message.json()?;
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
-    if json.get("pconsume").is_some() || json.get("psupply").is_some() {
+    if json.field("pconsume").or_else(|| json.field("psupply")).is_some() {
         collect(&json, METER, &mut draft, &mut omitted);
     } else {
         let time = json.get("InvTime").or_else(|| json.get("Timestamp"));

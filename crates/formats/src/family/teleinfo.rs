@@ -70,11 +70,12 @@ fn decode(message: &Message<'_>) -> Outcome {
     Drafts::one(draft, omitted, OwnWords(json, OTHERS))
 }
 
-/// teleinfo2mqtt puts each value into an object.
+/// teleinfo2mqtt puts each value into an object; of its twelve digits a number has lost the zeros before it.
 fn address(value: &Json<'_>) -> Option<String> {
     let value = value.get("raw").or_else(|| value.get("value")).unwrap_or(value);
     let is_address = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    value.scalar().filter(is_address).map(str::to_owned)
+    let text = value.scalar().filter(is_address)?;
+    Some(if matches!(value, Json::Number(_)) { format!("{text:0>12}") } else { text.to_owned() })
 }
 
 /// The labels of one frame. teleinfo2mqtt puts each value into an object with `raw` and `value`.
@@ -84,10 +85,11 @@ pub(super) fn frame(object: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omis
         value.scalar().map(str::to_owned)
     };
     for (name, value) in object.fields() {
-        if let Some((_, quantity, unit)) = find(FIELDS, name)
-            && let Some(text) = plain(value)
-        {
-            draft.set(*quantity, &text, *unit, name, omitted);
+        let Some((_, quantity, unit)) = find(FIELDS, name) else { continue };
+        match plain(value) {
+            Some(text) => draft.set(*quantity, &text, *unit, name, omitted),
+            None if value.is_nothing() => draft.say_no_value(),
+            None => set_json(draft, *quantity, value, *unit, name, omitted),
         }
     }
     for contract in CONTRACTS {

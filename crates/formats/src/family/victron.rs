@@ -34,6 +34,9 @@ fn decode(message: &Message<'_>) -> Outcome {
     let (quantity, unit) = match path {
         // All else of a battery is its direct current side.
         "Soc" if service == "battery" => (StateOfCharge, One),
+        _ if service == "battery" && path.starts_with("Dc/") => {
+            return Err(Stop::left_out(path, Omitted::DcSide));
+        }
         _ if service == "battery" => return Err(Ignored::OtherQuantity.into()),
         "Ac/Power" if generates => (PowerGenerated, One),
         "Ac/Power" => (Power, One),

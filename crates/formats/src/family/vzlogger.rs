@@ -23,7 +23,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let topic = message.topic;
     match topic.last() {
         "raw" => {}
-        "agg" => return Err(Ignored::NotTheMeter.into()),
+        "agg" => return Err(Stop::left_out("agg", Omitted::Aggregate)),
         "uuid" | "id" | "name" => return Err(Ignored::Status.into()),
         _ => return Err(Stop::NotThisFamily),
     }

@@ -20,7 +20,7 @@ pub(super) const FAMILY: Family = Family {
     sign: "+ import",
     time: "`ts`",
     documents: &["README.md"],
-    decode: Decode::Drafts(decode),
+    decode: Decode::Strict(decode),
     ..NO_FAMILY
 };
 

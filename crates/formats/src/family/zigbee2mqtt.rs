@@ -95,8 +95,14 @@ fn decode(message: &Message<'_>) -> Outcome {
         _ => {}
     }
     if !message.text()?.starts_with(['{', '[']) {
-        // Its `output: attribute`: a bare value below the device's topic.
-        return Err(Ignored::OtherQuantity.into());
+        // Its `output: attribute`: a bare value below the device's topic, or of a device with a slash in its name.
+        let name = message.topic.last();
+        let is_own = find(FIELDS, name).is_some();
+        return Err(if is_own {
+            Stop::left_out(name, Omitted::Ambiguous)
+        } else {
+            Ignored::OtherQuantity.into()
+        });
     }
     let json = message.object()?;
     let time = DeviceTime::from_json(json.get("last_seen"));

@@ -31,10 +31,12 @@ fn paths_find_values() {
         ("", "5", "P=5"),
         ("ä.ö", r#"{"ä":{"ö":5}}"#, "P=5"),
         ("a.b", r#"{"a":{"b":null}}"#, "ignored no_value"),
-        ("a.b", r#"{"a":5}"#, "ignored other_quantity"),
+        ("a.b", r#"{"b":5}"#, "ignored other_quantity"),
+        ("b", r#"{"power":5}"#, "ignored not_the_meter"),
         ("a[9]", r#"{"a":[1]}"#, "ignored other_quantity"),
         ("a", r#"{"a":"none"}"#, "ignored no_value"),
-        ("a", r#"{"a":{}}"#, "refused malformed"),
+        ("a", r#"{"a":{}}"#, "ignored no_value"),
+        ("a", r#"{"a":{"b":1}}"#, "refused malformed"),
         ("a", r#"{"a":true}"#, "refused malformed"),
         ("a", r#"{"a":"x"}"#, "refused malformed"),
         ("a", "{", "refused malformed"),
@@ -80,7 +82,7 @@ fn each_item_of_a_list_is_a_meter() {
         assert_eq!(made(&each, none), "refused meter_id_invalid", "{none}");
     }
     assert_eq!(made(&each, r#"{"m":{"id":"a","p":1}}"#), "ignored other_quantity");
-    assert_eq!(made(&each, "{}"), "ignored other_quantity");
+    assert_eq!(made(&each, "{}"), "ignored no_value");
     let many = format!(r#"{{"m":[{}]}}"#, vec![r#"{"id":"a","p":1}"#; 1003].join(","));
     let options = FamilyOptions::default();
     let message = Message { topic: Topic("x"), payload: many.as_bytes(), options: &options };
@@ -171,7 +173,7 @@ fn a_difference_and_a_sum_are_known_where_all_their_parts_are() {
         (r#"{"t1":1}"#, "ignored no_value"),
         (r#"{"in":0.2,"out":0.1,"t1":1,"t2":"nan"}"#, "P=100 | left out energy_import_wh=part_missing"),
         (r#"{"in":null,"out":null}"#, "ignored no_value"),
-        ("{}", "ignored other_quantity"),
+        ("{}", "ignored no_value"),
         (r#"{"in":"x","out":0}"#, "refused malformed"),
         (r#"{"in":[1],"out":0}"#, "refused malformed"),
     ] {

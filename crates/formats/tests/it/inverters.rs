@@ -193,9 +193,9 @@ fn solaredge() {
                 r#"{"ac":{"power":{"actual":1500},"frequency":50.01},"energytotal":1234}"#,
                 "P=-1500 out=1234000 f=50.01",
             ),
-            (topic, r#"{"ac":{"power":{"actual":null}}}"#, "ignored other_quantity"),
+            (topic, r#"{"ac":{"power":{"actual":null}}}"#, "ignored no_value"),
             (topic, r#"{"ac":{"power":{"l1":1,"l2":2,"l3":3}}}"#, "P=-6 L1(P=-1) L2(P=-2) L3(P=-3)"),
-            (topic, r#"{"ac":[]}"#, "ignored other_quantity"),
+            (topic, r#"{"ac":[]}"#, "ignored no_value"),
             (
                 "solaredge/modbus/meter/grid",
                 r#"{"power":{"actual":-300,"reactive":5},"energy":{"totalimport":7,"totalexport":8}}"#,
@@ -229,7 +229,7 @@ fn enphase_readings_and_live_status() {
                 r#"[{"eid":5,"activePower":7,"apparentPower":9}]"#,
                 "<5> P=7 | left out apparentPower=apparent_power",
             ),
-            ("envoy/readings", "[]", "ignored other_quantity"),
+            ("envoy/readings", "[]", "ignored no_value"),
             ("envoy/readings", "[1,null,\"x\"]", "not this family"),
             (
                 "envoy/live",

@@ -28,7 +28,7 @@ fn ams_reader() {
             ("ams/h/power", r#"{"P":7,"Q":3}"#, "P=7 | left out Q=reactive_power"),
             ("ams/h", r#"{"data":null,"name":"AMS","rssi":-60}"#, "ignored other_quantity"),
             ("ams/h", "online", "ignored status"),
-            ("ams/h", "[]", "refused malformed"),
+            ("ams/h", "[]", "ignored no_value"),
         ],
     );
 }
@@ -44,8 +44,8 @@ fn dsmr_api() {
             (topic, r#"{"power_delivered":[{"value":0.44}]}"#, "P=440"),
             (topic, r#"{"power_delivered":{"value":0.44,"unit":"kW"}}"#, "P=440"),
             (topic, r#"{"power_delivered":0.44}"#, "P=440"),
-            (topic, r#"{"power_delivered":[]}"#, "ignored other_quantity"),
-            (topic, r#"{"power_delivered":[{"value":null,"unit":"kW"}]}"#, "ignored other_quantity"),
+            (topic, r#"{"power_delivered":[]}"#, "ignored no_value"),
+            (topic, r#"{"power_delivered":[{"value":null,"unit":"kW"}]}"#, "ignored no_value"),
             (topic, r#"{"power_delivered":[{"value":"-","unit":"kW"}]}"#, "ignored no_value"),
             (topic, r#"{"power_returned":[{"value":0,"unit":"kW"}]}"#, "ignored one_direction"),
             (topic, r#"{"energy_delivered_tariff1":[{"value":5,"unit":"kWh"}]}"#, "ignored partial_register"),
@@ -95,7 +95,7 @@ fn dsmr_reader() {
                 r#"{"phase_currently_delivered_l1":1,"phase_currently_delivered_l2":2,"phase_currently_delivered_l3":3}"#,
                 "P=6000 L1(P=1000) L2(P=2000) L3(P=3000)",
             ),
-            (json, "{}", "ignored other_quantity"),
+            (json, "{}", "ignored no_value"),
             (json, "{", "refused malformed"),
         ],
     );
@@ -160,9 +160,9 @@ fn obis_json() {
             (topic, r#"{"1.8.2":2}"#, "ignored partial_register"),
             (topic, r#"{"3.7.0":5,"9.7.0":6}"#, "ignored not_the_meter"),
             (topic, r#"{"0-0:96.1.0":"1ISK","7-0:3.0.0":5}"#, "ignored other_quantity"),
-            (topic, r#"{"16.7.0":null}"#, "ignored other_quantity"),
+            (topic, r#"{"16.7.0":null}"#, "ignored no_value"),
             (topic, r#"{"16.7.0":"n/a"}"#, "ignored no_value"),
-            (topic, r#"{"16.7.0":[7]}"#, "ignored other_quantity"),
+            (topic, r#"{"16.7.0":[7]}"#, "refused malformed"),
             (topic, r#"{"data":{"16.7.0":5},"ts":1795168800123}"#, "P=5 @2026-11-20T10:00:00.123Z"),
             (topic, r#"{"56.7.0":7,"32.7.0":230.1}"#, "L1(U=230.1) L2(P=7)"),
             (topic, r#"{"13.7.0":98,"14.7.0":50.01}"#, "pf=0.98 f=50.01"),
@@ -214,7 +214,7 @@ fn tasmotas_smart_meter_scripts() {
             (
                 topic,
                 r#"{"Time":"2026-11-20T11:00","BME280":{"Temperature":21,"Voltage":3.1}}"#,
-                "ignored other_quantity",
+                "ignored not_the_meter",
             ),
             (topic, r#"{"Time":"1970-01-01T00:00:10","SML":{"Power":5}}"#, "P=5 @unset"),
         ],
@@ -274,7 +274,7 @@ fn tibber() {
                 "P=7 @2026-11-20T10:00:00Z",
             ),
             (topic, r#"{"data":{"liveMeasurement":{"lastMeterConsumption":1.5}}}"#, "in=1500000"),
-            (topic, r#"{"data":{"liveMeasurement":null}}"#, "ignored other_quantity"),
+            (topic, r#"{"data":{"liveMeasurement":null}}"#, "ignored no_value"),
             (topic, r#"{"data":null,"errors":[{"message":"x"}]}"#, "ignored other_quantity"),
             (topic, r#"{"accumulatedConsumption":12}"#, "ignored not_the_meter"),
             (topic, r#"{"power":"NaN"}"#, "ignored no_value"),
@@ -335,7 +335,7 @@ fn watts_live() {
                 r#"{"voltage_l1":[],"positive_active_energy":1}"#,
                 "in=1000 | left out voltage_l1=unreadable",
             ),
-            (topic, r#"{"reactive_power":5}"#, "ignored other_quantity"),
+            (topic, r#"{"reactive_power":5}"#, "ignored not_the_meter"),
         ],
     );
 }

@@ -84,7 +84,7 @@ impl<'j> Named<'j> {
     pub(in crate::family) fn take_as(&mut self, meaning: &Meaning, name: &'j str, value: &'j Json<'j>) {
         // {"value": 1.5, "unit": "kWh"}
         let told = value.get("unit").and_then(Json::text).and_then(Unit::of_word);
-        let value = value.get("value").unwrap_or(value);
+        let value = value.field("value").unwrap_or(value);
         let Meaning { mut quantity, rank, .. } = *meaning;
         if value.scalar().is_none() && *value != Json::Null && !matches!(quantity, Not(_)) {
             quantity = Not(Omitted::Unreadable);
@@ -119,6 +119,7 @@ impl<'j> Named<'j> {
     fn set_all(self, draft: &mut Draft, omitted: &mut Vec<Omission>) {
         for Field { quantity, name, value, unit, is_disputed, .. } in self.fields {
             match (quantity, unit) {
+                (Not(_), _) | (_, None) if value.is_nothing() => draft.say_no_value(),
                 (Not(reason), _) => omitted.push(Omission::new(name, reason)),
                 _ if is_disputed => omitted.push(Omission::new(name, Omitted::Ambiguous)),
                 (_, Some(unit)) => set_json(draft, quantity, value, unit, name, omitted),

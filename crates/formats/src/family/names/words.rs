@@ -207,7 +207,7 @@ fn take(text: &str, parts: &mut Vec<Part>) {
     let lower = text.to_lowercase();
     if let Some(word) = by_case(text, &lower).or_else(|| find(&lower)) {
         parts.push(Part { text: lower, word: Some(word) });
-    } else if let Some(words) = glued(&lower) {
+    } else if let Some(words) = glued(&lower, false) {
         parts.extend(words);
     } else {
         parts.push(Part { text: lower, word: None });
@@ -241,24 +241,32 @@ fn tariff(lower: &str) -> Option<Word> {
 }
 
 /// `activepower`, `energywh`, `powerl1`: known words alone, the longest first; behind a quantity a unit of one letter too.
-fn glued(lower: &str) -> Option<Vec<Part>> {
+/// Without a quantity before it a unit of two letters is none: `main` is no `mA in`, and `what` no `Wh at`.
+fn glued(lower: &str, has_quantity: bool) -> Option<Vec<Part>> {
     let ends = (2..lower.len()).rev().filter(|end| lower.is_char_boundary(*end));
     for end in ends {
         let (begin, rest) = lower.split_at(end);
         let Some((word, _)) = WORDS.iter().find(|(_, texts)| texts.contains(&begin)) else { continue };
+        if begin.len() == 2 && is_unit(*word) && !has_quantity {
+            continue;
+        }
         let one = Part { text: begin.to_owned(), word: Some(*word) };
         let is_quantity = matches!(word, Power | Energy | Voltage | Current | Frequency);
         let rest = match find(rest).or_else(|| by_case(rest, rest)) {
             Some(word) if rest.len() > 1 || is_quantity => {
                 Some(vec![Part { text: rest.to_owned(), word: Some(word) }])
             }
-            _ => glued(rest),
+            _ => glued(rest, has_quantity || is_quantity),
         };
         if let Some(rest) = rest {
             return Some(std::iter::once(one).chain(rest).collect());
         }
     }
     None
+}
+
+const fn is_unit(word: Word) -> bool {
+    matches!(word, Watts(_) | WattHours(_) | Volts(_) | Amperes(_) | Hertz | Complex(..) | CosPhi)
 }
 
 #[cfg(test)]
@@ -281,6 +289,10 @@ mod tests {
             ("energytoday", &["energy", "today"]),
             ("totalactivepower", &["total", "active", "power"]),
             ("powerwall", &["powerwall"]),
+            ("energywhtotal", &["energy", "wh", "total"]),
+            ("main", &["main"]),
+            ("what", &["what"]),
+            ("vain", &["vain"]),
             ("AC_Voltage_L1_N", &["ac", "voltage", "l1", "n"]),
             ("Größe", &["größe"]),
             ("", &[]),
