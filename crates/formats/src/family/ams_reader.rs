@@ -1,6 +1,6 @@
 //! amsreader (AmsToMqttBridge): Nordic and Austrian meters (Aidon, Kamstrup, Kaifa, Landis+Gyr) on the HAN port, as
 //! one JSON object; made for Home Assistant, without the frame around `data`, as `…/power` and `…/energy`. Registers
-//! belong to the meter's own instant `rtc`, power to `t`.
+//! belong to the meter's own instant `rtc`, power to `t`. Published raw, a topic for each value.
 
 use super::prelude::*;
 
@@ -14,24 +14,41 @@ pub(super) const FAMILY: Family = Family {
         ("amsreader/list1", "ams-reader/{1}"),
         ("amsreader/list2", "ams-reader/{1}"),
         ("amsreader/list3", "ams-reader/{1}"),
+        ("amsreader/list4", "ams-reader/{1}"),
         ("ams/power", "ams-reader/{1}"),
         ("ams/energy", "ams-reader/{1}"),
         ("ams/list1", "ams-reader/{1}"),
         ("ams/list2", "ams-reader/{1}"),
         ("ams/list3", "ams-reader/{1}"),
+        ("ams/list4", "ams-reader/{1}"),
         ("amsleser/power", "ams-reader/{1}"),
         ("amsleser/energy", "ams-reader/{1}"),
         ("amsreader/+", "ams-reader/{2}"),
         ("ams/+", "ams-reader/{2}"),
+        ("amsleser/list1", "ams-reader/{1}"),
+        ("amsleser/list2", "ams-reader/{1}"),
+        ("amsleser/list3", "ams-reader/{1}"),
+        ("amsleser/list4", "ams-reader/{1}"),
+        // The values of one reader that publishes them raw.
+        ("amsreader/meter/+", "ams-reader/{1}"),
+        ("amsreader/meter/+/+", "ams-reader/{1}"),
+        ("amsreader/meter/+/+/+", "ams-reader/{1}"),
+        ("ams/meter/+", "ams-reader/{1}"),
+        ("ams/meter/+/+", "ams-reader/{1}"),
+        ("ams/meter/+/+/+", "ams-reader/{1}"),
+        ("amsleser/meter/+", "ams-reader/{1}"),
+        ("amsleser/meter/+/+", "ams-reader/{1}"),
+        ("amsleser/meter/+/+/+", "ams-reader/{1}"),
         ("amsleser/+", "ams-reader/{2}"),
         ("amsreader/+/+", "ams-reader/{2}"),
         ("ams/+/+", "ams-reader/{2}"),
         ("amsleser/+/+", "ams-reader/{2}"),
     ],
-    reads: "P, PO, tPI, tPO, U1–U3, I1–I3, PF, P1–P3 and PO1–PO3",
+    reads: "P, PO, tPI, tPO, U1–U3, I1–I3, PF, P1–P3 and PO1–PO3; raw, below `meter`: import/active, export/active, their \
+            accumulated, l1/voltage, l1/current, import/l1",
     units: "W, kWh, V, A",
     sign: "P import, PO export, both ≥ 0",
-    time: "`t`; `rtc` for the registers",
+    time: "`t`; `rtc` for the registers; arrival of raw values",
     documents: &[
         "https://github.com/UtilitechAS/amsreader-firmware/wiki/MQTT-message-formats",
         "https://github.com/UtilitechAS/amsreader-firmware/issues/300",
@@ -80,7 +97,41 @@ const OTHERS: &[&str] = &[
     "lv",
 ];
 
+/// What is published raw of the meter, below `meter`.
+const RAW: &[Field] = &[
+    ("import/active", PowerImport, One),
+    ("export/active", PowerExport, One),
+    ("import/active/accumulated", Import, Kilo),
+    ("export/active/accumulated", Export, Kilo),
+    ("l1/voltage", PhaseVoltage(0), One),
+    ("l2/voltage", PhaseVoltage(1), One),
+    ("l3/voltage", PhaseVoltage(2), One),
+    ("l1/current", PhaseCurrent(0), One),
+    ("l2/current", PhaseCurrent(1), One),
+    ("l3/current", PhaseCurrent(2), One),
+    ("import/l1", PhaseImport(0), One),
+    ("import/l2", PhaseImport(1), One),
+    ("import/l3", PhaseImport(2), One),
+    ("export/l1", PhaseExport(0), One),
+    ("export/l2", PhaseExport(1), One),
+    ("export/l3", PhaseExport(2), One),
+    ("powerfactor", PowerFactor, One),
+    ("import/l1/accumulated", Not(Omitted::PartialRegister), One),
+    ("import/l2/accumulated", Not(Omitted::PartialRegister), One),
+    ("import/l3/accumulated", Not(Omitted::PartialRegister), One),
+    ("export/l1/accumulated", Not(Omitted::PartialRegister), One),
+    ("export/l2/accumulated", Not(Omitted::PartialRegister), One),
+    ("export/l3/accumulated", Not(Omitted::PartialRegister), One),
+    ("import/reactive", Not(Omitted::ReactivePower), One),
+    ("export/reactive", Not(Omitted::ReactivePower), One),
+    ("import/reactive/accumulated", Not(Omitted::ReactivePower), One),
+    ("export/reactive/accumulated", Not(Omitted::ReactivePower), One),
+];
+
 fn decode(message: &Message<'_>) -> Outcome {
+    if !message.text()?.starts_with('{') {
+        return raw(message);
+    }
     let json = message.object()?;
     let data = json.get("data").unwrap_or(&json);
     let sent_at = DeviceTime::from_json(json.get("t"));
@@ -101,6 +152,24 @@ fn decode(message: &Message<'_>) -> Outcome {
             drafts.or_ignore(Ignored::OtherQuantity)
         }
         _ => drafts.or_ignore(OwnWords(&json, OTHERS)),
+    }
+}
+
+/// A topic for each value of the meter; beside it what the reader says of itself, and of prices.
+fn raw(message: &Message<'_>) -> Outcome {
+    if is_status_word(message.text()?) {
+        return Err(Ignored::Status.into());
+    }
+    if let Some((_, path)) = message.topic.0.split_once("/meter/") {
+        return match path {
+            "id" | "type" | "clock" | "dlms/timestamp" => Err(Ignored::Status.into()),
+            _ => message.single(Draft::default(), path, RAW),
+        };
+    }
+    match message.topic.last() {
+        "id" | "uptime" | "vcc" | "mem" | "rssi" => Err(Ignored::Status.into()),
+        "temperature" | "data" => Err(Ignored::OtherQuantity.into()),
+        _ => Err(Stop::NotThisFamily),
     }
 }
 

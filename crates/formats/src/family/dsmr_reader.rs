@@ -42,7 +42,8 @@ const FIELDS: &[Field] = &[
 ];
 
 /// Topics of counters of a day, a month and a year.
-const TOTALS: [&str; 4] = ["day-consumption", "current-month", "current-year", "current-period"];
+const TOTALS: [&str; 5] =
+    ["day-consumption", "day-totals", "current-month", "current-year", "current-period"];
 
 /// What else is in its telegrams.
 const OTHERS: &[&str] =

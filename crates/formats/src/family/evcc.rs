@@ -9,10 +9,11 @@ pub(super) const FAMILY: Family = Family {
         ("evcc/site/+", "evcc"),
         ("evcc/site/+/+", "evcc"),
         ("evcc/site/+/+/+", "evcc"),
+        ("evcc/site/+/+/+/+", "evcc"),
         ("evcc/loadpoints/+/+", "evcc"),
         ("evcc/status", "evcc"),
     ],
-    reads: "channels `grid` (power, energy, currents), `pv/N` (power, energy), `loadpoint/N` (chargePower, \
+    reads: "channels `grid` (power, energy), `pv/N` (power, energy), `loadpoint/N` (chargePower, \
             chargeTotalImport), `battery` and `battery/N` (soc)",
     units: "W, kWh, A, %",
     sign: "grid + import; pv feeds in; charging is import",
@@ -25,19 +26,22 @@ pub(super) const FAMILY: Family = Family {
 
 fn decode(message: &Message<'_>) -> Outcome {
     let path = message.topic.from(2);
-    let levels: Vec<&str> = path.split('/').take(5).collect();
+    let levels: Vec<&str> = path.split('/').take(6).collect();
     let (channel, quantity, unit) = match levels.as_slice() {
         ["site", "gridPower"] | ["site", "grid", "power"] => ("grid".to_owned(), Power, One),
         ["site", "gridEnergy"] | ["site", "grid", "energy"] => ("grid".to_owned(), Import, Kilo),
         ["site", "grid", "returnEnergy"] => ("grid".to_owned(), Export, Kilo),
         ["site", "pv", number, "power"] => (format!("pv/{number}"), PowerGenerated, One),
         ["site", "batterySoc"] | ["site", "battery", "soc"] => ("battery".to_owned(), StateOfCharge, One),
-        ["site", "battery", number, "soc"] => (format!("battery/{number}"), StateOfCharge, One),
+        ["site", "battery", number, "soc"] | ["site", "battery", "devices", number, "soc"] => {
+            (format!("battery/{number}"), StateOfCharge, One)
+        }
         ["site", "pv", number, "energy"] => (format!("pv/{number}"), Export, Kilo),
         ["loadpoints", number, "chargePower"] => (format!("loadpoint/{number}"), Power, One),
         ["loadpoints", number, "chargeTotalImport"] => (format!("loadpoint/{number}"), Import, Kilo),
         ["status"] => return Err(Ignored::Status.into()),
-        ["site", name @ ("pvPower" | "pvEnergy" | "homePower" | "batteryPower")] => {
+        ["site", name @ ("pvPower" | "pvEnergy" | "homePower" | "batteryPower")]
+        | ["site", "battery", name @ ("power" | "energy")] => {
             return Err(Stop::left_out(name, Omitted::Aggregate));
         }
         ["loadpoints", _, name @ ("chargedEnergy" | "sessionEnergy")] => {

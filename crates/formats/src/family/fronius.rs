@@ -1,21 +1,31 @@
 //! Fronius Solar API answers (`GetMeterRealtimeData`, `GetInverterRealtimeData`), as bridges or the datalogger put them
-//! on MQTT.
+//! on MQTT, and the values of fronius-bridge.
+
+mod bridge;
 
 use super::prelude::*;
 use crate::number::number;
 
 pub(super) const FAMILY: Family = Family {
     name: "fronius",
-    title: "Fronius (Solar API)",
-    routes: &[("fronius/+", "fronius/{2}"), ("fronius/+/+", "fronius/{2}")],
+    title: "Fronius (Solar API, fronius-bridge)",
+    routes: &[
+        ("fronius/+", "fronius/{2}"),
+        ("fronius/+/+", "fronius/{2}"),
+        ("fronius-bridge/values", "fronius/bridge"),
+        ("fronius-bridge/+/+", "fronius/bridge/{2}"),
+    ],
     reads: "meters: PowerReal_P_Sum, EnergyReal_WAC_Sum_Consumed, EnergyReal_WAC_Sum_Produced, phases; inverters: PAC, \
-            TOTAL_ENERGY, UAC, IAC, FAC",
-    units: "W, Wh, V, A, Hz",
+            TOTAL_ENERGY, UAC, IAC, FAC; of fronius-bridge ac_power_active, power_active, energy_active_import, \
+            energy_active_export and their like",
+    units: "W, Wh, V, A, Hz; of fronius-bridge's meter kWh; its inverter's `ac_energy` is in Wh or kWh by its version and \
+            needs the route's `energy_unit`",
     sign: "a meter at the grid: + import; one elsewhere (`Meter_Location_Current`) is − import and is turned; an \
            inverter feeds in",
-    time: "`TimeStamp` of a meter, `Head.Timestamp`",
+    time: "`TimeStamp` of a meter, `Head.Timestamp`; `time`",
     documents: &[
         "https://www.fronius.com/~/downloads/Solar%20Energy/Operating%20Instructions/42,0410,2012.pdf",
+        "https://github.com/ahpohl/fronius-bridge",
     ],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
@@ -53,6 +63,9 @@ const INVERTER: &[Field] = &[
 ];
 
 fn decode(message: &Message<'_>) -> Outcome {
+    if message.topic.level(1) == "fronius-bridge" {
+        return bridge::decode(message);
+    }
     let json = message.object()?;
     let head = json.get("Head").and_then(|head| head.get("Timestamp"));
     let data = json.get("Body").and_then(|body| body.get("Data")).unwrap_or(&json);

@@ -9,16 +9,23 @@ pub(super) const FAMILY: Family = Family {
     routes: &[
         ("huawei/+", "huawei/{2}"),
         ("huawei/+/+", "huawei/{2}"),
+        ("huawei-solar", "huawei"),
         ("huawei-solar/+", "huawei/{2}"),
         ("huawei-solar/+/+", "huawei/{2}"),
     ],
     reads: "inverter: active_power, accumulated_yield_energy, grid_voltage, grid_frequency, power_factor; channel `grid`: \
             power_meter_active_power, grid_accumulated_energy, grid_exported_energy, phases; channel `battery`: \
-            storage_state_of_capacity",
+            storage_state_of_capacity; the same by the names of huawei-solar-modbus-to-mqtt and huABus (`power_active`, \
+            `meter_power_active`)",
     units: "W, kWh, V, A, Hz, %",
     sign: "an inverter feeds in; the grid meter's power is + export and is turned",
-    time: "`timestamp` where it is there, else arrival",
-    documents: &["https://github.com/wlcrs/huawei-solar-lib", "https://github.com/wlcrs/huawei_solar"],
+    time: "`timestamp`, `last_update` where it is there, else arrival",
+    documents: &[
+        "https://github.com/wlcrs/huawei-solar-lib",
+        "https://github.com/wlcrs/huawei_solar",
+        "https://github.com/mjaschen/huawei-solar-modbus-to-mqtt",
+        "https://github.com/arboeh/huABus",
+    ],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
@@ -39,6 +46,14 @@ const INVERTER: &[Field] = &[
     ("daily_yield_energy", Not(Omitted::DayCounter), One),
     ("input_power", Not(Omitted::DcSide), One),
     ("reactive_power", Not(Omitted::ReactivePower), One),
+    ("power_active", PowerGenerated, One),
+    ("energy_yield_accumulated", Export, Kilo),
+    ("frequency_grid", Frequency, One),
+    ("energy_yield_day", Not(Omitted::DayCounter), One),
+    ("enery_yield_day", Not(Omitted::DayCounter), One),
+    ("power_active_peak_day", Not(Omitted::DayCounter), One),
+    ("power_input", Not(Omitted::DcSide), One),
+    ("power_reactive", Not(Omitted::ReactivePower), One),
 ];
 
 const GRID: &[Field] = &[
@@ -57,13 +72,51 @@ const GRID: &[Field] = &[
     ("active_grid_power_factor", PowerFactor, One),
     ("active_grid_frequency", Frequency, One),
     ("power_meter_reactive_power", Not(Omitted::ReactivePower), One),
+    ("meter_power_active", PowerGenerated, One),
+    ("power_active_meter", PowerGenerated, One),
+    ("energy_grid_accumulated", Import, Kilo),
+    ("energy_grid_exported", Export, Kilo),
+    ("voltage_grid_A", PhaseVoltage(0), One),
+    ("voltage_grid_B", PhaseVoltage(1), One),
+    ("voltage_grid_C", PhaseVoltage(2), One),
+    ("current_grid_A", PhaseCurrent(0), One),
+    ("current_grid_B", PhaseCurrent(1), One),
+    ("current_grid_C", PhaseCurrent(2), One),
+    ("power_meter_A", PhaseGenerated(0), One),
+    ("power_meter_B", PhaseGenerated(1), One),
+    ("power_meter_C", PhaseGenerated(2), One),
+    ("current_meter_A", PhaseCurrent(0), One),
+    ("current_meter_B", PhaseCurrent(1), One),
+    ("current_meter_C", PhaseCurrent(2), One),
+    ("frequency_meter", Frequency, One),
+    ("power_active_grid_A", PhaseGenerated(0), One),
+    ("power_active_grid_B", PhaseGenerated(1), One),
+    ("power_active_grid_C", PhaseGenerated(2), One),
+    ("freq_active_grid", Frequency, One),
+    ("power_factor_active_grid", PowerFactor, One),
+    ("meter_reactive_power", Not(Omitted::ReactivePower), One),
+    ("power_reactive_meter", Not(Omitted::ReactivePower), One),
 ];
 
-const BATTERY: &[Field] = &[("storage_state_of_capacity", StateOfCharge, One)];
+const BATTERY: &[Field] = &[
+    ("storage_state_of_capacity", StateOfCharge, One),
+    ("battery_soc", StateOfCharge, One),
+    ("soc_battery", StateOfCharge, One),
+    ("battery_power", Not(Omitted::DcSide), One),
+    ("power_battery", Not(Omitted::DcSide), One),
+];
 
 /// How the names of its other registers begin.
-const OTHERS: [&str; 7] =
-    ["storage_", "pv_", "alarm_", "state_", "device_status", "internal_temperature", "startup_time"];
+const OTHERS: [&str; 8] = [
+    "storage_",
+    "pv_",
+    "alarm_",
+    "state_",
+    "device_status",
+    "internal_temperature",
+    "startup_time",
+    "inverter_",
+];
 
 fn decode(message: &Message<'_>) -> Outcome {
     let text = message.text()?;
@@ -76,7 +129,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         return message.single(Draft::of(channel, DeviceTime::Absent), name, fields);
     }
     let json = message.json()?;
-    let time = DeviceTime::from_json(json.get("timestamp"));
+    let time = DeviceTime::from_json(json.get("timestamp").or_else(|| json.get("last_update")));
     let mut drafts = Drafts::default();
     for (channel, fields) in [("", INVERTER), ("grid", GRID), ("battery", BATTERY)] {
         let mut draft = Draft::of(channel, time.clone());

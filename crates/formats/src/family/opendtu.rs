@@ -53,7 +53,9 @@ fn decode(message: &Message<'_>) -> Outcome {
     }
 }
 
-/// Inverters are called by their numbers.
+/// Inverters are called by their numbers, some of which have letters: they are hexadecimal.
 fn is_serial(device: &str) -> bool {
-    !device.is_empty() && device.bytes().all(|byte| byte.is_ascii_digit())
+    const DIGITS: usize = 12;
+    let is_number = !device.is_empty() && device.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || (device.len() == DIGITS && device.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

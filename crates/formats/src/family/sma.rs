@@ -10,9 +10,10 @@ pub(super) const FAMILY: Family = Family {
         ("sma/+", "sma/{2}"),
         ("SMA-EM/status/+", "sma/{3}"),
         ("SMA-EM/status/+/+", "sma/{3}"),
+        ("SMA-PV/status/+", "sma/{3}"),
     ],
     reads: "SBFspot: PACTot, ETotal, PAC1–3, UAC1–3, IAC1–3, GridFreq; SMA-EM: pconsume − psupply, pconsumecounter, \
-            psupplycounter, phases. SBFspot's usual topic, `sbfspot_{serial}`, is no default route, because no wildcard \
+            psupplycounter, phases, and of its inverters AC Power, total yield. SBFspot's usual topic, `sbfspot_{serial}`, is no default route, because no wildcard \
             matches a part of a level and `+` would take every topic of one level: write a route for each inverter \
             (`filter = \"sbfspot_2130012345\"`), or `MQTT_Topic=sbfspot/{serial}` in SBFspot.cfg",
     units: "W, kWh, V, A, Hz",
@@ -39,6 +40,19 @@ const INVERTER: &[Field] = &[
     ("GridFreq", Frequency, One),
     ("EToday", Not(Omitted::DayCounter), One),
     ("PDCTot", Not(Omitted::DcSide), One),
+    // SMA-EM's names of the registers of inverters.
+    ("AC Power", PowerGenerated, One),
+    ("total yield", Export, Kilo),
+    ("Power L1", PhaseGenerated(0), One),
+    ("Power L2", PhaseGenerated(1), One),
+    ("Power L3", PhaseGenerated(2), One),
+    ("AC voltage", Voltage, One),
+    ("AC current", Current, One),
+    ("grid frequency", Frequency, One),
+    ("AC apparent power", Not(Omitted::ApparentPower), One),
+    ("daily yield", Not(Omitted::DayCounter), One),
+    ("DC power", Not(Omitted::DcSide), One),
+    ("DC input voltage", Not(Omitted::DcSide), One),
 ];
 
 const METER: &[Field] = &[
@@ -86,6 +100,10 @@ const OTHERS: &[&str] = &[
     "SunRise",
     "SunSet",
     "BTSignal",
+    "DeviceClass",
+    "DeviceID",
+    "Device Name",
+    "Status",
 ];
 
 fn decode(message: &Message<'_>) -> Outcome {

@@ -56,6 +56,10 @@ const CONTRACTS: [&[&str]; 3] = [
 ];
 
 fn decode(message: &Message<'_>) -> Outcome {
+    // The colours of the days of that contract.
+    if message.topic.last() == "tempo" {
+        return Err(Ignored::OtherQuantity.into());
+    }
     let json = message.object()?;
     let json = json.get("TIC").unwrap_or(&json);
     let time = json.get("DATE").map_or(DeviceTime::Absent, |date| {
