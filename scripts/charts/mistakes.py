@@ -101,6 +101,17 @@ def forget_role(one):
     arguments[:] = [word for word in arguments if not word.startswith("wattline_operator=")]
 
 
+def short_name(one):
+    data = object_of(one, "ConfigMap", "wattline-mqtt")["data"]
+    data["haproxy.cfg"] = data["haproxy.cfg"].replace(".svc.cluster.local", ".svc")
+
+
+def frozen_setting(one):
+    data = object_of(one, "ConfigMap", "wattline-timescaledb")["data"]
+    head, _, tail = data["patroni.yaml"].rpartition("max_wal_size: 4GB")
+    data["patroni.yaml"] = head + "max_wal_size: 1GB" + tail
+
+
 def too_big(one):
     container(one, "StatefulSet", "wattline-kafka")["resources"]["requests"]["cpu"] = "3"
 
@@ -137,6 +148,8 @@ FOUND_BY_RULES = [
     ("a ConfigMap that is not there", break_config, ["ConfigMap/wattline-aggregator"]),
     ("a broker that drops", drop_messages, ["broker-1.xml has address-full-policy DROP", "no-expiry None"]),
     ("a role without a password", forget_role, ["Job/wattline-migrate-install gives no password to the role wattline_operator"]),
+    ("a name that HAProxy never finds", short_name, ["ConfigMap/wattline-mqtt names wattline-mqtt-0.wattline-mqtt-pods"]),
+    ("a setting that no running database takes", frozen_setting, ["max_wal_size is 4GB for a new cluster only"]),
     ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
     ("no request", no_request, ["container kafka has no resources.requests.memory"]),
     ("a moving tag in a template", moving_tag, ["wattline/query-api:latest"]),

@@ -1,7 +1,10 @@
 """Rules that a rendered environment keeps and no schema can say. Each rule yields sentences that name object and fault."""
 
+import re
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
+
+import yaml
 
 import values
 
@@ -319,6 +322,51 @@ def every_role_has_a_password(render):
                 yield f"{title(item)} gives no password to the role {role} of sql/roles.sql"
 
 
+def texts(value):
+    """Every string in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from texts(inner)
+
+
+def names_are_whole(render):
+    """HAProxy's resolver knows no search list, and KEDA asks from a namespace of its own."""
+    services = "|".join(sorted(map(re.escape, render.names("Service")), key=len, reverse=True))
+    address = re.compile(rf"(?<![\w.-])((?:[\w${{}}-]+\.)?(?:{services})((?:\.[\w-]+)*)):\d+")
+    for item in render.objects:
+        for text in texts(item):
+            for name, rest in address.findall(text):
+                if not re.fullmatch(r"\.[\w-]+\.svc\.cluster\.local", rest):
+                    yield f"{title(item)} names {name}, which is no whole name: …svc.cluster.local"
+
+
+def temporary_files_have_a_place(render):
+    """mosquitto_passwd writes to /tmp."""
+    for item, template in render.pods():
+        for container in containers(template):
+            places = {mount["mountPath"] for mount in container.get("volumeMounts", [])}
+            if "mosquitto_passwd" in " ".join(container.get("command", [])) and "/tmp" not in places:
+                yield f"{title(item)}: container {container['name']} runs mosquitto_passwd on a read-only root without a volume at /tmp"
+
+
+def patroni_takes_changes(render):
+    """What is in `bootstrap` counts once in a cluster's life."""
+    for item in render.of("ConfigMap"):
+        text = item.get("data", {}).get("patroni.yaml")
+        if text:
+            patroni = yaml.safe_load(text)
+            local = patroni["postgresql"]["parameters"]
+            fixed = {"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots"}
+            for name, wanted in patroni["bootstrap"]["dcs"]["postgresql"]["parameters"].items():
+                if name not in fixed and local.get(name) != wanted:
+                    yield f"{title(item)}: {name} is {wanted} for a new cluster only, an existing one keeps {local.get(name)}"
+
+
 def names_are_unique(render):
     seen = set()
     for item in render.objects:
@@ -342,6 +390,9 @@ ALL = [
     prod_has_no_literal_secret,
     artemis_drops_nothing,
     every_role_has_a_password,
+    names_are_whole,
+    temporary_files_have_a_place,
+    patroni_takes_changes,
     names_are_unique,
 ]
 

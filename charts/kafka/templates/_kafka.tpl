@@ -8,7 +8,7 @@
 {{- define "kafka.voters" -}}
 {{- $root := . -}}{{- $voters := list -}}
 {{- range $node := until (int .Values.replicas) -}}
-{{- $host := printf "%s-%d.%s.%s.svc" (include "wattline-lib.fullname" $root) $node (include "kafka.pods" $root) $root.Release.Namespace -}}
+{{- $host := include "wattline-lib.inCluster" (list $root (printf "%s-%d.%s" (include "wattline-lib.fullname" $root) $node (include "kafka.pods" $root))) -}}
 {{- $voters = append $voters (printf "%d@%s:9093" $node $host) -}}
 {{- end -}}
 {{- join "," $voters -}}

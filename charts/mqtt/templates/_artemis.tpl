@@ -1,7 +1,7 @@
 {{/* One broker's configuration. One queue for each shared subscription: absent members lose nothing. The password comes
      from a system property. (dict "root" . "ordinal" 0) */}}
 {{- define "mqtt.artemis.broker" -}}
-{{- $pods := printf "%s-pods.%s.svc" (include "wattline-lib.fullname" .root) .root.Release.Namespace -}}
+{{- $pods := include "wattline-lib.inCluster" (list .root (printf "%s-pods" (include "wattline-lib.fullname" .root))) -}}
 {{- $name := include "wattline-lib.fullname" .root -}}
 <configuration xmlns="urn:activemq">
   <core xmlns="urn:activemq:core">
@@ -132,6 +132,6 @@ backend brokers
   tcp-check expect binary 2002
   default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions resolvers cluster init-addr last,libc,none
   {{- range $node := list 0 1 }}
-  server node-{{ $node }} {{ $name }}-{{ $node }}.{{ $name }}-pods.{{ $.Release.Namespace }}.svc:11883
+  server node-{{ $node }} {{ include "wattline-lib.inCluster" (list $ (printf "%s-%d.%s-pods" $name $node $name)) }}:11883
   {{- end }}
 {{- end -}}

@@ -45,8 +45,11 @@ postgresql:
     {{- $sslmode := ternary ", sslmode: verify-ca, sslrootcert: /etc/wattline/tls/ca.crt" "" $global.tls.enabled }}
     superuser: { username: {{ $global.database.owner }}{{ $sslmode }} }
     replication: { username: replication{{ $sslmode }} }
+  # Those of `bootstrap` count once in the cluster's life. (Patroni keeps those that must be equal everywhere in the cluster's
+  # own configuration, which a change by `patronictl edit-config` reaches.)
   parameters:
     unix_socket_directories: /var/run/postgresql
+    {{- include "timescaledb.parameters" . | nindent 4 }}
     {{- include "timescaledb.tlsParameters" . | nindent 4 }}
   pg_hba:
     {{- $host := ternary "hostssl" "host" $global.tls.enabled }}

@@ -2,6 +2,7 @@
      says what they mean; a check compares the two. */}}
 {{- define "wattline-lib.globalDefaults" -}}
 environment: dev
+clusterDomain: cluster.local
 image:
   registry: ""
   tag: ""
@@ -59,26 +60,39 @@ monitoring:
 {{- toYaml $global -}}
 {{- end -}}
 
+{{/* A component's whole name in the cluster's DNS, which is found from each namespace and by resolvers that don't use
+     resolv.conf's search list, such as HAProxy's. (list . "kafka") */}}
+{{- define "wattline-lib.host" -}}
+{{- $root := index . 0 -}}
+{{- include "wattline-lib.inCluster" (list $root (include "wattline-lib.peer" .)) -}}
+{{- end -}}
+
+{{/* The whole name of a name in the release's namespace. (list . "wattline-kafka-0.wattline-kafka-pods") */}}
+{{- define "wattline-lib.inCluster" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s.%s.svc.%s" (index . 1) $root.Release.Namespace (include "wattline-lib.global" $root | fromYaml).clusterDomain -}}
+{{- end -}}
+
 {{/* Issuer and Secret of the release's own authority. */}}
 {{- define "wattline-lib.authority" -}}{{ include "wattline-lib.peer" (list . "authority") }}{{- end -}}
 
 {{- define "wattline-lib.kafka.brokers" -}}
 {{- $global := include "wattline-lib.global" . | fromYaml -}}
-{{- $global.kafka.brokers | default (printf "%s:9092" (include "wattline-lib.peer" (list . "kafka"))) -}}
+{{- $global.kafka.brokers | default (printf "%s:9092" (include "wattline-lib.host" (list . "kafka"))) -}}
 {{- end -}}
 
 {{/* postgres://role@host:port/database. (list . "wattline_sink") */}}
 {{- define "wattline-lib.database.url" -}}
 {{- $root := index . 0 -}}
 {{- $database := (include "wattline-lib.global" $root | fromYaml).database -}}
-{{- $host := $database.host | default (include "wattline-lib.peer" (list $root "timescaledb")) -}}
+{{- $host := $database.host | default (include "wattline-lib.host" (list $root "timescaledb")) -}}
 {{- printf "postgres://%s@%s:%d/%s?sslmode=%s" (index . 1) $host (int $database.port) $database.name $database.sslMode -}}
 {{- end -}}
 
 {{- define "wattline-lib.mqtt.url" -}}
 {{- $global := include "wattline-lib.global" . | fromYaml -}}
 {{- $bundled := ternary "mqtts://%s:8883" "mqtt://%s:1883" $global.tls.enabled -}}
-{{- $global.mqtt.url | default (printf $bundled (include "wattline-lib.peer" (list . "mqtt"))) -}}
+{{- $global.mqtt.url | default (printf $bundled (include "wattline-lib.host" (list . "mqtt"))) -}}
 {{- end -}}
 
 {{/* The name of a Secret: the one that exists, else the one that the umbrella chart generates. Where nothing is

@@ -2,7 +2,7 @@
      PKCS#8, and once more in one file with the certificates: Kafka reads no other form.
      (dict "root" . "component" "kafka" "hosts" (list …)) */}}
 {{- define "wattline-lib.certificate" -}}
-{{- $name := include "wattline-lib.fullname" .root -}}{{- $namespace := .root.Release.Namespace -}}
+{{- $name := include "wattline-lib.fullname" .root -}}
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata:
@@ -18,7 +18,8 @@ spec:
   additionalOutputFormats: [{ type: CombinedPEM }]
   usages: [digital signature, key encipherment, server auth]
   dnsNames:
-    {{- $own := list $name (printf "%s.%s.svc" $name $namespace) (printf "*.%s-pods.%s.svc" $name $namespace) }}
+    {{- $pods := include "wattline-lib.inCluster" (list .root (printf "*.%s-pods" $name)) }}
+    {{- $own := list $name (printf "%s.%s.svc" $name .root.Release.Namespace) (include "wattline-lib.inCluster" (list .root $name)) $pods }}
     {{- toYaml (concat (.hosts | default list) $own) | nindent 4 }}
   issuerRef: { group: cert-manager.io, kind: Issuer, name: {{ include "wattline-lib.authority" .root }} }
 {{- end -}}
