@@ -10,8 +10,7 @@ use anyhow::{Context, bail};
 use postgres_protocol::password::scram_sha_256;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
-use wattline_service::postgres::{describe, read_column, read_rows};
+use wattline_service::postgres::{Trouble, describe, read_column, read_rows};
 use wattline_service::{DatabaseSettings, row, secret};
 
 /// One migration.
@@ -185,7 +184,7 @@ async fn apply(
     transaction.batch_execute(include_str!("sql/migrate/lock_timeout.sql")).await.context("cannot begin")?;
     match transaction.batch_execute(sql).await {
         Ok(()) => {}
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(Applied::Locked),
+        Err(error) if Trouble::of(&error) == Trouble::Locked => return Ok(Applied::Locked),
         Err(error) => bail!("{name} failed: {}", describe(&error)),
     }
     if let Some(migration) = noted {
