@@ -32,7 +32,7 @@ export async function query(text, variables = {}) {
 
 const READING = `ts powerW energyImportWh energyExportWh voltageV currentA powerFactor frequencyHz socPct
   phases { powerW voltageV currentA }`;
-const ENERGY = "energyWh coverage quality estimated complete";
+const ENERGY = "energyWh coverage running elapsedSeconds knownSeconds quality estimated complete";
 
 export const LIVE = `subscription Live($meter: ID!, $recent: Int!, $after: String) {
   meterReadings(meterId: $meter, recent: $recent, after: $after) {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import * as format from "./format.js";
-import { EnergyChart, note } from "./energy-chart.js";
+import { EnergyChart, known, note } from "./energy-chart.js";
 import { LiveStream } from "./live.js";
 import { Picker } from "./picker.js";
 import { PowerChart } from "./power-chart.js";
@@ -180,10 +180,11 @@ async function showEnergy() {
   const today = new Date(now());
   const from = new Date(today.getFullYear(), today.getMonth(), today.getDate());
   const to = new Date(today.getFullYear(), today.getMonth(), today.getDate() + 1);
-  $("energy-date").textContent = format.date(from);
   try {
     const energy = await api.energy(meter, from, to, interval, ZONE);
     if (!energy || meter !== page.meter || interval !== page.interval) return;
+    const whole = { import: energy.totalImport, export: energy.totalExport };
+    $("energy-date").textContent = [format.date(from), note(whole, "so far today")].filter(Boolean).join(" · ");
     $("energy-import").textContent = format.kwh(energy.totalImport.energyWh);
     $("energy-export").textContent = format.kwh(energy.totalExport.energyWh);
     const width = interval === "HOUR" ? "hour" : "quarter-hour";
@@ -192,6 +193,7 @@ async function showEnergy() {
     showTable(energy.buckets);
     $("energy-error").hidden = true;
   } catch (error) {
+    $("energy-date").textContent = format.date(from);
     $("energy-error").hidden = false;
     $("energy-error").textContent = error.message;
   }
@@ -203,7 +205,7 @@ function showTable(buckets) {
     const row = document.createElement("tr");
     const cells = [
       bucket.start.slice(11, 16), format.kwh(bucket.import.energyWh), format.kwh(bucket.export.energyWh),
-      format.percent(bucket.import.coverage), note(bucket, now()),
+      known(bucket), note(bucket, "so far"),
     ];
     cells.forEach((text) => { row.insertCell().textContent = text; });
     return row;

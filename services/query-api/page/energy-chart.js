@@ -4,6 +4,8 @@ import * as format from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PAD = { top: 26, right: 20, bottom: 24, left: 46 };
+/** What is missing of a running bucket may only not be computed yet: that is done about once a minute. */
+const COMPUTED_S = 120;
 
 export class EnergyChart {
   constructor(holder, now, onProbe) {
@@ -57,11 +59,10 @@ export class EnergyChart {
   bar(bucket, index, { x, width, zero, y, inner }) {
     const now = this.now();
     const current = Date.parse(bucket.start) <= now && now < Date.parse(bucket.end);
-    const future = Date.parse(bucket.start) > now;
     const group = element("g", { class: `bucket${current ? " current" : ""}${index === this.probe ? " probe" : ""}` });
     if (index === this.probe || current) group.append(element("rect", { x, width, y: PAD.top, height: inner.h, class: "back" }));
     const unknown = bucket.import.energyWh === null && bucket.export.energyWh === null;
-    if (unknown && !future) group.append(element("rect", { x, width, y: zero - 10, height: 10, class: "unknown" }));
+    if (unknown && lacks(bucket)) group.append(element("rect", { x, width, y: zero - 10, height: 10, class: "unknown" }));
     for (const [way, sign] of [["import", 1], ["export", -1]]) {
       const { energyWh, estimated } = bucket[way];
       if (!energyWh) continue;
@@ -90,10 +91,15 @@ export class EnergyChart {
     this.setProbe(index >= 0 && index < this.buckets.length ? index : -1);
   }
 
+  /** The last bucket that has begun. */
+  newest() {
+    return this.buckets.findLastIndex((bucket) => Date.parse(bucket.start) <= this.now());
+  }
+
   key(event) {
     const last = this.buckets.length - 1;
     const to = {
-      ArrowLeft: this.probe < 0 ? last : Math.max(0, this.probe - 1), ArrowRight: Math.min(last, this.probe + 1),
+      ArrowLeft: this.probe < 0 ? this.newest() : Math.max(0, this.probe - 1), ArrowRight: Math.min(last, this.probe + 1),
       Home: 0, End: last, Escape: -1,
     }[event.key];
     if (to === undefined) return;
@@ -102,22 +108,38 @@ export class EnergyChart {
   }
 }
 
+/** Of both directions the one that is known better: many a meter has one register only. */
+const better = ({ import: taken, export: given }) => (given.knownSeconds > taken.knownSeconds ? given : taken);
+
+/** Whether a part of what has elapsed is not known. */
+function lacks(directions) {
+  const { complete, elapsedSeconds, knownSeconds, running } = better(directions);
+  return !complete && (!running || elapsedSeconds - knownSeconds > COMPUTED_S);
+}
+
+/** The known share of what has elapsed. */
+export const known = (directions) => {
+  const { coverage } = better(directions);
+  return coverage === null ? "–" : format.percent(coverage);
+};
+
 /** One bucket in words. */
 export function describe(bucket, now) {
   const when = `${bucket.start.slice(11, 16)}–${bucket.end.slice(11, 16)}`;
   if (Date.parse(bucket.start) > now) return `${when} · to come`;
-  if (bucket.import.energyWh === null && bucket.export.energyWh === null) return `${when} · no data`;
+  if (bucket.import.energyWh === null && bucket.export.energyWh === null) return `${when} · ${lacks(bucket) ? "no data" : "just begun"}`;
   const parts = [`${format.kwh(bucket.import.energyWh)} kWh in`];
   if (bucket.export.energyWh) parts.push(`${format.kwh(bucket.export.energyWh)} kWh out`);
-  return [when, ...parts, note(bucket, now)].filter(Boolean).join(" · ");
+  return [when, ...parts, note(bucket, "so far")].filter(Boolean).join(" · ");
 }
 
-/** What the reader should know of a bucket. */
-export function note(bucket, now) {
-  if (Date.parse(bucket.end) > now) return "still running";
-  if (bucket.import.estimated || bucket.export.estimated) return "estimated";
-  if (!bucket.import.complete) return `${format.percent(bucket.import.coverage)} known`;
-  return "";
+/** What the reader should know of an energy in both directions; `soFar` is the word for one that is still running. */
+export function note(directions, soFar) {
+  return [
+    directions.import.running && soFar,
+    (directions.import.estimated || directions.export.estimated) && "estimated",
+    lacks(directions) && `${known(directions)} known`,
+  ].filter(Boolean).join(" · ");
 }
 
 function tickText(wh, step) {

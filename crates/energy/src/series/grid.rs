@@ -62,6 +62,22 @@ const QUARTER_S: i64 = 15 * 60;
 /// A quarter-hour and the local hour that it belongs to; the doubled hour differs in its offset.
 type LocalHour = (DateTime<FixedOffset>, i32);
 
+// === impl Slot ===
+
+impl Slot {
+    /// How much of it lies before `end`, in ms.
+    #[must_use]
+    pub fn elapsed_ms(&self, end: DateTime<Utc>) -> i64 {
+        (self.end.to_utc().min(end) - self.start.to_utc()).num_milliseconds().max(0)
+    }
+
+    /// Whether it reaches beyond `end`.
+    #[must_use]
+    pub fn is_running(&self, end: DateTime<Utc>) -> bool {
+        self.end > end
+    }
+}
+
 // === impl Interval ===
 
 impl Interval {

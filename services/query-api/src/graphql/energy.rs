@@ -67,13 +67,19 @@ struct EnergyBucket {
 struct Energy {
     /// In Wh, exact to the thousandth; null: nothing is known; 0: known to be nothing.
     energy_wh: Option<f64>,
-    /// Share of the time that is known, 0 to 1.
-    coverage: f64,
+    /// Share of the elapsed time that is known, 0 to 1; null where nothing has elapsed.
+    coverage: Option<f64>,
+    /// The time is not over for the meter: more energy may come.
+    running: bool,
+    /// How much of the time has elapsed, in s: up to the meter's newest reading, or up to now where it is silent.
+    elapsed_seconds: i64,
+    /// How much of that is known, in s.
+    known_seconds: i64,
     /// What the reader should know.
     quality: Vec<EnergyQuality>,
     /// Part of it is no measured register difference.
     estimated: bool,
-    /// At least 98 % of the time is known.
+    /// At least 98 % of the elapsed time is known.
     complete: bool,
 }
 
@@ -108,8 +114,10 @@ enum EnergyQuality {
 }
 
 const COMPLETE: f64 = 0.98;
+/// What is asked of the database for a series.
+const QUESTIONS: usize = 2;
 
-/// What a series costs: its buckets, each with its fields.
+/// What a series costs: its buckets, each with its fields, and two questions: for them and for the newest reading.
 pub(super) fn cost(
     from: DateTime<Utc>,
     to: DateTime<Utc>,
@@ -120,7 +128,7 @@ pub(super) fn cost(
     // Ranges that are refused anyway, with a better word, need not be counted out.
     let points = ((to - from).num_seconds() / width_s).clamp(1, 3000);
     let fields = usize::try_from(points).unwrap_or(1).saturating_mul(child_complexity.max(1));
-    fields.saturating_add(DATABASE_COST)
+    fields.saturating_add(QUESTIONS * DATABASE_COST)
 }
 
 /// The buckets of a range, or why it can't be had.
@@ -142,25 +150,27 @@ pub(super) fn grid(
     ZoneGrid::new(from, to, interval.into(), zone, limits.energy_points_max).map_err(refused)
 }
 
-/// Loads a series.
+/// Loads a series, as it is at the instant `now`.
 pub(super) async fn load(
     store: &Store,
     meter: &MeterRow,
     grid: ZoneGrid,
     time_zone: String,
+    now: DateTime<Utc>,
 ) -> Result<EnergySeries> {
     let (from, to) = grid.range().ok_or_else(|| ApiError::internal("an energy series without buckets"))?;
+    let end = meter.end(store.newest_ts(meter).await?, now);
     let quarters = store.quarters(meter, from.to_utc(), to.to_utc()).await?;
-    let points = points(&grid, &quarters);
+    let points = points(&grid, &quarters, end);
     let (import, export) = total(&points);
-    let width_ms = (to - from).num_milliseconds();
+    let running = to > end;
     Ok(EnergySeries {
         interval: grid.interval.into(),
         time_zone,
         from,
         to,
-        total_import: Energy::new(&import, width_ms),
-        total_export: Energy::new(&export, width_ms),
+        total_import: Energy::new(&import, running),
+        total_export: Energy::new(&export, running),
         buckets: points.iter().map(EnergyBucket::from).collect(),
     })
 }
@@ -169,13 +179,12 @@ pub(super) async fn load(
 
 impl From<&Point> for EnergyBucket {
     fn from(point: &Point) -> Self {
-        let width_ms = (point.slot.end - point.slot.start).num_milliseconds();
         let power = point.power.as_ref();
         Self {
             start: point.slot.start,
             end: point.slot.end,
-            import: Energy::new(&point.import, width_ms),
-            export: Energy::new(&point.export, width_ms),
+            import: Energy::new(&point.import, point.running),
+            export: Energy::new(&point.export, point.running),
             // mW to W is the same step as mWh to Wh.
             power_min_w: power.map(|power| register::to_wh(power.min_mw)),
             power_avg_w: power.map(PowerSum::avg_w),
@@ -188,16 +197,19 @@ impl From<&Point> for EnergyBucket {
 // === impl Energy ===
 
 impl Energy {
-    fn new(sum: &Sum, width_ms: i64) -> Self {
-        let coverage = sum.coverage(width_ms);
+    fn new(sum: &Sum, running: bool) -> Self {
+        let coverage = sum.coverage();
         let mut flags: Vec<Flag> = sum.quality.flags().collect();
         flags.sort_by_key(|flag| flag.as_str());
         Self {
             energy_wh: sum.mwh.map(register::to_wh),
             coverage,
+            running,
+            elapsed_seconds: sum.elapsed_ms / 1000,
+            known_seconds: sum.known_ms / 1000,
             quality: flags.into_iter().map(EnergyQuality::from).collect(),
             estimated: sum.quality.is_estimated(),
-            complete: coverage >= COMPLETE,
+            complete: coverage.is_none_or(|coverage| coverage >= COMPLETE),
         }
     }
 }
@@ -211,8 +223,8 @@ mod tests {
         grid(&LimitSettings::default(), (time(from), time(to)), interval, zone)
     }
 
-    fn sum(covered_ms: i64, flags: &[Flag]) -> Sum {
-        Sum { mwh: Some(1_500), covered_ms, quality: flags.iter().copied().collect() }
+    fn sum(known_ms: i64, flags: &[Flag]) -> Sum {
+        Sum { mwh: Some(1_500), elapsed_ms: 900_000, known_ms, quality: flags.iter().copied().collect() }
     }
 
     #[test]
@@ -224,7 +236,7 @@ mod tests {
 
     #[test]
     fn flags_come_in_the_order_of_their_words() {
-        let energy = Energy::new(&sum(0, &[Flag::Gap, Flag::Spread, Flag::Dip, Flag::Other]), 900_000);
+        let energy = Energy::new(&sum(0, &[Flag::Gap, Flag::Spread, Flag::Dip, Flag::Other]), false);
         let expected = [EnergyQuality::Dip, EnergyQuality::Gap, EnergyQuality::Other, EnergyQuality::Spread];
         assert_eq!(energy.quality, expected);
         assert!(energy.estimated);
@@ -233,10 +245,16 @@ mod tests {
 
     #[test]
     fn complete_begins_at_98_percent() {
-        for (covered_ms, complete) in [(900_000, true), (882_000, true), (881_999, false), (0, false)] {
-            assert_eq!(Energy::new(&sum(covered_ms, &[]), 900_000).complete, complete, "{covered_ms}");
+        for (known_ms, complete) in [(900_000, true), (882_000, true), (881_999, false), (0, false)] {
+            assert_eq!(Energy::new(&sum(known_ms, &[]), false).complete, complete, "{known_ms}");
         }
-        assert_eq!(Energy::new(&sum(900_001, &[]), 900_000).coverage, 1.0, "never above 1");
+        assert_eq!(Energy::new(&sum(900_001, &[]), false).coverage, Some(1.0), "never above 1");
+    }
+
+    #[test]
+    fn of_what_is_still_to_come_nothing_is_missing() {
+        let future = Energy::new(&Sum::default(), true);
+        assert_eq!((future.coverage, future.complete, future.elapsed_seconds), (None, true, 0));
     }
 
     #[test]
@@ -259,13 +277,13 @@ mod tests {
     fn a_series_costs_its_points() {
         let from = DateTime::from_timestamp(1_795_168_800, 0).unwrap();
         let day = from + chrono::TimeDelta::days(1);
-        assert_eq!(cost(from, day, EnergyInterval::Hour, 5), DATABASE_COST + 24 * 5);
-        assert_eq!(cost(from, day, EnergyInterval::QuarterHour, 5), DATABASE_COST + 96 * 5);
-        assert_eq!(cost(from, from, EnergyInterval::Hour, 0), DATABASE_COST + 1, "never for nothing");
+        assert_eq!(cost(from, day, EnergyInterval::Hour, 5), 2 * DATABASE_COST + 24 * 5);
+        assert_eq!(cost(from, day, EnergyInterval::QuarterHour, 5), 2 * DATABASE_COST + 96 * 5);
+        assert_eq!(cost(from, from, EnergyInterval::Hour, 0), 2 * DATABASE_COST + 1, "never for nothing");
         let century = from + chrono::TimeDelta::days(36_500);
         assert_eq!(
             cost(from, century, EnergyInterval::Hour, 1),
-            DATABASE_COST + 3000,
+            2 * DATABASE_COST + 3000,
             "it is refused anyway"
         );
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
+use wattline_reading::Timestamp;
 
 use super::energy::{self, EnergyInterval, EnergySeries};
 use super::reading::{self, Reading, ReadingConnection, ReadingPage};
@@ -180,7 +181,7 @@ impl Meter {
     ) -> async_graphql::Result<EnergySeries> {
         let grid = energy::grid(ctx.data::<LimitSettings>()?, (from, to), interval, &time_zone)?;
         count_points(ctx, grid.slots.len());
-        Ok(energy::load(ctx.data()?, &self.row, grid, time_zone).await?)
+        Ok(energy::load(ctx.data()?, &self.row, grid, time_zone, Timestamp::now().to_chrono()).await?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The registry of meters.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use wattline_reading::meter_id::spelled;
 use wattline_service::postgres::{FromRow, read_rows};
 use wattline_service::row;
@@ -34,6 +34,26 @@ row! {
         pub expected_s: Option<i32>,
         /// Step of its registers, in Wh.
         pub resolution_wh: Option<f64>,
+    }
+}
+
+/// The usual distance in s that is reckoned with before a meter has one of its own.
+const EXPECTED_S: i64 = 900;
+/// So many usual distances without a reading make a meter silent.
+const SILENCE_DISTANCES: i64 = 3;
+/// No meter is silent before this.
+const SILENCE_S_MIN: i64 = 120;
+
+// === impl MeterRow ===
+
+impl MeterRow {
+    /// Up to when time has elapsed for this meter, whose newest reading was at `newest`: what comes after a reading is
+    /// told by the next one, so nothing is missing until then. Of a silent meter all until `now` is missing.
+    #[must_use]
+    pub fn end(&self, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+        let expected_s = self.expected_s.map_or(EXPECTED_S, i64::from);
+        let silence = TimeDelta::seconds((SILENCE_DISTANCES * expected_s).max(SILENCE_S_MIN));
+        newest.filter(|&newest| now - newest <= silence).map_or(now, |newest| newest.min(now))
     }
 }
 
@@ -84,6 +104,43 @@ fn like(search: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_elapses_up_to_the_newest_reading_unless_the_meter_is_silent() {
+        let now = DateTime::from_timestamp(1_795_168_800, 0).unwrap();
+        let meter = |expected_s| MeterRow {
+            key: 1,
+            id: "home-01".to_owned(),
+            first_seen: now,
+            last_seen: now,
+            clock_offset_ms: None,
+            clock_measured_at: None,
+            route: None,
+            family: None,
+            max_power_w: None,
+            expected_s,
+            resolution_wh: None,
+        };
+        // The meter's usual distance, how long ago its newest reading was, and where time ends, both in s before now.
+        for (expected_s, newest_s, end_s) in [
+            (Some(10), 7, 7),
+            (Some(10), 120, 120),
+            (Some(10), 121, 0),
+            (Some(900), 2_700, 2_700),
+            (Some(900), 2_701, 0),
+            (None, 2_700, 2_700),
+            (None, 2_701, 0),
+            (Some(10), -60, 0),
+        ] {
+            let ago = |s| now - TimeDelta::seconds(s);
+            assert_eq!(
+                meter(expected_s).end(Some(ago(newest_s)), now),
+                ago(end_s),
+                "{expected_s:?} {newest_s}"
+            );
+        }
+        assert_eq!(meter(Some(10)).end(None, now), now, "its rows are gone");
+    }
 
     #[test]
     fn a_search_is_taken_literally() {

@@ -39,6 +39,13 @@ static NEWEST_EACH: LazyLock<String> =
 const ANY: &str = include_str!("../sql/reading/any.sql");
 
 row! {
+    /// When a reading was.
+    struct TsRow {
+        ts: DateTime<Utc>,
+    }
+}
+
+row! {
     /// A reading but for its measures, whose columns are those of [`MEASURES`](wattline_reading::MEASURES).
     struct ReadingRow {
         meter_key: i32,
@@ -91,6 +98,17 @@ impl Store {
         };
         let (has_previous, has_next) = if from_end { (more, beyond) } else { (beyond, more) };
         Ok(Page { rows: found, has_previous, has_next })
+    }
+
+    /// When the newest reading of a meter was, of any kind; none where its rows are gone.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn newest_ts(&self, meter: &MeterRow) -> Result<Option<DateTime<Utc>>> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached(include_str!("../sql/reading/newest_ts.sql")).await?;
+        let found = client.query_opt(&statement, &[&meter.key]).await?;
+        Ok(found.as_ref().map(TsRow::from_row).transpose()?.map(|row| row.ts))
     }
 
     /// The newest reading of each of these meters, by the meter's key.

@@ -15,6 +15,7 @@ mod live;
 mod meters;
 mod page;
 mod readings;
+mod running;
 mod slow;
 mod socket;
 mod standard;
