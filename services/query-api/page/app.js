@@ -21,7 +21,10 @@ const page = { meter: null, readings: [], latest: null, power: null, expectedS: 
 /** The server's clock: what readings are held against, whatever this device believes. */
 const now = () => Date.now() + page.skewMs;
 
-const powerChart = new PowerChart($("power-canvas"), () => page.readings, now, (text) => { $("power-probe").textContent = text; });
+const powerChart = new PowerChart(
+  $("power-canvas"), () => (page.latest ? page.readings : null), () => 1000 * (page.expectedS ?? 0), now,
+  (text) => { $("power-probe").textContent = text; },
+);
 const energyChart = new EnergyChart($("energy-chart"), now, (text) => { $("energy-probe").textContent = text; });
 const picker = new Picker((id) => { visit(id); choose(id); }, now);
 
@@ -141,7 +144,8 @@ function mean(points) {
 
 function showAge() {
   const ts = page.latest ? Date.parse(page.latest.ts) : null;
-  $("power-age").textContent = ts ? `${format.ago(now() - ts)} · ${format.moment(ts, now())}` : "";
+  const age = ts ? `${format.ago(now() - ts)} · ${format.moment(ts, now())}` : "";
+  if ($("power-age").textContent !== age) $("power-age").textContent = age;
   if (page.meter && $("power-flow").dataset.meter !== meterState()) showPower();
 }
 
@@ -269,6 +273,7 @@ function askToken(wrong) {
 
 function say(title, text) {
   $("empty").hidden = false;
+  $("empty-first").hidden = true;
   $("empty-title").textContent = title;
   $("empty-text").textContent = text;
 }
@@ -285,6 +290,7 @@ async function begin() {
       return choose(first);
     }
     say("No meter yet", "The first one appears here with its first reading.");
+    $("empty-first").hidden = false;
     showState("connecting", "Waiting");
   } catch (error) {
     if (error.code === "TOKEN") return askToken(api.token() !== null);

@@ -23,6 +23,14 @@ export function powerText(watts) {
   return `${value}\u00a0${unit}`;
 }
 
+/** The labels of an axis of power: one unit and as many decimals as its step needs, up to `most` at either end. */
+export function powerAxis(step, most) {
+  const [unit, scale] = most >= 10000 ? ["kW", 1000] : ["W", 1];
+  const digits = Math.max(0, -Math.floor(Math.log10(step / scale) + 1e-9));
+  const text = number(digits);
+  return (watts) => `${Math.abs(watts) < step / 2 ? "0" : text(watts / scale)}\u00a0${unit}`;
+}
+
 /** Energy in kWh, without the unit. */
 export function kwh(wattHours) {
   if (wattHours === null || wattHours === undefined) return "–";

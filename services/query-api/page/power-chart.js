@@ -1,17 +1,21 @@
-// Power over the last minutes on a canvas. Straight lines between readings, nothing where there is none.
+// Power over the last minutes on a canvas. Straight lines between readings; where none came it is hatched.
 
 import * as format from "./format.js";
 
 const PAD = { top: 14, right: 16, bottom: 26, left: 68 };
-const FRAME_MS = 40;
+/** The chart moves on by itself so often, while it is seen; a reader who points at it does not wait for that. */
+const REDRAW_MS = 200;
+const REDRAW_CALM_MS = 1000;
 const TICKS_MS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
 
 export class PowerChart {
-  /** `readings()` gives [{ms, w}] in order of time; `now()` the server's clock. */
-  constructor(canvas, readings, now, onProbe) {
-    Object.assign(this, { canvas, readings, now, onProbe, minutes: 5, probe: null, low: 0, high: 100, drawn: 0 });
+  /** `readings()` gives [{ms, w}] in order of time, or null before the first answer; `expectedMs()` how far apart they
+   * usually are; `now()` the server's clock. */
+  constructor(canvas, readings, expectedMs, now, onProbe) {
+    Object.assign(this, { canvas, readings, expectedMs, now, onProbe, minutes: 5, probe: null, low: 0, high: 100 });
     this.context = canvas.getContext("2d");
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    new IntersectionObserver(([entry]) => { this.inView = entry.isIntersecting; this.soon(); }).observe(canvas);
     new ResizeObserver(() => this.resize()).observe(canvas);
     addEventListener("themechange", () => this.colours());
     canvas.addEventListener("pointermove", (event) => this.pointAt(event.offsetX));
@@ -20,14 +24,14 @@ export class PowerChart {
     canvas.addEventListener("blur", () => this.setProbe(null));
     canvas.addEventListener("keydown", (event) => this.key(event));
     this.colours();
-    requestAnimationFrame((at) => this.frame(at));
+    this.later();
   }
 
   colours() {
     const style = getComputedStyle(document.documentElement);
     const get = (name) => style.getPropertyValue(name).trim();
     this.colour = { import: get("--import"), export: get("--export"), line: get("--line"), text: get("--muted"), strong: get("--text"), hatch: get("--hatch"), card: get("--card") };
-    this.drawn = 0;
+    this.soon();
   }
 
   resize() {
@@ -36,26 +40,31 @@ export class PowerChart {
     this.canvas.width = Math.round(clientWidth * scale);
     this.canvas.height = Math.round(clientHeight * scale);
     this.context.setTransform(scale, 0, 0, scale, 0, 0);
-    Object.assign(this, { width: clientWidth, height: clientHeight, drawn: 0 });
+    Object.assign(this, { width: clientWidth, height: clientHeight });
+    this.soon();
   }
 
   show(minutes) {
     this.minutes = minutes;
     this.setProbe(null);
-    this.drawn = 0;
   }
 
-  frame(at) {
-    if (at - this.drawn >= (this.calm.matches ? 1000 : FRAME_MS) && this.width > 0) {
-      this.drawn = at;
-      this.draw();
-    }
-    requestAnimationFrame((next) => this.frame(next));
+  /** Draws with the next frame, once: the browser gives none while the page is hidden. */
+  soon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.inView && this.width > 0) this.draw();
+    });
+  }
+
+  later() {
+    if (this.inView && !document.hidden) this.soon();
+    setTimeout(() => this.later(), this.calm.matches ? REDRAW_CALM_MS : REDRAW_MS);
   }
 
   /** The readings in view, and the last one before it, so that a line comes in from the left. */
   visible() {
-    const all = this.readings();
+    const all = this.readings() ?? [];
     const from = this.now() - this.minutes * 60000;
     let first = all.findIndex((reading) => reading.ms >= from);
     if (first < 0) first = all.length;
@@ -64,7 +73,7 @@ export class PowerChart {
 
   draw() {
     const to = this.now();
-    const { from, seen } = this.visible();
+    const { all, from, seen } = this.visible();
     const inner = { w: this.width - PAD.left - PAD.right, h: this.height - PAD.top - PAD.bottom };
     this.scale(seen);
     this.x = (ms) => PAD.left + ((ms - from) / (to - from)) * inner.w;
@@ -76,10 +85,12 @@ export class PowerChart {
     c.beginPath();
     c.rect(PAD.left, 0, inner.w + PAD.right, this.height - PAD.bottom + 1);
     c.clip();
-    const runs = split(seen);
-    this.gaps(runs, inner);
-    this.runs(runs, inner);
     const last = seen.at(-1);
+    const longest = gapMs(all, this.expectedMs());
+    const runs = split(seen, longest);
+    for (let i = 1; i < runs.length; i += 1) this.gap(runs[i - 1].at(-1).ms, runs[i][0].ms, inner);
+    if (this.readings() && !(to - last?.ms <= longest)) this.gap(last?.ms ?? from, to, inner);
+    this.runs(runs, inner);
     if (last && last.ms >= from) this.lastPoint(last, to);
     c.restore();
     this.cross(inner);
@@ -93,7 +104,7 @@ export class PowerChart {
     const step = format.niceStep(Math.max(most - least, 50), 4);
     const low = Math.floor(least / step) * step;
     const high = Math.max(Math.ceil((most * 1.04) / step) * step, low + step);
-    const ease = this.calm.matches || !this.scaled ? 1 : 0.18;
+    const ease = this.calm.matches || !this.scaled ? 1 : 0.5;
     const near = (from, to) => (Math.abs(to - from) < step / 100 ? to : from + (to - from) * ease);
     this.low = near(this.low, low);
     this.high = near(this.high, high);
@@ -106,7 +117,7 @@ export class PowerChart {
     c.lineWidth = 1;
     c.textAlign = "right";
     c.textBaseline = "middle";
-    const kilo = Math.max(Math.abs(this.low), Math.abs(this.high)) >= 10000;
+    const label = format.powerAxis(this.step, Math.max(-this.low, this.high));
     for (let w = Math.ceil(this.low / this.step) * this.step; w <= this.high + 1e-6; w += this.step) {
       const y = Math.round(this.y(w)) + 0.5;
       c.strokeStyle = this.colour.line;
@@ -117,7 +128,7 @@ export class PowerChart {
       c.stroke();
       c.globalAlpha = 1;
       c.fillStyle = this.colour.text;
-      c.fillText(kilo ? `${format.kwh(w).replace(/[.,]00$/, "")} kW` : format.powerText(w).replace(/^0[.,]0/, "0"), PAD.left - 10, y);
+      c.fillText(label(w), PAD.left - 10, y);
     }
     const wide = inner.w / 84;
     const tick = TICKS_MS.find((ms) => (to - from) / ms <= wide) ?? TICKS_MS.at(-1);
@@ -129,32 +140,30 @@ export class PowerChart {
     }
   }
 
-  /** Hatches the time in which nothing came. */
-  gaps(runs, inner) {
+  /** Hatches a time in which nothing came. */
+  gap(fromMs, toMs, inner) {
     const c = this.context;
-    for (let i = 1; i < runs.length; i += 1) {
-      const left = this.x(runs[i - 1].at(-1).ms) + 3;
-      const right = this.x(runs[i][0].ms) - 3;
-      if (right - left < 4) continue;
-      c.save();
-      c.beginPath();
-      c.rect(left, PAD.top, right - left, inner.h);
-      c.clip();
-      c.strokeStyle = this.colour.hatch;
-      c.beginPath();
-      for (let x = Math.floor((left - inner.h) / 9) * 9; x < right; x += 9) {
-        c.moveTo(x, PAD.top + inner.h);
-        c.lineTo(x + inner.h, PAD.top);
-      }
-      c.stroke();
-      if (right - left > 90) {
-        c.font = "12px system-ui, sans-serif";
-        c.textAlign = "center";
-        c.fillStyle = this.colour.text;
-        c.fillText("no data", (left + right) / 2, PAD.top + inner.h / 2);
-      }
-      c.restore();
+    const left = Math.max(PAD.left, this.x(fromMs) + 3);
+    const right = this.x(toMs) - 3;
+    if (right - left < 4) return;
+    c.save();
+    c.beginPath();
+    c.rect(left, PAD.top, right - left, inner.h);
+    c.clip();
+    c.strokeStyle = this.colour.hatch;
+    c.beginPath();
+    for (let x = Math.floor((left - inner.h) / 9) * 9; x < right; x += 9) {
+      c.moveTo(x, PAD.top + inner.h);
+      c.lineTo(x + inner.h, PAD.top);
     }
+    c.stroke();
+    if (right - left > 90) {
+      c.font = "12px system-ui, sans-serif";
+      c.textAlign = "center";
+      c.fillStyle = this.colour.text;
+      c.fillText("no data", (left + right) / 2, PAD.top + inner.h / 2);
+    }
+    c.restore();
   }
 
   runs(runs, inner) {
@@ -202,7 +211,8 @@ export class PowerChart {
   /** The newest reading, with a ring that fades after it came. */
   lastPoint(last, to) {
     const colour = last.w < 0 ? this.colour.export : this.colour.import;
-    const age = (to - last.ms) / 1000;
+    // A meter's clock may run ahead.
+    const age = Math.max(0, to - last.ms) / 1000;
     const c = this.context;
     if (!this.calm.matches && age < 1.2) {
       c.globalAlpha = 0.5 * (1 - age / 1.2);
@@ -232,7 +242,7 @@ export class PowerChart {
 
   setProbe(reading) {
     this.probe = reading;
-    this.drawn = 0;
+    this.soon();
     this.onProbe(reading ? `${format.timeSeconds(reading.ms)} · ${format.powerText(reading.w)}` : "");
   }
 
@@ -257,11 +267,16 @@ export class PowerChart {
   }
 }
 
-/** Runs of readings without a gap between: two and a half times the usual distance, and at least 3 s, is one. */
-export function split(readings) {
+/** What is longer than this is a gap: two and a half times the usual distance, and at least 3 s. What is usual the
+ * readings say themselves, where there are enough of them. */
+function gapMs(readings, expectedMs) {
   const distances = readings.slice(1).map((reading, index) => reading.ms - readings[index].ms).sort((a, b) => a - b);
-  const usual = distances[Math.floor(distances.length / 2)] ?? 0;
-  const longest = Math.max(3000, usual * 2.5);
+  const usual = distances.length < 4 ? Math.max(distances[0] ?? 0, expectedMs) : distances[Math.floor(distances.length / 2)];
+  return Math.max(3000, usual * 2.5);
+}
+
+/** Runs of readings without a gap between. */
+function split(readings, longest) {
   const runs = [];
   readings.forEach((reading, index) => {
     if (index === 0 || reading.ms - readings[index - 1].ms > longest) runs.push([]);

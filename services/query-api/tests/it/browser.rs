@@ -90,7 +90,7 @@ impl Browser {
 
     /// The size of the screen, and which theme its owner prefers.
     pub(crate) async fn screen(&mut self, width: u32, height: u32, theme: &str) {
-        let (mobile, scale) = if width < 600 { (true, 2) } else { (false, 1) };
+        let (mobile, scale) = if width.min(height) < 600 { (true, 2) } else { (false, 1) };
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile});
         self.call("Emulation.setDeviceMetricsOverride", metrics).await;
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
@@ -120,6 +120,13 @@ impl Browser {
             }
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// What is seen, into the folder of `WATTLINE_SCREENS`, where somebody wants to look.
+    pub(crate) async fn keep_picture(&mut self, name: &str) {
+        let Some(folder) = std::env::var_os("WATTLINE_SCREENS") else { return };
+        let file = std::path::Path::new(&folder).join(format!("{name}.png.base64"));
+        std::fs::write(file, self.screenshot().await).unwrap();
     }
 
     /// What the page looks like, as PNG in base64.

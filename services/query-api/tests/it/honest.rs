@@ -20,13 +20,6 @@ async fn look(env: &Env, meter: &str) -> Browser {
     browser
 }
 
-/// What is seen, into the folder of `WATTLINE_SCREENS`, where somebody wants to look.
-async fn keep_picture(browser: &mut Browser, name: &str) {
-    let Some(folder) = std::env::var_os("WATTLINE_SCREENS") else { return };
-    let file = std::path::Path::new(&folder).join(format!("{name}.png.base64"));
-    std::fs::write(file, browser.screenshot().await).unwrap();
-}
-
 #[test]
 fn a_silent_meter_has_no_power_now() {
     run(async |env| {
@@ -44,7 +37,7 @@ fn a_silent_meter_has_no_power_now() {
         // What it said last is still there to be read, as what it was.
         let latest = browser.eval("document.getElementById('measures').textContent").await;
         assert!(latest.as_str().unwrap().contains("559"), "{latest}");
-        keep_picture(&mut browser, "silent").await;
+        browser.keep_picture("silent").await;
 
         env.publish(&reading("honest-silent", Timestamp::now().to_chrono(), 777.0)).await;
         browser.wait(&format!("{VALUE} === '777' && {METER} === 'live'")).await;
@@ -77,7 +70,7 @@ fn a_meter_of_registers_only_is_not_waited_for() {
         assert_eq!(browser.eval(FLOW).await, "This meter sends its registers only, no power");
         let register = browser.eval("document.getElementById('measures').textContent").await;
         assert!(register.as_str().unwrap().contains("1,234.567"), "{register}");
-        keep_picture(&mut browser, "registers").await;
+        browser.keep_picture("registers").await;
     });
 }
 
@@ -94,7 +87,7 @@ fn an_unknown_meter_is_told_in_the_server_s_words() {
             browser.eval("document.getElementById('readings').checkVisibility()").await,
             Value::from(false)
         );
-        keep_picture(&mut browser, "unknown").await;
+        browser.keep_picture("unknown").await;
 
         let pick = "(() => { const input = document.getElementById('picker-input'); input.focus(); input.value = 'honest-known'; \
             input.dispatchEvent(new Event('input', { bubbles: true })); })()";

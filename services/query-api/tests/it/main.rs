@@ -2,10 +2,12 @@
 
 mod access;
 mod browser;
+mod charts;
 mod codes;
 mod contract;
 mod energy;
 mod feed;
+mod first;
 mod fixture;
 mod honest;
 mod hostile;

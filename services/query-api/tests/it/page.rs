@@ -107,7 +107,7 @@ fn it_fits_a_phone_and_a_desk_in_both_themes() {
         let meter = "street/house-3";
         home(env, meter).await;
         let mut browser = Browser::start().await;
-        for (width, height) in [(390, 844), (1280, 800)] {
+        for (width, height) in [(390, 844), (844, 390), (1280, 800), (1920, 1080)] {
             let mut grounds = Vec::new();
             for theme in ["light", "dark"] {
                 browser.screen(width, height, theme).await;
@@ -119,6 +119,14 @@ fn it_fits_a_phone_and_a_desk_in_both_themes() {
                 let power =
                     browser.eval("document.getElementById('power').getBoundingClientRect().bottom").await;
                 assert!(power.as_f64().unwrap() < f64::from(height), "the number is seen at once");
+                let chart = browser
+                    .eval("document.getElementById('power-canvas').getBoundingClientRect().bottom")
+                    .await;
+                assert!(chart.as_f64().unwrap() < f64::from(height), "{width}: so is the chart");
+                let used = browser.eval("document.getElementById('readings').clientWidth / innerWidth").await;
+                assert!(used.as_f64().unwrap() > 0.9, "{width}: the width is used");
+                browser.wait("document.querySelectorAll('.energy-chart .bucket').length === 24").await;
+                browser.keep_picture(&format!("fits-{width}-{theme}")).await;
                 grounds.push(browser.eval("getComputedStyle(document.body).backgroundColor").await);
                 assert!(browser.screenshot().await.len() > 20_000, "the screen is empty");
             }
