@@ -122,6 +122,19 @@ impl Browser {
         }
     }
 
+    /// One key, pressed and let go.
+    pub(crate) async fn press(&mut self, key: &str) {
+        let code = match key {
+            "PageDown" => 34,
+            "ArrowLeft" => 37,
+            _ => 0,
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
     /// What is seen, into the folder of `WATTLINE_SCREENS`, where somebody wants to look.
     pub(crate) async fn keep_picture(&mut self, name: &str) {
         let Some(folder) = std::env::var_os("WATTLINE_SCREENS") else { return };

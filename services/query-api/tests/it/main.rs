@@ -12,6 +12,7 @@ mod fixture;
 mod honest;
 mod hostile;
 mod http;
+mod keys;
 mod limits;
 mod live;
 mod meters;

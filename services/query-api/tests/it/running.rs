@@ -15,11 +15,11 @@ const ENERGY: &str = "query($meter: ID!, $from: DateTime!, $to: DateTime!) {
 }";
 
 /// How long ago the newest reading was, unless the meter is silent.
-const SECONDS: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const SECONDS: TimeDelta = TimeDelta::seconds(5);
 
 /// A day of a meter that sends each ten seconds: it began ten hours before this hour, and is known up to the newest
 /// reading, but for the quarter-hours of `gap`.
-struct Day {
+pub(crate) struct Day {
     meter: &'static str,
     begin: DateTime<Utc>,
     newest: DateTime<Utc>,
@@ -28,7 +28,12 @@ struct Day {
 // === impl Day ===
 
 impl Day {
-    async fn store(env: &Env, meter: &'static str, age: TimeDelta, gap: std::ops::Range<i64>) -> Self {
+    pub(crate) async fn store(
+        env: &Env,
+        meter: &'static str,
+        age: TimeDelta,
+        gap: std::ops::Range<i64>,
+    ) -> Self {
         let now = DateTime::from_timestamp(Timestamp::now().to_chrono().timestamp(), 0).unwrap();
         let newest = now - age;
         let hour = now - SECONDS;
@@ -62,7 +67,7 @@ impl Day {
     }
 
     /// A zone in which it began at midnight.
-    fn zone(&self) -> String {
+    pub(crate) fn zone(&self) -> String {
         let east = (24 - i64::from(self.begin.hour())) % 24;
         // By POSIX the sign is that of the way back to UTC.
         if east > 12 { format!("Etc/GMT+{}", 24 - east) } else { format!("Etc/GMT-{east}") }
