@@ -1,7 +1,8 @@
-// Numbers with their units, in the reader's own language.
+// Numbers with their units, dates and times: all in the page's language, whatever the browser's is.
 
+const LANGUAGE = "en-GB";
 const number = (digits, grouping = true) => {
-  const format = new Intl.NumberFormat(undefined, {
+  const format = new Intl.NumberFormat(LANGUAGE, {
     minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: grouping,
   });
   // A true minus, as wide as a plus; and no "-0".
@@ -49,20 +50,20 @@ export const hertz = (value) => `${hundredths(value)}\u00a0Hz`;
 export const factor = (value) => hundredths(value);
 export const percent = (share) => `${whole(share * 100)}\u00a0%`;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const clockSeconds = new Intl.DateTimeFormat(undefined, {
-  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-});
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const moments = (parts) => new Intl.DateTimeFormat(LANGUAGE, parts);
+const clock = moments({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const clockSeconds = moments({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const weekday = moments({ weekday: "long" });
+const dayOfMonth = moments({ day: "numeric", month: "long" });
 
 export const time = (ms) => clock.format(ms);
 export const timeSeconds = (ms) => clockSeconds.format(ms);
-export const date = (ms) => day.format(ms);
+export const date = (ms) => `${weekday.format(ms)} ${dayOfMonth.format(ms)}`;
 
 /** An instant as a reader needs it now: with its day, unless that is today. */
 export function moment(ms, now) {
   const today = new Date(ms).toDateString() === new Date(now).toDateString();
-  return today ? timeSeconds(ms) : `${day.format(ms)}, ${clock.format(ms)}`;
+  return today ? timeSeconds(ms) : `${date(ms)}, ${clock.format(ms)}`;
 }
 
 /** How long ago, in words that change seldom. */

@@ -29,7 +29,7 @@ fn a_silent_meter_has_no_power_now() {
         browser.wait("document.getElementById('state').dataset.state === 'live'").await;
         browser.wait(&format!("{METER} === 'silent'")).await;
         let text = browser.eval(FLOW).await;
-        let date = long_ago.format("%A, %B %-d").to_string();
+        let date = long_ago.format("%A %-d %B").to_string();
         assert!(text.as_str().unwrap().starts_with(&format!("Silent since {date}")), "{text}");
         assert_eq!(browser.eval(VALUE).await, "–");
         assert_eq!(browser.eval("document.title").await, "honest-silent");

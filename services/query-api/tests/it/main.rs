@@ -13,6 +13,7 @@ mod honest;
 mod hostile;
 mod http;
 mod keys;
+mod language;
 mod limits;
 mod live;
 mod meters;
