@@ -32,7 +32,7 @@ readonly PACKAGES=(
   libssl-dev zlib1g-dev                                  # librdkafka
   mmdebstrap patchelf debian-archive-keyring             # to unpack the servers
   tzdata util-linux                                      # to run them
-  chromium fonts-dejavu-core                             # the live page's test
+  chromium fonts-dejavu-core curl                        # the live page's tests
 )
 
 say() { printf 'install: %s\n' "$*"; }

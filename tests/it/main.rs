@@ -10,6 +10,7 @@ mod devices;
 mod end_to_end;
 mod failover;
 mod faults;
+mod first_reading;
 mod fixture;
 mod journey;
 mod smoke;
