@@ -36,6 +36,10 @@ const PROBE_AT_START: Duration = Duration::from_millis(100);
 const CAUGHT_UP_LAG: i64 = 500;
 /// More unread records than this mean that the tail doesn't keep up.
 const LAG_MAX: i64 = 20_000;
+/// How many offsets before its time the ring begins. The last ones of a quiet partition may have no record (markers of
+/// transactions, what was given up in them): the sink's offset and clients' cursors stay before those, and would seem to
+/// lie before the ring. As many as four fetches of a MirrorMaker.
+const BEGIN_BACK_OFFSETS: i64 = 2000;
 
 // === impl Tail ===
 
@@ -250,11 +254,9 @@ fn begin(live: &Live, consumer: &StreamConsumer) -> anyhow::Result<Vec<i64>> {
         .context("Kafka does not say which offsets lie some minutes back")?;
     let mut offsets = Vec::with_capacity(partitions);
     for partition in 0..topics::READINGS.partitions {
-        let at = found.find_partition(topic, partition).map(|element| element.offset());
-        offsets.push(match at {
-            Some(Offset::Offset(offset)) if offset >= 0 => offset,
-            _ => consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT)?.1,
-        });
+        let (low, high) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT)?;
+        let at = offset_of(&found, partition).unwrap_or(high);
+        offsets.push((at - BEGIN_BACK_OFFSETS).max(low));
     }
     live.identity.store(identity, Ordering::Release);
     live.ring.begin(&offsets);
@@ -269,11 +271,22 @@ fn lag(consumer: &StreamConsumer, next: &[i64]) -> Option<(u64, i64)> {
         Err(kafka::IdentityError::NoTopic(_)) => 0,
         Err(_) => return None,
     };
-    let records = (0..).zip(next).try_fold(0, |lag, (partition, next)| {
+    // It passes over offsets without a record in silence: behind the last record, nothing else tells of them.
+    let passed = consumer.position().ok()?;
+    let records = (0..).zip(next).try_fold(0, |lag, (partition, &next)| {
         let (_, high) = consumer.fetch_watermarks(topic, partition, CALL_TIMEOUT).ok()?;
+        let next = offset_of(&passed, partition).map_or(next, |passed| next.max(passed));
         Some(lag + (high - next).max(0))
     })?;
     Some((identity, records))
+}
+
+/// An offset in a list of partitions of the readings topic; `None` where it is not one.
+fn offset_of(list: &TopicPartitionList, partition: i32) -> Option<i64> {
+    match list.find_partition(topics::READINGS.name, partition)?.offset() {
+        Offset::Offset(offset) if offset >= 0 => Some(offset),
+        _ => None,
+    }
 }
 
 fn gauge(value: usize) -> i64 {

@@ -9,6 +9,7 @@ mod energy;
 mod feed;
 mod first;
 mod fixture;
+mod holes;
 mod honest;
 mod hostile;
 mod http;
