@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The failovers and the upgrade under load, round after round, and the table of their gaps:
-# `scripts/failover.sh [kafka|database|broker|upgrade …]`, all by default. WATTLINE_FAULT_ROUNDS=n, 3 by default.
+# `scripts/failover.sh [kafka|database|broker|mirror|upgrade …]`, all by default. WATTLINE_FAULT_ROUNDS=n, 3 by default.
 #
 # The upgrade comes from the programs in WATTLINE_OLD_BIN. Without it those of WATTLINE_OLD_REF are built once, into the
 # cache: by default the newest tag, and as long as there is none the last commit before the schema grew.
@@ -10,7 +10,7 @@ root=$PWD
 readonly BEFORE_MIGRATION_5=905a754
 target=${CARGO_TARGET_DIR:-$root/target}
 stories=("$@")
-[ $# -gt 0 ] || stories=(kafka database broker upgrade)
+[ $# -gt 0 ] || stories=(kafka database broker mirror upgrade)
 
 say() { printf 'failover: %s\n' "$*"; }
 

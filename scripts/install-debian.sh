@@ -7,10 +7,11 @@
 #   3. Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, and HAProxy, unpacked from Debian 13 into a folder
 #      (no root, no chroot);
 #   4. Prometheus and promtool, for the checks of dashboards and alerts, unpacked: installed, it would run as a service.
-# `install-debian.sh failover` adds two more, for `make failover` only:
+# `install-debian.sh failover` adds three more, for `make failover` only:
 #   5. etcd and Patroni, unpacked as part 3 is;
-#   6. Apache Artemis' jars, by Maven.
-# 2 to 6 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+#   6. Apache Artemis' jars, by Maven;
+#   7. the jars of MirrorMaker, of Kafka's version, by Maven.
+# 2 to 7 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
 set -euo pipefail
 
@@ -24,6 +25,11 @@ readonly PROMETHEUS_PART="prometheus-1"
 readonly ARTEMIS_VERSION=2.44.0
 readonly FAILOVER_PART="failover-trixie-1"
 readonly ARTEMIS_PART="artemis-${ARTEMIS_VERSION}-1"
+readonly MIRROR_PART="mirror-${KAFKA_VERSION}-1"
+# Of the jars of each part, as `jars_sum` has it: raise it with the version.
+readonly KAFKA_JARS=6953bfc4d23c24004ed3d44b741c7a4538a923f476f85ff7cf086e87ead4b49c
+readonly ARTEMIS_JARS=5a1fa4b548871e8cbdf63832991e23c65283dd92f2c7a76985e554b4b04f9090
+readonly MIRROR_JARS=5f8edcc9cb351fe7aa8a2717effb51ff5024239329d3a8f3c91d6b6c5dc8977e
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
 
@@ -99,10 +105,10 @@ make_part() {
   touch "$folder/complete"
 }
 
-# Copies the jars of "group:artifact:version …" and all that they need into FOLDER/libs.
+# Copies the jars of "group:artifact:version …" and all that they need into FOLDER/libs. They must have the sum WANTED.
 copy_jars() {
-  local folder=$1 dependency group artifact version
-  shift
+  local folder=$1 wanted=$2 dependency group artifact version sum
+  shift 2
   {
     printf '%s\n' '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>' \
       '<groupId>wattline</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging><dependencies>'
@@ -115,6 +121,13 @@ copy_jars() {
   } >"$folder/pom.xml"
   mvn -q -B -Dstyle.color=never -f "$folder/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
     -DoutputDirectory="$folder/libs" -DincludeScope=runtime
+  sum=$(jars_sum "$folder")
+  [ "$sum" = "$wanted" ] || fail "the jars in $folder/libs are not those that were tried: their sum is $sum, not $wanted"
+}
+
+# One SHA-256 for all jars of a part, their names included.
+jars_sum() {
+  (cd "$1/libs" && LC_ALL=C && sha256sum -- *.jar | sha256sum | cut -d ' ' -f 1)
 }
 
 write_log_settings() {
@@ -130,7 +143,7 @@ LOG4J
 
 make_kafka() {
   local folder=$1
-  copy_jars "$folder" "org.apache.kafka:kafka_2.13:$KAFKA_VERSION" \
+  copy_jars "$folder" "$KAFKA_JARS" "org.apache.kafka:kafka_2.13:$KAFKA_VERSION" \
     "org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J_VERSION"
   write_log_settings "$folder"
   rehearse_kafka "$folder"
@@ -241,11 +254,18 @@ make_failover() {
 
 make_artemis() {
   local folder=$1
-  copy_jars "$folder" "org.apache.activemq:artemis-cli:$ARTEMIS_VERSION" \
+  copy_jars "$folder" "$ARTEMIS_JARS" "org.apache.activemq:artemis-cli:$ARTEMIS_VERSION" \
     "org.apache.activemq:artemis-mqtt-protocol:$ARTEMIS_VERSION" "org.apache.logging.log4j:log4j-slf4j2-impl:$LOG4J_VERSION"
   write_log_settings "$folder"
   # Its log of who did what has a line for each connection and more.
   printf '%s\n' 'logger.audit.name = org.apache.activemq.audit' 'logger.audit.level = off' >>"$folder/log4j2.properties"
+}
+
+make_mirror() {
+  local folder=$1
+  copy_jars "$folder" "$MIRROR_JARS" "org.apache.kafka:connect-mirror:$KAFKA_VERSION" \
+    "org.apache.logging.log4j:log4j-slf4j-impl:$LOG4J_VERSION"
+  write_log_settings "$folder"
 }
 
 case "${1:-}" in
@@ -267,5 +287,6 @@ make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
 if [ "${1:-}" = failover ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis
+  make_part "$MIRROR_PART" "Kafka's MirrorMaker $KAFKA_VERSION" make_mirror
 fi
 say "done"

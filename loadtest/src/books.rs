@@ -214,6 +214,12 @@ impl Store {
 // === impl Outcomes ===
 
 impl Outcomes {
+    /// Records that were there: offsets without one, as transactions leave them, are none.
+    #[must_use]
+    pub const fn present(&self) -> i64 {
+        self.records - self.absent
+    }
+
     /// Whether every record is accounted for.
     #[must_use]
     pub const fn adds_up(&self) -> bool {
@@ -314,8 +320,9 @@ mod tests {
         let door = Door { received: 10, forwarded: 5, ignored: 1, dead_lettered: 2, shed: 1, in_flight: 1 };
         assert!(door.adds_up());
         assert!(!Door { received: 11, ..door }.adds_up());
-        let outcomes = Outcomes { records: 3, stored: 2, lost: 1, ..Outcomes::default() };
+        let outcomes = Outcomes { records: 5, stored: 2, absent: 2, lost: 1, ..Outcomes::default() };
         assert!(outcomes.adds_up());
+        assert_eq!(outcomes.present(), 3);
         assert!(!Outcomes { merged: 1, ..outcomes }.adds_up());
     }
 }

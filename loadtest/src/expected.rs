@@ -1,5 +1,7 @@
 //! What must come of a plan: how many of each outcome, and which meters.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 
 use crate::dialect::Dialect;
@@ -26,6 +28,22 @@ pub struct Expected {
     pub conflict: u64,
     /// Messages with nothing to store.
     pub ignored: u64,
+}
+
+// === impl Expected ===
+
+impl AddAssign for Expected {
+    /// What must come of two plans.
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.dead_letters += other.dead_letters;
+        self.records += other.records;
+        self.stored += other.stored;
+        self.merged += other.merged;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+        self.ignored += other.ignored;
+    }
 }
 
 // === impl Plan ===

@@ -6,6 +6,7 @@
 mod broker;
 mod database;
 mod kafka;
+mod mirror;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -7,4 +7,5 @@ pub mod load;
 pub mod memory;
 pub mod ops;
 pub mod rollups;
+pub mod sites;
 pub mod system;

@@ -38,7 +38,7 @@ pub async fn survives(
     let story = async {
         let memory = MemoryWatch::start(system);
         let target = system.target()?;
-        let (plan, gap) = publish_under(system, &target, plan(name, seed), rate, ops).await?;
+        let (plan, gap) = publish_under(system, &target, disturbed_plan(name, seed), rate, ops).await?;
         system.heal().await.context("after the last op")?;
         doors_add_up(&system.target()?).await?;
         rollups_equal_a_recomputation(&target, &plan).await?;
@@ -90,8 +90,9 @@ async fn publish_under(
     Ok((plan, gap))
 }
 
-/// Longer than any story; it is ended when the last op is done.
-fn plan(name: &str, seed: u64) -> Plan {
+/// 200 meters with every disturbance, longer than any story; it is ended when the last op is done.
+#[must_use]
+pub fn disturbed_plan(name: &str, seed: u64) -> Plan {
     let scenario = Scenario {
         meters: METERS,
         readings: 20_000,
@@ -106,7 +107,10 @@ fn plan(name: &str, seed: u64) -> Plan {
 }
 
 /// The equation at the door holds in each process, and nothing stays in flight.
-async fn doors_add_up(target: &Target) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Where it doesn't hold, or something stays in flight.
+pub async fn doors_add_up(target: &Target) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let door = Door::ask_all(&target.ingest_admins).await?;

@@ -163,6 +163,15 @@ impl System {
         self.wattlinectl(&words.split(' ').chain(servers).collect::<Vec<_>>()).await
     }
 
+    /// `wattlinectl audit` of a hundred meters.
+    ///
+    /// # Errors
+    /// With its words, where a bucket is not what its readings give.
+    pub async fn audit(&self) -> anyhow::Result<()> {
+        let database = self.stack.database_url();
+        self.wattlinectl(&["audit", "--database", &database, "--sample", "100"]).await
+    }
+
     async fn wattlinectl(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let program = self.programs.lock().join("wattlinectl");
         let done = tokio::process::Command::new(&program).args(arguments).output().await;

@@ -15,6 +15,8 @@ const PROMETHEUS_PART: &str = "prometheus-1";
 const FAILOVER_PART: &str = "failover-trixie-1";
 /// Must equal ARTEMIS_PART of the script.
 const ARTEMIS_PART: &str = "artemis-2.44.0-1";
+/// Must equal MIRROR_PART of the script.
+const MIRROR_PART: &str = "mirror-4.3.1-1";
 /// Must equal STACK_USER of the script.
 const STACK_USER: &str = "wattline";
 
@@ -88,10 +90,13 @@ impl Installation {
 
     /// An error where `scripts/install-debian.sh failover` has not run.
     pub(crate) fn check_failover(&self) -> Result<()> {
-        for part in [FAILOVER_PART, ARTEMIS_PART] {
+        for part in [FAILOVER_PART, ARTEMIS_PART, MIRROR_PART] {
             let stamp = self.cache.join(part).join("complete");
             if !stamp.exists() {
-                bail!("pairs of servers are not installed ({} is missing): {CURE} failover", stamp.display());
+                bail!(
+                    "what failovers need is not installed ({} is missing): {CURE} failover",
+                    stamp.display()
+                );
             }
         }
         Ok(())
@@ -113,6 +118,11 @@ impl Installation {
     /// A file of the Artemis part.
     pub(crate) fn artemis(&self, name: &str) -> PathBuf {
         self.cache.join(ARTEMIS_PART).join(name)
+    }
+
+    /// A file of MirrorMaker's part.
+    pub(crate) fn mirror(&self, name: &str) -> PathBuf {
+        self.cache.join(MIRROR_PART).join(name)
     }
 
     fn failover_root(&self) -> PathBuf {

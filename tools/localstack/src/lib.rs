@@ -32,6 +32,7 @@ mod identity;
 mod installation;
 mod kafka;
 mod leftovers;
+mod mirror;
 mod mosquitto;
 mod options;
 mod patroni;
@@ -52,6 +53,7 @@ mod watch;
 
 pub use identity::StackId;
 pub use installation::Installation;
+pub use mirror::Mirror;
 pub use mosquitto::{Authority, CertificateUse};
 pub use options::{KafkaTuning, ServerKind, StackOptions};
 pub use ports::{Port, is_free};
