@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::stack::Stack;
-
 const HEADER: usize = 27;
 
 /// One record batch in a segment.
@@ -38,11 +36,10 @@ pub fn batches(segment: &[u8]) -> Vec<Batch> {
     found
 }
 
-/// The first segment of a partition.
+/// The first segment of a partition in a broker's folder.
 #[must_use]
-pub fn first_of(stack: &Stack, topic: &str, partition: i32) -> PathBuf {
-    let data = stack.dir().join(stack.kafka().name()).join("data");
-    data.join(format!("{topic}-{partition}")).join(format!("{:020}.log", 0))
+pub fn first_of(broker: &Path, topic: &str, partition: i32) -> PathBuf {
+    broker.join("data").join(format!("{topic}-{partition}")).join(format!("{:020}.log", 0))
 }
 
 /// Turns bits of one byte of a batch, as a bad disk does, under a running broker. `place` is asked with the batch's length.

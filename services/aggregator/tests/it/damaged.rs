@@ -13,7 +13,8 @@ async fn a_damaged_batch_stops_its_partition_until_a_person_decides() {
     for at in 0..5 {
         scene.send_and_store(&[reading("m", days_ago(2) + at * 60_000_000, at * 1_000, 60.0)]).await;
     }
-    let file = segment::first_of(scene.stack, &scene.topic, 0);
+    let broker = scene.stack.dir().join(scene.stack.kafka().name());
+    let file = segment::first_of(&broker, &scene.topic, 0);
     segment::damage(&file, 2, |length| length - 8, 0xff).unwrap();
     let aggregator = scene.start(scene.config());
     let said = "Kafka holds records from offset 2 on and has delivered none for 60 s";

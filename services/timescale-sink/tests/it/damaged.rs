@@ -56,6 +56,7 @@ fn send_each(world: &World, from: i64, to: i64) {
 fn damage(world: &World, batch: usize, place: impl Fn(usize) -> usize, bits: u8) {
     let partition = world.kafka.ends(&world.kafka.readings).iter().position(|end| *end == 5).unwrap();
     let partition = i32::try_from(partition).unwrap();
-    let file = segment::first_of(world.stack, &world.kafka.readings, partition);
+    let broker = world.stack.dir().join(world.stack.kafka().name());
+    let file = segment::first_of(&broker, &world.kafka.readings, partition);
     segment::damage(&file, batch, place, bits).unwrap();
 }
