@@ -29,6 +29,8 @@ pub(super) struct Settings {
     _produce: IgnoredAny,
     #[serde(rename = "window")]
     _window: IgnoredAny,
+    #[serde(rename = "dead_letters")]
+    _dead_letters: IgnoredAny,
 }
 
 /// Of `[mqtt]`.
@@ -63,6 +65,7 @@ impl Default for Settings {
             _clock: IgnoredAny,
             _produce: IgnoredAny,
             _window: IgnoredAny,
+            _dead_letters: IgnoredAny,
         }
     }
 }
