@@ -23,40 +23,51 @@ sql() {
         "${@/#/--command=}"
 }
 
+# A dump that breaks off leaves the one before as it is.
+dump() {
+    trap 'rm -f "$file.part"' EXIT
+    pg_dump --format=custom --compress=1 --file "$file.part" --dbname "$url"
+    mv "$file.part" "$file"
+}
+
+# Until the restored database is in its place nothing has changed: what was begun is taken back.
+give_up() {
+    sql postgres "ALTER DATABASE \"$name\" ALLOW_CONNECTIONS true" "DROP DATABASE IF EXISTS \"$restored\" WITH (FORCE)" || true
+    echo "$file was not restored: $name is as it was" >&2
+}
+
 restore() {
-    local name=${base##*/} stamp restored before tries
+    local tries
     [ -r "$file" ] || { echo "cannot read $file" >&2; exit 66; }
-    stamp=$(date -u +%Y%m%d_%H%M%S)
+    name=${base##*/}
+    stamp=$(date -u +%Y%m%d_%H%M%S)_$$
     restored=${name}_restored_$stamp before=${name}_before_$stamp
+    trap give_up EXIT
     sql postgres "CREATE DATABASE \"$restored\""
     sql "$restored" 'CREATE EXTENSION timescaledb' 'SELECT timescaledb_pre_restore()' >/dev/null
-    if ! pg_restore --exit-on-error --dbname "$(of "$restored")" "$file"; then
-        sql postgres "DROP DATABASE \"$restored\" WITH (FORCE)"
-        echo "nothing has changed: $name is as it was" >&2
-        exit 65
-    fi
+    pg_restore --exit-on-error --dbname "$(of "$restored")" "$file"
     sql "$restored" 'SELECT timescaledb_post_restore()' ANALYZE >/dev/null
-    # No service may write into a database that is not whole, nor into the old one any more.
+    # No service may write into the old one any more.
     sql postgres "ALTER DATABASE \"$name\" ALLOW_CONNECTIONS false"
     for tries in $(seq 30); do
         sql postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('$name', '$restored')" >/dev/null
-        if sql postgres "ALTER DATABASE \"$name\" RENAME TO \"$before\"" 2>/dev/null; then
-            break
+        # Both or neither.
+        if sql postgres BEGIN "ALTER DATABASE \"$name\" RENAME TO \"$before\"" \
+            "ALTER DATABASE \"$restored\" RENAME TO \"$name\"" COMMIT; then
+            trap - EXIT
+            sql postgres "ALTER DATABASE \"$before\" ALLOW_CONNECTIONS true"
+            echo "$name is what $file holds; services go on from its offsets. What was there is kept as $before: when" \
+                "nothing is missing, DROP DATABASE \"$before\""
+            return
         fi
-        [ "$tries" -lt 30 ] || { sql postgres "ALTER DATABASE \"$name\" ALLOW_CONNECTIONS true"; exit 75; }
         sleep 1
     done
-    until sql postgres "ALTER DATABASE \"$restored\" RENAME TO \"$name\"" 2>/dev/null; do
-        sql postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$restored'" >/dev/null
-        sleep 1
-    done
-    echo "$name is what $file holds; services go on from its offsets. What was there is kept as $before: when nothing is" \
-        "missing, DROP DATABASE \"$before\""
+    echo "somebody was connected to $name or $restored each time for $tries tries" >&2
+    exit 75
 }
 
 case $1 in
-    # Without the rights of roles that the other server may not have: `wattlinectl migrate` gives them.
-    dump) pg_dump --format=custom --compress=1 --file "$file" --dbname "$url" ;;
+    dump) dump ;;
     restore) restore ;;
     *) usage ;;
 esac

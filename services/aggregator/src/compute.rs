@@ -1,6 +1,7 @@
 //! The computing task: claim, recompute, advance, compare; one thing at a time, on one connection.
 
 mod claims;
+mod holes;
 mod state;
 
 use std::collections::HashSet;
@@ -59,6 +60,8 @@ pub(crate) struct Computer {
     asking_claims: Asking,
     /// The assignments of these.
     asked: HashSet<Assignment>,
+    /// Kafka is being asked whether offsets for which nothing came held anything.
+    asking_holes: Option<JoinHandle<()>>,
     /// The last row of the table `recompute` that was looked at.
     cursor: i64,
     /// How many ranges a group may have: fewer after one that took too long.
@@ -121,6 +124,7 @@ impl Computer {
             asking: None,
             asking_claims: Asking::default(),
             asked: HashSet::new(),
+            asking_holes: None,
             cursor: 0,
             group_ranges: config.recompute.group_ranges_max,
             config,
@@ -176,6 +180,7 @@ impl Computer {
         if self.stream.owned().is_empty() {
             return Ok(false);
         }
+        self.look_into_holes();
         self.look_at_sink().await?;
         let group = self.take_group();
         let advance = self.due.advance <= Instant::now() && self.stream.wants_advance();

@@ -91,7 +91,6 @@ pub(crate) fn run(
         if clock == 0 {
             now = stream.now();
             steer(member, stream, config);
-            look_into_holes(member, stream, config);
             silent::listen(member, stream, config, Instant::now());
             clock = CLOCK_EVERY;
         }
@@ -141,24 +140,6 @@ fn note(stream: &Stream, record: &BorrowedMessage<'_>, now: Now, metrics: &Metri
         }
     }
     metrics.consumed.inc();
-}
-
-/// Offsets for which nothing came hold no record, if Kafka still keeps everything from the first of them on. Else the
-/// partition is claimed anew, which makes up for what was deleted before it was read.
-fn look_into_holes(member: &Member, stream: &Stream, config: &Config) {
-    for (id, hole) in stream.holes() {
-        match member.fetch_watermarks(&config.input.readings_topic, id, SEEK_TIMEOUT) {
-            Ok((low, _)) if low <= hole.from => stream.close_hole(id, hole),
-            Ok((low, _)) => {
-                warn!("partition {id}: Kafka begins at {low} now, and nothing came from {} on", hole.from);
-                stream.lose(&[id], 0);
-            }
-            // The own offset stays before it meanwhile.
-            Err(error) => {
-                debug!("nothing came for offset {} of partition {id}; why is not known: {error}", hole.from);
-            }
-        }
-    }
 }
 
 /// What is to be done with one partition.

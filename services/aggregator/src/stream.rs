@@ -149,9 +149,12 @@ impl Stream {
         owned.filter_map(|(id, entry)| Some((*id, entry.hole?))).collect()
     }
 
-    /// What Kafka has no record for is no hole; those that were found since stay.
+    /// What Kafka has no record for is no hole; those that were found since stay, and one that begins before it: the partition
+    /// was claimed anew since, and of what is before nobody was asked.
     pub(crate) fn close_hole(&self, partition: i32, closed: Hole) {
-        if let Some(entry) = self.lock().get_mut(&partition) {
+        if let Some(entry) = self.lock().get_mut(&partition)
+            && entry.hole.is_some_and(|hole| hole.from >= closed.from)
+        {
             let later = |hole: &Hole| hole.to > closed.to;
             entry.hole = entry.hole.filter(later).map(|hole| Hole { from: hole.from.max(closed.to), ..hole });
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wattline_localstack::poll_until;
 use wattline_localstack::segment;
+use wattlinectl::offsets;
 
 use crate::world::{DEADLINE, Totals, World, meter, reading};
 
@@ -34,6 +35,33 @@ async fn a_damaged_batch_stops_its_partition_until_a_person_decides() {
     world.wait_stored().await;
     let sink = sink.ready().await;
     assert_eq!(world.readings().await, Totals { stored: 4, lost: 1, ..Totals::default() });
+    sink.stop().await;
+}
+
+/// Nothing is deleted where everything can be read, however it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_be_read_is_not_skipped() {
+    let world = World::new().await;
+    let sink = world.start(world.config()).ready().await;
+    send_each(&world, 0, 5);
+    world.wait_stored().await;
+    sink.stop().await;
+    send_each(&world, 5, 8);
+    let url = world.stack.database_url_of(&world.database, "wattline_operator");
+    let partition = world.kafka.ends(&world.kafka.readings).iter().position(|end| *end == 8).unwrap();
+    let skip = format!("wattlinectl offsets skip --topic {} --partition {partition}", world.kafka.readings);
+    for (more, expected) in [
+        ("", "can be read from offset 5 to its end at 8"),
+        (" --before 9", "holds offsets 0 to 7"),
+        (" --before 0", "holds offsets 0 to 7"),
+    ] {
+        let refused = offsets::obey(&format!("`{skip}{more}`"), &world.stack.kafka_brokers(), &url).await;
+        let refused = format!("{:#}", refused.unwrap_err());
+        assert!(refused.contains(expected), "{more}: {refused}");
+    }
+    let sink = world.start(world.config()).ready().await;
+    world.wait_stored().await;
+    assert_eq!(world.readings().await, Totals { stored: 8, ..Totals::default() });
     sink.stop().await;
 }
 

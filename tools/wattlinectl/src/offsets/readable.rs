@@ -9,6 +9,8 @@ use wattline_service::KafkaSettings;
 
 /// A broker that has a record delivers it within this time.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// So long nothing must come of what is to be done without: a broker may have been busy, or the connection slow.
+const DOUBT: Duration = Duration::from_secs(20);
 
 /// Asks for records of one partition.
 struct Probe<'a> {
@@ -35,11 +37,13 @@ pub(super) fn first_again(
         .set("check.crcs", "true");
     let consumer = client.create().context("cannot make a Kafka client")?;
     let probe = Probe { consumer, topic, partition };
-    let stuck = probe.read_on(from)?;
+    let stuck = probe.read_on((from, high))?;
     let mut step = 1;
     while stuck + step < high {
-        if probe.is_readable(stuck + step)? {
-            return probe.narrow(stuck + step / 2, stuck + step).map(Some);
+        if probe.first_from(stuck + step, PATIENCE)?.is_some() {
+            let readable = probe.narrow(stuck + step / 2, stuck + step)?;
+            let first = probe.first_from(stuck, DOUBT)?;
+            return Ok(first.is_none_or(|first| first >= readable).then_some(readable));
         }
         step *= 2;
     }
@@ -49,27 +53,29 @@ pub(super) fn first_again(
 // === impl Probe ===
 
 impl Probe<'_> {
-    /// Reads until nothing comes; gives the offset from which on nothing does.
-    fn read_on(&self, from: i64) -> anyhow::Result<i64> {
+    /// Reads until nothing comes, or all that is there now has come; gives the offset from which on nothing does.
+    fn read_on(&self, (from, high): (i64, i64)) -> anyhow::Result<i64> {
         self.assign(from)?;
         let mut next = from;
-        while let Some(offset) = self.poll(next) {
+        while next < high
+            && let Some(offset) = self.poll(next, PATIENCE)
+        {
             next = offset + 1;
         }
         Ok(next)
     }
 
-    /// Whether a record comes from this offset on.
-    fn is_readable(&self, offset: i64) -> anyhow::Result<bool> {
+    /// The first record that comes from this offset on.
+    fn first_from(&self, offset: i64, patience: Duration) -> anyhow::Result<Option<i64>> {
         self.assign(offset)?;
-        Ok(self.poll(offset).is_some())
+        Ok(self.poll(offset, patience))
     }
 
     /// The first readable offset between one from which on nothing comes and one from which on something does.
     fn narrow(&self, mut unreadable: i64, mut readable: i64) -> anyhow::Result<i64> {
         while unreadable + 1 < readable {
             let middle = unreadable.midpoint(readable);
-            if self.is_readable(middle)? {
+            if self.first_from(middle, PATIENCE)?.is_some() {
                 readable = middle;
             } else {
                 unreadable = middle;
@@ -84,8 +90,8 @@ impl Probe<'_> {
         self.consumer.assign(&list).context("cannot read the partition")
     }
 
-    fn poll(&self, from: i64) -> Option<i64> {
-        let until = Instant::now() + PATIENCE;
+    fn poll(&self, from: i64, patience: Duration) -> Option<i64> {
+        let until = Instant::now() + patience;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             // Errors are what is looked for.
             let record = self.consumer.poll(left).and_then(Result::ok);
