@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wattline_formats::declarative::ReadingSettings;
 use wattline_formats::Family;
+use wattline_formats::declarative::ReadingSettings;
 use wattline_fuzz::{received_at, sound, within_proportion};
 use wattline_reading::Limits;
 use wattline_routes::{Input, Judge, Memory, RouteSettings, Routes};

@@ -1,4 +1,5 @@
-//! Any route table, and any topic against it: what the table finds is what MQTT's own rule says.
+//! Any route table, and any topic against it: what the table finds is, of all that match by MQTT's own rule, the one that
+//! all others cover.
 
 #![no_main]
 
@@ -30,7 +31,15 @@ fuzz_target!(|data: &str| {
     // A level of one character is a node with its table. Whoever writes routes is no enemy; linear is enough.
     let Ok(routes) = within_proportion(8 * data.len(), || Routes::new(&settings, &[])) else { return };
     let found = routes.find(topic);
-    let expected = settings.iter().find(|route| matches(&route.filter, topic));
+    let matching: Vec<_> = settings.iter().filter(|route| matches(&route.filter, topic)).collect();
+    let is_narrowest =
+        |route: &RouteSettings| matching.iter().all(|other| covers(&other.filter, &route.filter));
+    let expected = matching.iter().find(|route| is_narrowest(route));
+    assert_eq!(
+        expected.is_some(),
+        !matching.is_empty(),
+        "of {filters:?} none is the most specific for {topic:?}"
+    );
     assert_eq!(found.map(|route| &route.filter), expected.map(|route| &route.filter));
     if let Some(route) = found {
         let _ = route.meter_id(topic, Some("id"), "channel");
