@@ -7,7 +7,8 @@
 //! 3. [`offsets`]: the row becomes ours ([`Offsets::take`]); each transaction locks it and compares what it finds with what
 //!    it left there ([`Offsets::lock`], [`Offsets::share`]), and moves it on ([`Offsets::advance`]);
 //! 4. [`unblock`]: a frozen twin that holds the row is ended;
-//! 5. [`watch`]: whether the topics are still the same ones; [`silence`]: whether a partition delivers what it holds.
+//! 5. [`watch`]: whether the topics are still the same ones; [`silence`]: whether a partition delivers what it holds;
+//! 6. [`leave()`]: the member's end, whatever the client library makes of it.
 //!
 //! What a consumer writes besides, it writes in the same transaction: the offset is the truth, Kafka's own group offsets
 //! are a hint for lag tools.
@@ -15,6 +16,7 @@
 pub mod ask;
 pub mod assignment;
 pub mod id;
+mod leave;
 pub mod offsets;
 pub mod rebalance;
 mod refusal;
@@ -26,6 +28,7 @@ pub mod watch;
 pub use ask::{Asking, Claim, Present};
 pub use assignment::{Assignment, Assignments};
 pub use id::{Mark, Partition, Stream, Topics};
+pub use leave::leave;
 pub use offsets::{Error, Offsets, Span, Taken};
 pub use rebalance::{Listener, Rebalances};
 pub use silence::{Fetching, Silence};

@@ -78,11 +78,12 @@ async fn round(config: Config, context: &Context, metrics: metrics::Metrics) -> 
             })
             .context("cannot start the consuming thread")?
     };
-    let computer = compute::Computer::new(config, stream, member, metrics, context);
+    let computer = compute::Computer::new(config, stream, Arc::clone(&member), metrics, context);
     let computed = computer.run(&stop_computing).await;
-    // The group is left when the last handle of the member is gone.
     stop_consuming.cancel();
     let joined = tokio::task::spawn_blocking(move || consuming.join()).await;
+    // The group is left when the last handle of the member is gone.
+    wattline_stream::leave(member).await;
     match joined.context("waiting for the consuming thread was interrupted")? {
         Ok(outcome) => outcome.and(computed.map_err(Into::into)),
         Err(_) => anyhow::bail!("the consuming thread died"),

@@ -34,7 +34,9 @@ use uuid::Uuid;
 use wattline_service::Context;
 use wattline_service::kafka::Clients;
 use wattline_service::traces::Links;
-use wattline_stream::{Asking, Assignments, Blockers, Offsets, Rebalances, Stream, Topics, consumer, watch};
+use wattline_stream::{
+    Asking, Assignments, Blockers, Offsets, Rebalances, Stream, Topics, consumer, leave, watch,
+};
 
 pub use config::Config;
 use consume::Consuming;
@@ -97,13 +99,12 @@ impl Shared {
         // The threads end with this future, however it ends.
         let _guard = self.stop.clone().drop_guard();
         let mut tasks = JoinSet::new();
-        let mut first_consumer = None;
+        let mut members = Vec::new();
         for index in 0..self.config.batch.writers {
-            let consumer = self.start_writer(index, &mut tasks)?;
-            first_consumer.get_or_insert(consumer);
+            members.push(self.start_writer(index, &mut tasks)?);
         }
-        let consumer = first_consumer.ok_or_else(|| anyhow!("batch.writers is 0"))?;
-        tasks.spawn(self.watch(consumer));
+        let first = members.first().ok_or_else(|| anyhow!("batch.writers is 0"))?;
+        tasks.spawn(self.watch(Arc::clone(first)));
         let mut outcome = Ok(());
         while let Some(ended) = tasks.join_next().await {
             let ended = ended.map_err(|error| anyhow!("a task of the sink has failed: {error}")).flatten();
@@ -113,6 +114,8 @@ impl Shared {
                 self.stop.cancel();
             }
         }
+        let mut leaving: JoinSet<()> = members.into_iter().map(leave).collect();
+        while leaving.join_next().await.is_some() {}
         outcome
     }
 
