@@ -8,10 +8,11 @@ HOMES ?= 12
 HTTP_PORT ?= 9400
 FAULT_ROUNDS ?= 5
 FAILOVER_ROUNDS ?= 3
+NIGHTLY_ROUNDS ?= 15
 FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults failover fuzz bench deny lines config
+.PHONY: help install build up down test check charts kubernetes faults failover nightly fuzz bench deny lines config
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -46,13 +47,21 @@ charts: ## Lint, render and check the charts; needs python3 with pip, and Go
 kubernetes: ## The charts on a real API server with three fake nodes; needs Go, and WATTLINE_CRDS
 	@scripts/kubernetes.sh
 
-faults: install ## Rounds of faults under load; FAULT_ROUNDS=n
-	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/test.sh --workspace faults
+faults: install ## Rounds of faults under load, and their table; FAULT_ROUNDS=n
+	@scripts/install-debian.sh faults
+	@WATTLINE_FAULT_ROUNDS=$(FAULT_ROUNDS) scripts/faults.sh
 
 failover: install ## Kafka, database and MQTT brokers lost, and an upgrade, under load; FAILOVER_ROUNDS=n
 	@scripts/install-debian.sh failover
 	@scripts/charts.sh install
 	@WATTLINE_FAULT_ROUNDS=$(FAILOVER_ROUNDS) scripts/failover.sh
+
+nightly: ## Hours: every kind of fault 15 times, the failovers, and fuzzing; NIGHTLY_ROUNDS=n
+	@failed=; \
+	$(MAKE) faults FAULT_ROUNDS=$(NIGHTLY_ROUNDS) || failed="$$failed faults"; \
+	$(MAKE) failover || failed="$$failed failover"; \
+	$(MAKE) fuzz FUZZ_RUNS=$$((10 * $(FUZZ_RUNS))) || failed="$$failed fuzz"; \
+	[ -z "$$failed" ] || { echo "nightly: failed:$$failed" >&2; exit 1; }
 
 fuzz: ## Every decoder, the routes and the scalars with anything, shortly; FUZZ_RUNS=n each
 	@scripts/fuzz.sh all $(FUZZ_RUNS)

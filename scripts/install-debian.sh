@@ -11,7 +11,9 @@
 #   5. etcd and Patroni, unpacked as part 3 is;
 #   6. Apache Artemis' jars, by Maven;
 #   7. the jars of MirrorMaker, of Kafka's version, by Maven.
-# 2 to 7 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+# `install-debian.sh faults` adds one, for `make faults` only:
+#   8. the library that gives a program another time of day (faketime).
+# 2 to 8 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
 set -euo pipefail
 
@@ -30,6 +32,7 @@ readonly MIRROR_PART="mirror-${KAFKA_VERSION}-1"
 readonly KAFKA_JARS=6953bfc4d23c24004ed3d44b741c7a4538a923f476f85ff7cf086e87ead4b49c
 readonly ARTEMIS_JARS=5a1fa4b548871e8cbdf63832991e23c65283dd92f2c7a76985e554b4b04f9090
 readonly MIRROR_JARS=5f8edcc9cb351fe7aa8a2717effb51ff5024239329d3a8f3c91d6b6c5dc8977e
+readonly CLOCK_PART="clock-1"
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
 
@@ -231,16 +234,29 @@ make_servers() {
   "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
 }
 
+# Takes files out of this Debian's PACKAGE, which is not installed, into FOLDER; without the DEPTH folders above them.
+take_files() {
+  local folder=$1 package=$2 depth=$3
+  shift 3
+  # apt downloads as its own user, which may not write here: then it does so as the caller, with a warning.
+  (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package" 2>/dev/null) || {
+    as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
+    (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package")
+  }
+  dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar -x -C "$folder" "--strip-components=$depth" "$@"
+  rm "$folder/$package"_*.deb
+}
+
+make_clock() {
+  local folder=$1
+  take_files "$folder" libfaketime 5 "./usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)/faketime/libfaketimeMT.so.1"
+  [ "$(LD_PRELOAD=$folder/libfaketimeMT.so.1 FAKETIME=-400d date +%Y)" -lt "$(date +%Y)" ] ||
+    fail "the library for clocks doesn't change the time of \`date\`"
+}
+
 make_prometheus() {
   local folder=$1
-  # apt downloads as its own user, which may not write here: then it does so as the caller, with a warning.
-  (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download prometheus 2>/dev/null) || {
-    as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
-    (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download prometheus)
-  }
-  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb |
-    tar -x -C "$folder" --strip-components=3 ./usr/bin/prometheus ./usr/bin/promtool
-  rm "$folder"/prometheus_*.deb
+  take_files "$folder" prometheus 3 ./usr/bin/prometheus ./usr/bin/promtool
   "$folder/promtool" --version >/dev/null 2>&1 || fail "the unpacked promtool does not start"
 }
 
@@ -269,8 +285,8 @@ make_mirror() {
 }
 
 case "${1:-}" in
-  '' | failover) ;;
-  *) fail "usage: install-debian.sh [failover]" ;;
+  '' | failover | faults) ;;
+  *) fail "usage: install-debian.sh [failover|faults]" ;;
 esac
 umask 022
 check_toolchains
@@ -288,5 +304,8 @@ if [ "${1:-}" = failover ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis
   make_part "$MIRROR_PART" "Kafka's MirrorMaker $KAFKA_VERSION" make_mirror
+fi
+if [ "${1:-}" = faults ]; then
+  make_part "$CLOCK_PART" "faketime" make_clock
 fi
 say "done"

@@ -22,7 +22,7 @@ use wattline_charts_tests::object::{kind, name, strings};
 use wattline_localstack::{KafkaTuning, StackOptions};
 use wattline_reading::Timestamp;
 use wattline_tests::gap::Gap;
-use wattline_tests::load::survives;
+use wattline_tests::load::{Survived, survives};
 use wattline_tests::ops::Op;
 use wattline_tests::system::{Shape, System};
 
@@ -56,7 +56,7 @@ fn round_count() -> u32 {
 
 async fn once(system: &Arc<System>, name: &str, ops: &[Op]) -> Gap {
     let seed = Timestamp::now().micros().unsigned_abs();
-    let gap = assert_ok(survives(system, name, seed, RATE, ops).await);
+    let Survived { gap, .. } = assert_ok(survives(system, name, seed, RATE, ops).await);
     say(&format!("{name}: {gap:?}"));
     assert_ok(system.heal().await);
     gap

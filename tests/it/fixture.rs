@@ -29,24 +29,30 @@ pub(crate) async fn system() -> Exclusive {
     let system = match guard.as_ref() {
         Some(system) => Arc::clone(system),
         None => {
-            let mut shape = Shape { ingests: 2, sinks: 2, aggregators: 2, ..Shape::default() };
-            // The shortest that Kafka allows: whoever is frozen loses its partitions soon.
-            for kind in [ServiceKind::TimescaleSink, ServiceKind::Aggregator] {
-                shape.settings.push((kind, "WATTLINE__INPUT__SESSION_TIMEOUT_MS", "6000".to_owned()));
-            }
-            // A partition that waits for a person looks soon whether there was one.
-            for (kind, name) in [
-                (ServiceKind::TimescaleSink, "WATTLINE__STORE__RETRY_STOPPED_MS"),
-                (ServiceKind::Aggregator, "WATTLINE__RECOMPUTE__RETRY_STOPPED_MS"),
-            ] {
-                shape.settings.push((kind, name, "1000".to_owned()));
-            }
-            let started = Arc::new(System::start(shape).await.unwrap_or_else(|error| panic!("{error:#}")));
+            let started =
+                Arc::new(System::start(two_of_each()).await.unwrap_or_else(|error| panic!("{error:#}")));
             Arc::clone(guard.insert(started))
         }
     };
     system.heal().await.unwrap_or_else(|error| panic!("after the story before: {error:#}"));
     Exclusive { system, guard }
+}
+
+/// Two replicas of each service, which notice soon what happens.
+pub(crate) fn two_of_each() -> Shape {
+    let mut shape = Shape { ingests: 2, sinks: 2, aggregators: 2, ..Shape::default() };
+    // The shortest that Kafka allows: whoever is frozen loses its partitions soon.
+    for kind in [ServiceKind::TimescaleSink, ServiceKind::Aggregator] {
+        shape.settings.push((kind, "WATTLINE__INPUT__SESSION_TIMEOUT_MS", "6000".to_owned()));
+    }
+    // A partition that waits for a person looks soon whether there was one.
+    for (kind, name) in [
+        (ServiceKind::TimescaleSink, "WATTLINE__STORE__RETRY_STOPPED_MS"),
+        (ServiceKind::Aggregator, "WATTLINE__RECOMPUTE__RETRY_STOPPED_MS"),
+    ] {
+        shape.settings.push((kind, name, "1000".to_owned()));
+    }
+    shape
 }
 
 /// A story's end: the whole chain of causes on failure.

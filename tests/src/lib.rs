@@ -2,9 +2,12 @@
 //! them. The stories are in `it/`.
 
 pub mod backup;
+pub mod clocks;
 pub mod gap;
 pub mod load;
+mod lost_tail;
 pub mod memory;
+pub mod network;
 pub mod ops;
 pub mod rollups;
 pub mod sites;

@@ -23,8 +23,19 @@ use crate::system::System;
 const PATIENCE: Duration = Duration::from_secs(120);
 const METERS: u32 = 200;
 
-/// Publishes with every disturbance at a rate while the ops happen, then checks every promise. Returns the longest time
-/// without anything new. A failure names the seed and the ops.
+/// What a story came to that lost and doubled nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Survived {
+    /// The longest times without anything new.
+    pub gap: Gap,
+    /// Readings that were read back and compared.
+    pub readings: u64,
+    /// The largest memory of a replica.
+    pub memory_mib: u64,
+}
+
+/// Publishes with every disturbance at a rate while the ops happen, then checks every promise. A failure names the seed
+/// and the ops.
 ///
 /// # Errors
 /// What was lost, doubled, different, or too large.
@@ -34,7 +45,7 @@ pub async fn survives(
     seed: u64,
     rate: f64,
     ops: &[Op],
-) -> anyhow::Result<Gap> {
+) -> anyhow::Result<Survived> {
     let story = async {
         let memory = MemoryWatch::start(system);
         let target = system.target()?;
@@ -42,8 +53,8 @@ pub async fn survives(
         system.heal().await.context("after the last op")?;
         doors_add_up(&system.target()?).await?;
         rollups_equal_a_recomputation(&target, &plan).await?;
-        memory.finish().await?;
-        Ok::<_, anyhow::Error>(gap)
+        let memory_mib = memory.finish().await?;
+        Ok::<_, anyhow::Error>(Survived { gap, readings: plan.expected().stored, memory_mib })
     };
     // A service that can't go on ends and is started again; in a story, by this.
     let outcome = tokio::select! {

@@ -46,20 +46,22 @@ impl MemoryWatch {
         Self { stop, task }
     }
 
-    /// Ends it, and fails where a replica had more than [`MEMORY_MAX_MIB`].
+    /// Ends it, and fails where a replica had more than [`MEMORY_MAX_MIB`]. Returns the largest peak of one, in MiB.
     ///
     /// # Errors
     /// Names the replica and its peak.
-    pub async fn finish(self) -> anyhow::Result<()> {
+    pub async fn finish(self) -> anyhow::Result<u64> {
         self.stop.cancel();
         let peaks = self.task.await.context("the task that watches memory")?;
+        let mut largest = 0;
         for (name, peak) in peaks {
             let mib = peak / 1024 / 1024;
+            largest = mib.max(largest);
             ensure!(
                 mib <= MEMORY_MAX_MIB,
                 "{name} had {mib} MiB of memory, at most {MEMORY_MAX_MIB} are its due"
             );
         }
-        Ok(())
+        Ok(largest)
     }
 }

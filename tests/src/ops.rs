@@ -1,20 +1,17 @@
 //! Faults as data: what is done to the system, one after the other, while messages flow.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use tokio_postgres::{Client, Row};
-use wattline_loadtest::books::{backlog, topic_ends};
+use anyhow::{Context as _, bail, ensure};
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
-use wattline_localstack::{ServerKind, ServiceKind, poll_until};
-use wattline_reading::topics::READINGS;
+use wattline_localstack::{Proxy, ServerKind, ServiceKind, poll_until};
 
 use crate::backup;
 use crate::gap::stored_records;
+use crate::lost_tail::{Sinks, lose_tail};
 use crate::system::{Replica, System};
 
 /// One thing that happens.
@@ -30,12 +27,24 @@ pub enum Op {
     Restart(ServerKind),
     /// Nothing answers and no connection breaks.
     Freeze(ServerKind, Duration),
+    /// Connections of the services to a server are reset, and new ones refused, for so long.
+    Cut(ServerKind, Duration),
+    /// Nothing that services and a server send each other arrives for so long, and no connection breaks.
+    LosePackets(ServerKind, Duration),
+    /// The disk of a server is full for so long; a server that ends by that is started again.
+    FillDisk(ServerKind, Duration),
+    /// The clock of a service's hosts is so many seconds ahead from now on.
+    SetClock(ServiceKind, i64),
     /// A sink is frozen while the server waits for the rest of its COPY, thawed after this time.
     FreezeInCopy(Duration),
     /// An aggregator is frozen with an open transaction, thawed after this time.
     FreezeInRecompute(Duration),
     /// One more replica.
     Add(ServiceKind),
+    /// A graceful stop of the last replica of a kind, for good.
+    RemoveLast(ServiceKind),
+    /// Until each replica of a kind holds a partition.
+    AwaitShares(ServiceKind),
     /// `kill -9` of one server, by its name in the stack.
     KillServer(&'static str),
     /// It comes back, and has caught up with the others of its kind.
@@ -125,9 +134,21 @@ impl Op {
                 tokio::time::sleep(duration).await;
                 system.stack.first(kind).thaw().await
             }
+            Self::Cut(kind, duration) => fail_network(system, kind, Proxy::cut, duration).await,
+            Self::LosePackets(kind, duration) => fail_network(system, kind, Proxy::blackhole, duration).await,
+            Self::FillDisk(kind, duration) => {
+                system.stack.first(kind).fill_disk().await?;
+                tokio::time::sleep(duration).await;
+                system.stack.first(kind).free_disk().await
+            }
+            Self::SetClock(kind, ahead_s) => {
+                system.clocks.as_ref().context("this system's clocks can't be moved")?.set(kind, ahead_s)
+            }
             Self::FreezeInCopy(duration) => freeze_in(system, &COPY, duration).await,
             Self::FreezeInRecompute(duration) => freeze_in(system, &RECOMPUTE, duration).await,
             Self::Add(kind) => system.add(kind),
+            Self::RemoveLast(kind) => system.remove_last(kind).await,
+            Self::AwaitShares(kind) => await_shares(system, kind).await,
             Self::KillServer(name) => system.stack.server(name).kill().await,
             Self::ReturnServer(name) => return_server(system, name).await,
             Self::AwaitStored(count) => await_stored(system, count).await,
@@ -187,6 +208,20 @@ async fn flow(progress: &Progress, count: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn fail_network(
+    system: &System,
+    kind: ServerKind,
+    fail: fn(&Proxy),
+    duration: Duration,
+) -> anyhow::Result<()> {
+    let network = system.network.as_ref().context("this system has no network that could fail")?;
+    let proxies = network.before(kind, &system.stack);
+    proxies.iter().for_each(|proxy| fail(proxy));
+    tokio::time::sleep(duration).await;
+    proxies.iter().for_each(|proxy| proxy.restore());
+    Ok(())
+}
+
 /// Freezes the first replica in the middle of its work: holds it up with a lock on the table that it writes, freezes
 /// it, and lets its server process go on, which then waits for the frozen client.
 async fn freeze_in(system: &Arc<System>, middle: &Middle, duration: Duration) -> anyhow::Result<()> {
@@ -235,87 +270,33 @@ async fn await_stored(system: &System, count: u64) -> anyhow::Result<()> {
         .await
 }
 
+async fn await_shares(system: &System, kind: ServiceKind) -> anyhow::Result<()> {
+    let gauge = match kind {
+        ServiceKind::TimescaleSink => "wattline_timescale_sink_partitions_assigned ",
+        ServiceKind::Aggregator => "wattline_aggregator_partitions_owned ",
+        ServiceKind::MqttIngest | ServiceKind::QueryApi => bail!("{kind} shares no partitions"),
+    };
+    system
+        .wait_for(&format!("each {kind} to hold a partition"), async || {
+            for replica in system.replicas_of(kind) {
+                let metrics = replica.process.metrics().await?;
+                let held =
+                    metrics.lines().find_map(|line| line.strip_prefix(gauge)).context("no such gauge")?;
+                if held == "0" {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+}
+
 async fn roll_kafka(system: &System) -> anyhow::Result<()> {
     for broker in system.stack.kafka_nodes() {
         broker.restart().await?;
         system.stack.wait_kafka_in_sync().await?;
     }
     Ok(())
-}
-
-/// What the sinks do while Kafka loses its tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sinks {
-    Run,
-    Freeze,
-}
-
-/// What Kafka has confirmed and nobody has stored would be lost for good, so nothing of that kind is there at that moment.
-async fn lose_tail(system: &System, batches: usize, sinks: Sinks) -> anyhow::Result<()> {
-    let ingests = system.replicas_of(ServiceKind::MqttIngest);
-    for replica in &ingests {
-        replica.process.freeze().await?;
-    }
-    let target = system.target()?;
-    let client = target.connect().await?;
-    system
-        .wait_for("everything to be stored", async || Ok(backlog(&target.kafka, &client).await? == 0))
-        .await?;
-    let frozen =
-        if sinks == Sinks::Freeze { system.replicas_of(ServiceKind::TimescaleSink) } else { Vec::new() };
-    for replica in &frozen {
-        replica.process.freeze().await?;
-    }
-    let before = stored_ends(&client).await?;
-    let records = system.stack.kafka().lose_tail(READINGS.name, batches).await?;
-    ensure!(records > 0, "Kafka had nothing to lose");
-    // Right after its start a broker may not lead yet.
-    system
-        .wait_for("Kafka to say where it ends", async || {
-            Ok(topic_ends(&target.kafka, READINGS).await.is_ok())
-        })
-        .await?;
-    let ends = topic_ends(&target.kafka, READINGS).await?;
-    let lost: HashMap<i32, Stored> = before
-        .into_iter()
-        .filter(|(id, stored)| ends.get(id).is_some_and(|end| *end < stored.next))
-        .collect();
-    for replica in &ingests {
-        replica.process.thaw().await?;
-    }
-    if sinks == Sinks::Freeze {
-        system
-            .wait_for("Kafka to go on beyond all that was read", async || {
-                let ends = topic_ends(&target.kafka, READINGS).await?;
-                Ok(lost.iter().all(|(id, stored)| ends.get(id).is_some_and(|end| *end > stored.next)))
-            })
-            .await?;
-    }
-    for replica in &frozen {
-        replica.process.thaw().await?;
-    }
-    system
-        .wait_for("every lost tail to be found, and everybody to go on", async || {
-            system.obey("offsets adopt").await?;
-            let now = stored_ends(&client).await?;
-            let found = |(id, before): (&i32, &Stored)| now[id].retracted > before.retracted;
-            Ok(lost.iter().all(found) && system.all_ready().await)
-        })
-        .await
-}
-
-/// What the sinks have stored of a partition.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    next: i64,
-    retracted: i64,
-}
-
-async fn stored_ends(client: &Client) -> anyhow::Result<HashMap<i32, Stored>> {
-    let rows = "SELECT partition, next_offset, retracted FROM sink_outcome WHERE topic = $1";
-    let rows = client.query(rows, &[&READINGS.name]).await?;
-    let stored = |row: &Row| Stored { next: row.get("next_offset"), retracted: row.get("retracted") };
-    Ok(rows.iter().map(|row| (row.get("partition"), stored(row))).collect())
 }
 
 fn find(system: &System, kind: ServiceKind, ordinal: u16) -> anyhow::Result<Arc<Replica>> {

@@ -10,6 +10,9 @@ use wattline_loadtest::publish::Broker;
 use wattline_loadtest::target::{Target, read_password};
 use wattline_localstack::{ServiceKind, ServiceProcess, Stack, StackOptions, poll_until};
 
+use crate::clocks::Clocks;
+use crate::network::Network;
+
 /// How many replicas of each service, and settings that differ from the defaults.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -25,6 +28,10 @@ pub struct Shape {
     pub replication: i32,
     /// Where the programs are; `None` = beside this test. Another version's folder has its `wattlinectl` too.
     pub programs: Option<PathBuf>,
+    /// The services reach the servers through proxies, which can fail as a network does.
+    pub through_network: bool,
+    /// The services' clocks can be moved.
+    pub movable_clocks: bool,
     /// Settings by their environment variables, for one kind of service each.
     pub settings: Vec<(ServiceKind, &'static str, String)>,
 }
@@ -33,6 +40,10 @@ pub struct Shape {
 pub struct System {
     /// The servers.
     pub stack: Stack,
+    /// Between the services and the servers; with [`Shape::through_network`].
+    pub network: Option<Network>,
+    /// The services' own; with [`Shape::movable_clocks`].
+    pub clocks: Option<Clocks>,
     replicas: parking_lot::Mutex<Vec<std::sync::Arc<Replica>>>,
     /// What is started from now on.
     programs: parking_lot::Mutex<PathBuf>,
@@ -60,6 +71,8 @@ impl Default for Shape {
             servers: StackOptions::default(),
             replication: 1,
             programs: None,
+            through_network: false,
+            movable_clocks: false,
             settings: vec![
                 // Tests bring new meters by the thousand, and don't wait a minute for a bucket.
                 (ServiceKind::TimescaleSink, "WATTLINE__METERS__NEW_PER_MINUTE_MAX", "1000000".to_owned()),
@@ -101,9 +114,12 @@ impl System {
                 program.display()
             );
         }
-        let stack = Stack::start(shape.servers.clone()).await.context("starting the servers")?;
-        let system =
-            Self { stack, replicas: parking_lot::Mutex::default(), programs: programs.into(), shape };
+        let servers = shape.servers.clone().kafka_through_proxy(shape.through_network);
+        let stack = Stack::start(servers).await.context("starting the servers")?;
+        let network = if shape.through_network { Some(Network::start(&stack).await?) } else { None };
+        let clocks = if shape.movable_clocks { Some(Clocks::start(stack.dir())?) } else { None };
+        let replicas = parking_lot::Mutex::default();
+        let system = Self { stack, network, clocks, replicas, programs: programs.into(), shape };
         system.prepare().await?;
         for (kind, count) in [
             (ServiceKind::MqttIngest, system.shape.ingests),
@@ -130,6 +146,12 @@ impl System {
 
     fn start_replica(&self, kind: ServiceKind, ordinal: u16) -> anyhow::Result<()> {
         let mut environment = self.stack.service_env(kind, ordinal)?;
+        if let Some(network) = &self.network {
+            network.lead_through(&mut environment, &self.stack);
+        }
+        if let Some(clocks) = &self.clocks {
+            environment.extend(clocks.environment(kind));
+        }
         for (of, name, value) in &self.shape.settings {
             if *of == kind {
                 environment.push(((*name).to_owned(), value.clone()));
@@ -275,6 +297,12 @@ impl System {
     /// # Errors
     /// Where a part doesn't come up.
     pub async fn heal(&self) -> anyhow::Result<()> {
+        if let Some(network) = &self.network {
+            network.heal(&self.stack);
+        }
+        if let Some(clocks) = &self.clocks {
+            clocks.heal()?;
+        }
         for server in self.stack.servers() {
             if server.is_running() {
                 server.thaw().await?;

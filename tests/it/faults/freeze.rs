@@ -14,9 +14,8 @@ const FROZEN: Duration = Duration::from_secs(15);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_frozen_in_a_copy_is_fenced() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "frozen-sink", |_, length| {
-        let once = [Op::Flow(2000), Op::FreezeInCopy(FROZEN), Op::Flow(2000)];
-        (0..length).flat_map(|_| once).collect()
+    rounds(&exclusive.system, "frozen-sink", "a sink frozen in the middle of a COPY", |_| {
+        vec![Op::Flow(2000), Op::FreezeInCopy(FROZEN), Op::Flow(2000)]
     })
     .await;
 }
@@ -24,9 +23,8 @@ async fn a_sink_frozen_in_a_copy_is_fenced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aggregator_frozen_in_a_recomputation_overwrites_nothing() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "frozen-aggregator", |_, length| {
-        let once = [Op::Flow(2000), Op::FreezeInRecompute(FROZEN), Op::Flow(2000)];
-        (0..length).flat_map(|_| once).collect()
+    rounds(&exclusive.system, "frozen-aggregator", "an aggregator frozen in a recomputation", |_| {
+        vec![Op::Flow(2000), Op::FreezeInRecompute(FROZEN), Op::Flow(2000)]
     })
     .await;
 }

@@ -9,9 +9,8 @@ use crate::fixture::system;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_restored_catches_up() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "restored", |_, length| {
-        let once = [Op::BackUp, Op::Flow(3000), Op::Restore, Op::Flow(3000)];
-        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    rounds(&exclusive.system, "restored", "the database restored from a backup of a moment ago", |_| {
+        vec![Op::Flow(3000), Op::BackUp, Op::Flow(3000), Op::Restore, Op::Flow(3000)]
     })
     .await;
 }
@@ -20,9 +19,8 @@ async fn a_database_that_is_restored_catches_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dump_that_is_put_back_catches_up() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "dumped", |_, length| {
-        let once = [Op::Dump, Op::Flow(3000), Op::RestoreDump, Op::Flow(3000)];
-        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    rounds(&exclusive.system, "dumped", "the database put back from a dump of a moment ago", |_| {
+        vec![Op::Flow(3000), Op::Dump, Op::Flow(3000), Op::RestoreDump, Op::Flow(3000)]
     })
     .await;
 }
@@ -30,9 +28,8 @@ async fn a_dump_that_is_put_back_catches_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafka_writes_after_it_lost_its_tail_is_stored() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "lost-tail", |_, length| {
-        let once = [Op::LoseTail(3), Op::Flow(3000)];
-        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
+    rounds(&exclusive.system, "lost-tail", "Kafka without its last batches", |_| {
+        vec![Op::Flow(3000), Op::LoseTail(3), Op::Flow(3000)]
     })
     .await;
 }
@@ -41,19 +38,23 @@ async fn what_kafka_writes_after_it_lost_its_tail_is_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafka_writes_beyond_a_tail_that_nobody_saw_it_lose_is_stored() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "lost-unseen", |_, length| {
-        let once = [Op::LoseTailUnseen(3), Op::Flow(3000)];
-        std::iter::once(Op::Flow(3000)).chain((0..length).flat_map(|_| once)).collect()
-    })
+    rounds(
+        &exclusive.system,
+        "lost-unseen",
+        "Kafka without its last batches, written beyond them unseen",
+        |_| vec![Op::Flow(3000), Op::LoseTailUnseen(3), Op::Flow(3000)],
+    )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_stores_lose_their_tails_one_after_the_other() {
     let exclusive = system().await;
-    rounds(&exclusive.system, "lost-tails", |_, length| {
-        let once = [Op::BackUp, Op::Flow(2000), Op::Restore, Op::LoseTail(2), Op::Flow(2000)];
-        std::iter::once(Op::Flow(2000)).chain((0..length).flat_map(|_| once)).collect()
-    })
+    rounds(
+        &exclusive.system,
+        "lost-tails",
+        "the database and Kafka without their tails, one after the other",
+        |_| vec![Op::Flow(2000), Op::BackUp, Op::Flow(2000), Op::Restore, Op::LoseTail(2), Op::Flow(2000)],
+    )
     .await;
 }

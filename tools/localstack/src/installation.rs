@@ -17,6 +17,8 @@ const FAILOVER_PART: &str = "failover-trixie-1";
 const ARTEMIS_PART: &str = "artemis-2.44.0-1";
 /// Must equal MIRROR_PART of the script.
 const MIRROR_PART: &str = "mirror-4.3.1-1";
+/// Must equal CLOCK_PART of the script.
+const CLOCK_PART: &str = "clock-1";
 /// Must equal STACK_USER of the script.
 const STACK_USER: &str = "wattline";
 
@@ -123,6 +125,15 @@ impl Installation {
     /// A file of MirrorMaker's part.
     pub(crate) fn mirror(&self, name: &str) -> PathBuf {
         self.cache.join(MIRROR_PART).join(name)
+    }
+
+    /// The library that gives a program another time of day; an error where `scripts/install-debian.sh faults` has not run.
+    pub fn clock(&self) -> Result<PathBuf> {
+        let part = self.cache.join(CLOCK_PART);
+        if !part.join("complete").exists() {
+            bail!("the library for clocks is not installed (in {}): {CURE} faults", part.display());
+        }
+        Ok(part.join("libfaketimeMT.so.1"))
     }
 
     fn failover_root(&self) -> PathBuf {

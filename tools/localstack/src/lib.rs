@@ -28,6 +28,7 @@
 
 mod artemis;
 mod database;
+mod disk;
 mod identity;
 mod installation;
 mod kafka;

@@ -41,6 +41,7 @@ pub struct StackOptions {
     pub(crate) kafka_default_timeouts: bool,
     pub(crate) durable: Option<bool>,
     pub(crate) database_settings: Vec<String>,
+    pub(crate) disks_mib: Vec<(ServerKind, u32)>,
     pub(crate) broker_save_s: u32,
     pub(crate) mqtt_tls: bool,
     pub(crate) artemis_files: PathBuf,
@@ -58,6 +59,7 @@ impl Default for StackOptions {
             kafka_default_timeouts: false,
             durable: None,
             database_settings: Vec::new(),
+            disks_mib: Vec::new(),
             broker_save_s: 1,
             mqtt_tls: false,
             artemis_files: PathBuf::new(),
@@ -128,6 +130,14 @@ impl StackOptions {
     #[must_use]
     pub fn database_setting(mut self, name: &str, value: &str) -> Self {
         self.database_settings.push(format!("{name}={value}"));
+        self
+    }
+
+    /// Gives each server of a kind a disk of its own, in memory and of so many MiB, which
+    /// [`Server::fill_disk`](crate::Server::fill_disk) fills. Only where `scripts/faults.sh` starts the process.
+    #[must_use]
+    pub fn small_disk(mut self, kind: ServerKind, mib: u32) -> Self {
+        self.disks_mib.push((kind, mib));
         self
     }
 

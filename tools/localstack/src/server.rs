@@ -1,8 +1,9 @@
 //! The handle of one server: start, stop, kill, freeze, restart.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,20 +19,30 @@ use crate::software::{Role, Software, log_file};
 /// A slow machine with other stacks on it: a cold Kafka took 8 s, so this means "never".
 const READY_DEADLINE: Duration = Duration::from_secs(120);
 
+/// What fills a disk.
+const BALLAST: &str = "ballast";
+
 /// One server of a stack.
 #[derive(Debug)]
 pub struct Server {
     kind: ServerKind,
     software: Box<dyn Software>,
     program: Program,
+    folder: PathBuf,
 }
 
 impl Server {
-    pub(crate) fn new(kind: ServerKind, software: Box<dyn Software>, name: &str, dir: &Path) -> Result<Self> {
+    pub(crate) fn new(
+        kind: ServerKind,
+        software: Box<dyn Software>,
+        name: &str,
+        dir: &Path,
+        folder: PathBuf,
+    ) -> Result<Self> {
         let mut launch = software.launch(log_file(dir, name))?;
         launch.record = Some(dir.join("run").join(format!("{name}.pid")));
         let program = Program::new(name, launch, software.stop_signal());
-        Ok(Self { kind, software, program })
+        Ok(Self { kind, software, program, folder })
     }
 
     /// What was asked for: one kind may be several servers.
@@ -137,6 +148,19 @@ impl Server {
         Ok(records)
     }
 
+    /// Fills its disk to the last byte; only with [`crate::StackOptions::small_disk`].
+    pub async fn fill_disk(&self) -> Result<()> {
+        let path = self.folder.join(BALLAST);
+        tokio::task::spawn_blocking(move || fill(&path)).await?
+    }
+
+    /// Undoes [`Server::fill_disk`], and starts it if it has ended.
+    pub async fn free_disk(&self) -> Result<()> {
+        let path = self.folder.join(BALLAST);
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        self.start().await
+    }
+
     /// Waits until it really answers a client; an error at once when its process has ended.
     pub async fn wait_ready(&self) -> Result<()> {
         self.wait_ready_with(1).await
@@ -205,4 +229,18 @@ impl Server {
         // An error means that it is gone.
         let _ = self.signal_adopted(Signal::SIGKILL);
     }
+}
+
+fn fill(path: &Path) -> Result<()> {
+    let mut file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let (mut bytes, zeros) = (1024 * 1024, vec![0; 1024 * 1024]);
+    while bytes > 0 {
+        match file.write_all(&zeros[..bytes]) {
+            Ok(()) => {}
+            // Then what is less.
+            Err(error) if error.kind() == ErrorKind::StorageFull => bytes /= 2,
+            Err(error) => return Err(error).with_context(|| format!("cannot fill {}", path.display())),
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::database;
+use crate::disk::SmallDisk;
 use crate::identity::{self, StackFile, StackId};
 use crate::installation::Installation;
 use crate::kafka;
@@ -48,6 +49,8 @@ pub struct Stack {
     kafka_proxies: Vec<Proxy>,
     ports: Mutex<BTreeMap<String, Port>>,
     temporary: bool,
+    /// Unmounted when the servers have ended, before the folder is removed.
+    disks: Vec<SmallDisk>,
     // Dropped last, in this order: nobody else may take the folder before it is gone.
     _folder: folder::Folder,
     _lock: Flock<File>,
@@ -76,6 +79,7 @@ impl Stack {
             kafka_proxies: Vec::new(),
             ports: Mutex::new(prepare::choose_ports(&options.told_ports, &planned, &file.ports)?),
             temporary: options.dir.is_none(),
+            disks: Vec::new(),
             _folder: folder,
             _lock: lock,
             dir,

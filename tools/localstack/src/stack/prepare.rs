@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::artemis;
+use crate::disk::SmallDisk;
 use crate::identity::{self, StackFile};
 use crate::installation::Installation;
 use crate::kafka;
@@ -57,7 +58,7 @@ pub(super) fn choose_ports(
 impl Stack {
     /// Makes the data folder of a server unless it is complete, and writes today's configuration.
     pub(super) fn prepare(
-        &self,
+        &mut self,
         planned: &Planned,
         options: &StackOptions,
         installation: &Installation,
@@ -75,6 +76,9 @@ impl Stack {
         }
         // The database's user can't follow a link in a folder that is closed to it.
         let folder = fs::canonicalize(&link).with_context(|| format!("cannot find {}", link.display()))?;
+        for (_, mib) in options.disks_mib.iter().filter(|(kind, _)| *kind == planned.kind) {
+            self.disks.push(SmallDisk::mount(&folder, *mib)?);
+        }
         let software = (planned.build)(&Site {
             name,
             number: planned.number,
@@ -95,7 +99,7 @@ impl Stack {
             file.add_made(&self.dir, name)?;
         }
         software.configure()?;
-        Server::new(planned.kind, software, name, &self.dir)
+        Server::new(planned.kind, software, name, &self.dir, folder)
     }
 }
 
