@@ -3,8 +3,10 @@
 mod access;
 mod browser;
 mod charts;
+mod clocks;
 mod codes;
 mod contract;
+mod derived;
 mod energy;
 mod feed;
 mod first;
