@@ -21,6 +21,7 @@ mod limits;
 mod live;
 mod meters;
 mod page;
+mod previews;
 mod readings;
 mod running;
 mod slow;
