@@ -7,7 +7,7 @@
 //! 3. [`bucket`]: spans shared out over buckets, to the milliwatt-hour.
 //!
 //! [`reach`] turns the question round: which buckets can a changed row change. [`series`] goes on from stored buckets:
-//! sums of them in a time zone, for people.
+//! sums of them in a time zone, for people. [`derived`] makes a power of registers for them, where none is sent.
 //!
 //! Everything is integer arithmetic: registers in mWh, power in mW, time in µs, products in 128 bits. A register's
 //! value at a bucket's edge is rounded once, so the energies of consecutive buckets telescope to the register's own
@@ -21,6 +21,7 @@
 
 pub mod bucket;
 pub mod chain;
+pub mod derived;
 pub mod grid;
 pub mod power;
 pub mod quality;

@@ -136,6 +136,24 @@ session. What was learned is gone with the process: until the next BIRTH, DATA b
 refused. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's user must be allowed to
 publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
 
+## Bridges whose topics their users choose
+IoTaWatt, HomeWizard, Modbus meters and HAN or SML readers speak no MQTT themselves; a bridge does, and most let their user
+choose the topic. Defaults are taken where the bridge has one: iwMQTT, homewizard-p1-mqtt's sample, spicierModbus2mqtt,
+owagner/modbus2mqtt, modbus2mqtt.dev, sml2mqtt, SMLReader (`iot/smartmeter`, and `smartmeter/NAME`), tibber-pulse-bot. The other
+filters (`iotawatt/+`, `homewizard/+`, `modbus/+`, `sdm/+`, `sdm120/+`, `sdm630/+`, `obis/+`, `han/+`, `sml/+`, `tibber/+`) are
+ours: nobody publishes there by default that we know of. Tell the bridge to, or write a route for the topic that it has:
+
+- modbus4mqtt: `--mqtt_topic_prefix modbus/NAME`, and names such as `active_power` as `pub_topic`; its own prefix,
+  `modbus4mqtt`, is no default filter, since it holds values of several meters, some in kW by a comment.
+- tibber-pulse-reader: `PUBLISH_MQTT_TOPIC=obis/{meterId}/{obisCode}`; its own, `{meterId}/{nameOrObisCode}`, begins with
+  the meter's number.
+- tibber2mqtt: `topic: modbus/NAME/power` and `format: utf8`; what it sends else is a number in four bytes.
+- sml2mqtt with `Wh in kWh: false`: a route with `energy_unit = "one"`.
+- SMLReader with another topic: a route `filter = "hall/sensor/+/obis/+/+/value"`, `decoder = "obis-json"`, `meter_id = "hall/{3}"`.
+- WARP chargers: `meter/…` has the meter in slot 0, or the one that is linked there. Of others, `meters/1/values` is a list whose
+  order `meters/1/value_ids` says: find the place of 74 (power) and 209 (import) there, and write a declarative route,
+  `power_w = { path = "[3]" }`. The decoder `warp` refuses such a list as `alias_unknown`.
+
 ## Fuzzing
 `scripts/fuzz.sh` fuzzes every decoder, a million runs each, with the stable compiler (`fuzz/README.md`).
 

@@ -115,3 +115,27 @@ fn of_several_instants_none_becomes_arrival() {
     assert_eq!(choose("2026-08-01T00:00:00Z"), Clock::RefusedTooOld);
     assert_eq!(choose("2026-11-20T10:00:00Z"), Clock::Device);
 }
+
+/// The judge's own clock: what a device says is right, and is judged by a host that believes another hour or year.
+#[test]
+fn a_wrong_clock_of_the_host_leaves_a_device_its_time_as_long_as_that_is_plausible() {
+    use TimePolicy::{Arrival, Device, DeviceIfPlausible};
+    let device = "2026-11-20T10:00:00Z";
+    let kept = |clock| (clock, Some(device.to_owned()));
+    for (host, strict, lenient) in [
+        // A little off, ahead and behind.
+        ("2026-11-20T10:04:00Z", kept(Clock::Device), kept(Clock::Device)),
+        ("2026-11-20T09:55:00Z", kept(Clock::Device), kept(Clock::Device)),
+        // Hours ahead: the device seems slow, and keeps its time.
+        ("2026-11-20T12:00:00Z", kept(Clock::DeviceBehind), kept(Clock::DeviceBehind)),
+        // Behind: it seems to come from the future.
+        ("2026-11-20T09:54:59Z", kept(Clock::RefusedAhead), (Clock::Ahead, None)),
+        ("2024-01-01T00:00:00Z", kept(Clock::RefusedAhead), (Clock::Ahead, None)),
+        // Years ahead: it seems older than what is kept.
+        ("2031-01-01T00:00:00Z", kept(Clock::RefusedTooOld), (Clock::TooOld, None)),
+    ] {
+        assert_eq!(choose(Device, None, device, host), strict, "{host}");
+        assert_eq!(choose(DeviceIfPlausible, None, device, host), lenient, "{host}");
+        assert_eq!(choose(Arrival, None, device, host), (Clock::Policy, None), "{host}");
+    }
+}

@@ -95,6 +95,38 @@ fn catching_up_goes_on_once_a_minute() {
     assert!((30..=37).contains(&computed), "{computed} in half an hour");
 }
 
+/// Of a host whose clock is wrong or was set: when something is due goes by the clock that nobody sets, so a wrong day
+/// makes rows look open or ended, which costs some recomputations or a minute, and never a row.
+#[test]
+fn a_clock_that_is_wrong_or_jumps_loses_and_delays_nothing() {
+    let hour_us = 3_600 * SECOND_US;
+    let wrong: [fn(u64) -> i64; 5] = [
+        |_| 0,
+        |_| -1,
+        |_| 1,
+        |second| if second < 300 { 0 } else { -1 },
+        |second| if second < 300 { 0 } else { 1 },
+    ];
+    for (case, hours) in wrong.into_iter().enumerate() {
+        let mut marks = Marks::new(PACE);
+        let (mut computed, mut newest_us) = (0, 0);
+        for second in 0..720_u64 {
+            let (right, offset) = (at(second * 1_000), i64::try_from(second).unwrap());
+            let now = Now { wall_us: right.wall_us + hours(second) * hour_us, ..right };
+            if second < 600 {
+                marks.add("a", right.wall_us, offset, now);
+            }
+            let taken = take(&mut marks, offset + 1, now);
+            computed += taken.len();
+            newest_us = taken.iter().map(|taken| taken.changed.last_us).fold(newest_us, i64::max);
+            marks.clear_taken(now);
+        }
+        assert!(marks.is_empty(), "{case}");
+        assert_eq!(newest_us, at(599_000).wall_us, "{case}");
+        assert!((9..=20).contains(&computed), "{case}: {computed} in ten minutes");
+    }
+}
+
 #[test]
 fn what_failed_is_taken_again() {
     let mut marks = Marks::new(PACE);

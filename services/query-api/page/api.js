@@ -50,14 +50,16 @@ export const LIVE = `subscription Live($meter: ID!, $recent: Int!, $after: Strin
 export const about = async () => (await fetch("/about.json")).json();
 
 export const meters = (search) =>
-  query("query Meters($search: String!) { meters(search: $search, first: 30) { nodes { id lastSeen latest { ts powerW } } pageInfo { hasNextPage } } }",
+  query("query Meters($search: String!) { meters(search: $search, first: 30) { nodes { id lastSeen silentAfterS latest { ts powerW } } pageInfo { hasNextPage } } }",
     { search }).then((data) => data.meters);
 
 export const serverTime = () => query("{ serverTime }").then((data) => Date.parse(data.serverTime));
 
-/** How far apart its readings usually are, in s; null where that is not known yet. */
-export const expected = (meter) =>
-  query("query Expected($meter: ID!) { meter(id: $meter) { expectedS } }", { meter }).then((data) => data.meter?.expectedS ?? null);
+/** What the server says of a meter: how far apart its readings usually are and without one for how long it is silent, in
+ * s; with `derive` the power that its registers tell. */
+export const meter = (id, derive) =>
+  query("query Meter($id: ID!, $derive: Boolean!) { meter(id: $id) { expectedS silentAfterS derivedPowerW @include(if: $derive) } }",
+    { id, derive }).then((data) => data.meter);
 
 export const recent = (meter, from) =>
   query(`query Recent($meter: ID!, $from: DateTime!) { meter(id: $meter) { readings(from: $from, last: 1000) { nodes { ${READING} } } } }`,

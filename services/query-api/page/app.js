@@ -12,12 +12,12 @@ const KEEP_MS = 16 * 60000;
 const ENERGY_EVERY_MS = 30000;
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-/** A meter is not silent before this, however often it sends. */
-const SILENCE_MS_MIN = 120000;
-/** So many usual distances without a reading make a meter silent. */
-const SILENCE_DISTANCES = 3;
+/** A reading is in the database about so long after it came by the stream. */
+const STORED_MS = 2000;
 
-const page = { meter: null, readings: [], latest: null, power: null, expectedS: null, stream: null, interval: "HOUR", skewMs: 0 };
+/** What is known of a meter before anything has come. */
+const NOTHING = { readings: [], latest: null, power: null, expectedS: null, silentAfterS: null, derivedPowerW: null };
+const page = { ...NOTHING, meter: null, stream: null, interval: "HOUR", skewMs: 0, learning: null };
 /** The server's clock: what readings are held against, whatever this device believes. */
 const now = () => Date.now() + page.skewMs;
 
@@ -57,6 +57,7 @@ function onEvent(event) {
       break;
     case "LiveReading":
       take([event.reading]);
+      if (meterState() !== "live") learnIn(STORED_MS);
       break;
     case "LiveLagged":
     case "LiveHistoryChanged":
@@ -84,29 +85,34 @@ async function reload() {
 // === what is seen
 
 /** Whether what was measured at this instant is still what is. */
-const isCurrent = (ms) => now() - ms <= Math.max(SILENCE_MS_MIN, SILENCE_DISTANCES * 1000 * (page.expectedS ?? 0));
+const isCurrent = (ms) => now() - ms <= 1000 * page.silentAfterS;
 
-/** How the meter is, whatever the connection: "waiting", "silent", "powerless" or "live". */
+/** How the meter is, whatever the connection: "waiting", "silent", "live", or where no power comes "derived" if its
+ * registers tell it, else "powerless". */
 function meterState() {
-  if (!page.latest) return "waiting";
+  if (!page.latest || page.silentAfterS === null) return "waiting";
   if (!isCurrent(Date.parse(page.latest.ts))) return "silent";
-  return page.power && isCurrent(page.power.ms) ? "live" : "powerless";
+  if (page.power && isCurrent(page.power.ms)) return "live";
+  return page.derivedPowerW === null ? "powerless" : "derived";
 }
+
+/** What there is instead of power. */
+const powerless = () => (page.power
+  ? `No power since ${format.moment(page.power.ms, now())}; registers still come`
+  : "This meter sends its registers only, no power");
 
 function flowText(state, watts) {
   switch (state) {
     case "waiting": return "Waiting for a reading";
     case "silent": return `Silent since ${format.moment(Date.parse(page.latest.ts), now())}`;
-    case "powerless": return page.power
-      ? `No power since ${format.moment(page.power.ms, now())}; registers still come`
-      : "This meter sends its registers only, no power";
+    case "powerless": return powerless();
     default: return watts < 0 ? "Feeding into the grid" : watts > 0 ? "Taking from the grid" : "Nothing flows";
   }
 }
 
 function showPower() {
   const state = meterState();
-  const watts = state === "live" ? page.power.w : null;
+  const watts = { live: page.power?.w, derived: page.derivedPowerW }[state] ?? null;
   const { value, unit } = format.power(watts);
   $("power-value").textContent = value;
   $("power-unit").textContent = unit;
@@ -114,7 +120,10 @@ function showPower() {
   $("power").dataset.ts = page.power ? new Date(page.power.ms).toISOString() : "";
   $("power-flow").textContent = flowText(state, watts);
   $("power-flow").dataset.meter = state;
-  document.title = watts === null ? page.meter : `${value} ${unit} · ${page.meter}`;
+  const derived = state === "derived";
+  $("power-note").hidden = !derived;
+  $("power-note").textContent = derived ? `${powerless()}. This one is derived: the mean since the registers moved last.` : "";
+  document.title = watts === null ? page.meter : `${derived ? "≈ " : ""}${value} ${unit} · ${page.meter}`;
   showStats();
 }
 
@@ -216,17 +225,30 @@ function showTable(buckets) {
   }));
 }
 
-/** What the meter's readings may be held against. */
-async function learnDistance() {
+/** Asks what the server says of the meter, and again from time to time. */
+async function learn() {
+  learnIn(ENERGY_EVERY_MS);
   const { meter } = page;
-  const expectedS = await api.expected(meter).catch(() => page.expectedS);
-  if (meter === page.meter) page.expectedS = expectedS;
+  const told = await api.meter(meter, meterState() !== "live").catch(() => undefined);
+  if (meter !== page.meter) return;
+  Object.assign(page, told && { derivedPowerW: null, ...told });
+  if (told === undefined) learnIn(STORED_MS);
+  showPower();
+}
+
+/** Asks in so long at the latest. */
+function learnIn(ms) {
+  const { at, timer } = page.learning ?? {};
+  if (at > Date.now() && at <= Date.now() + ms) return;
+  clearTimeout(timer);
+  page.learning = { at: Date.now() + ms, timer: setTimeout(learn, ms) };
 }
 
 /** The stream can't be had: the server's own words say why. */
 function end(error) {
   const missing = error.extensions?.code === "NOT_FOUND";
   $("readings").hidden = true;
+  clearTimeout(page.learning?.timer);
   document.title = "Wattline";
   say(missing ? "No such meter" : "No live readings", error.message);
   showState("lost", missing ? "No such meter" : "Stopped");
@@ -243,7 +265,7 @@ function showState(state, text, words = "") {
 
 function choose(id) {
   page.stream?.close();
-  Object.assign(page, { meter: id, readings: [], latest: null, power: null, expectedS: null });
+  Object.assign(page, NOTHING, { meter: id });
   picker.set(id);
   $("empty").hidden = true;
   $("readings").hidden = false;
@@ -252,7 +274,7 @@ function choose(id) {
   energyChart.show([]);
   $("energy-error").hidden = true;
   page.stream = new LiveStream(id, onEvent, showState, end);
-  learnDistance();
+  learn();
   showEnergy();
 }
 
@@ -331,7 +353,6 @@ addEventListener("popstate", () => {
 });
 setInterval(showAge, 500);
 setInterval(showEnergy, ENERGY_EVERY_MS);
-setInterval(() => { if (page.meter) learnDistance(); }, ENERGY_EVERY_MS);
 $("foot-zone").textContent = `Times in ${ZONE}`;
 const about = await api.about().catch(() => ({}));
 $("foot-version").textContent = about.version ? `Wattline ${about.version}` : "";

@@ -56,7 +56,7 @@ export class Picker {
       name.textContent = meter.id;
       const note = document.createElement("span");
       note.className = "note";
-      const fresh = meter.latest && this.clockNow() - Date.parse(meter.latest.ts) < 120000;
+      const fresh = meter.latest && this.clockNow() - Date.parse(meter.latest.ts) <= 1000 * meter.silentAfterS;
       note.textContent = fresh && meter.latest.powerW !== null
         ? format.powerText(meter.latest.powerW)
         : format.ago(this.clockNow() - Date.parse(meter.latest?.ts ?? meter.lastSeen));

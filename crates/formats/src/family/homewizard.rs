@@ -15,6 +15,7 @@ pub(super) const FAMILY: Family = Family {
     documents: &[
         "https://api-documentation.homewizard.com/docs/v1/measurement",
         "https://api-documentation.homewizard.com/docs/v2/measurement",
+        "https://github.com/oh2th/homewizard-p1-mqtt",
     ],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY

@@ -1,4 +1,8 @@
-//! WARP Charger (Tinkerforge): `warp/<id>/meter/values` with the wallbox's own meter.
+//! WARP Charger (Tinkerforge): `warp/<id>/meter/values` with the wallbox's own meter, or whichever is linked there. Below
+//! `meters/<slot>` `values` is a list of numbers, and another topic, `value_ids`, says what they are: a message alone doesn't.
+
+use wattline_reading::Reason;
+use wattline_reading::limits::refuse;
 
 use super::prelude::*;
 
@@ -14,7 +18,10 @@ pub(super) const FAMILY: Family = Family {
     units: "W, kWh, V, A",
     sign: "+ into the car (import)",
     time: "arrival",
-    documents: &["https://docs.warp-charger.com/docs/interfaces/mqtt_http/api_reference/meter"],
+    documents: &[
+        "https://docs.warp-charger.com/docs/interfaces/mqtt_http/api_reference/meter",
+        "https://github.com/Tinkerforge/esp32-firmware",
+    ],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
 };
@@ -28,7 +35,13 @@ const ALL_VALUES: [fn(u8) -> Quantity; 3] = [PhaseVoltage, PhaseCurrent, PhasePo
 fn decode(message: &Message<'_>) -> Outcome {
     let mut draft = Draft::default();
     let mut omitted = Vec::new();
+    let in_slot = message.topic.level(message.topic.count().saturating_sub(2)) == "meters";
     match message.topic.last() {
+        "values" if in_slot => {
+            let detail =
+                "what each number is stands in `value_ids` beside it: read them by a declarative route";
+            return Err(refuse(Reason::AliasUnknown, detail.to_owned()).into());
+        }
         "values" => collect(&message.object()?, FIELDS, &mut draft, &mut omitted),
         "all_values" => {
             let json = message.json()?;
@@ -38,7 +51,9 @@ fn decode(message: &Message<'_>) -> Outcome {
                 }
             }
         }
-        "state" | "type_override" | "error_counters" | "phases" => return Err(Ignored::Status.into()),
+        "state" | "type_override" | "error_counters" | "phases" | "value_ids" | "config" | "errors" => {
+            return Err(Ignored::Status.into());
+        }
         _ => return Err(Ignored::OtherQuantity.into()),
     }
     Drafts::one(draft, omitted, Ignored::NoValue)

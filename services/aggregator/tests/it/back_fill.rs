@@ -76,3 +76,19 @@ async fn live_marks_go_first() {
     );
     aggregator.stop().await;
 }
+
+/// A host without a clock of its own that came up before its time service: the database believes that it is days ago.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_spilled_is_computed_though_the_databases_clock_is_days_behind() {
+    let mut scene = Scene::new("behind", 2).await;
+    let mut config = scene.config();
+    config.marks.live_span_s_max = 600;
+    let aggregator = scene.start(config);
+    let rows = (0..60).map(|at| reading("m", days_ago(-4) + at * MINUTE_US, at * 1_000, 60.0));
+    scene.send_and_store(&rows.collect::<Vec<_>>()).await;
+    aggregator.wait_metric("wattline_aggregator_back_filled_total", |rows| rows >= 1).await;
+    scene.settle().await;
+    scene.assert_equals_recomputation().await;
+    assert_eq!(scene.total_import_mwh("m").await, 59_000);
+    aggregator.stop().await;
+}

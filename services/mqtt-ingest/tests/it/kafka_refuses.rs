@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use wattline_reading::topics::{DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::message::{Message, Timestamp as KafkaTimestamp};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use wattline_reading::Timestamp;
+use wattline_reading::topics::{ALL, DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
 
 use crate::fixture::{Ingest, World, faulty, payload};
 
@@ -92,6 +96,27 @@ async fn a_clock_that_kafka_refuses_stops_the_acks_and_is_named() {
     assert_eq!(ingest.sum("dead_lettered_total"), 0);
     ingest.until("ready", || ingest.context.ready.is_ready()).await;
     ingest.stop().await.unwrap();
+    for topic in ALL {
+        a_clock_hours_ahead_is_no_matter(&world, topic.name).await;
+    }
+}
+
+/// Where Kafka's clock stamps them, it takes records of any host, and its retention goes by its own time.
+async fn a_clock_hours_ahead_is_no_matter(world: &World, topic: &str) {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", world.stack.kafka_brokers()).set("group.id", "a-look");
+    let producer: FutureProducer = config.create().unwrap();
+    let now_ms = || Timestamp::now().micros() / 1000;
+    let record = FutureRecord::to(topic).key("m").payload("x").timestamp(now_ms() + 7_200_000);
+    let sent_ms = now_ms();
+    let delivery = producer.send(record, Duration::from_secs(30)).await.map_err(|(error, _)| error).unwrap();
+    let mut place = TopicPartitionList::new();
+    place.add_partition_offset(topic, delivery.partition, Offset::Offset(delivery.offset)).unwrap();
+    let consumer: StreamConsumer = config.create().unwrap();
+    consumer.assign(&place).unwrap();
+    let stamped = consumer.recv().await.unwrap().timestamp();
+    let KafkaTimestamp::LogAppendTime(ms) = stamped else { panic!("{topic}: {stamped:?}") };
+    assert!((sent_ms - 1000..=now_ms() + 1000).contains(&ms), "{topic}: {ms}");
 }
 
 /// Sets one of a topic's settings and leaves the others; Kafka's brokers learn of it a little later.

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
-use wattline_reading::Timestamp;
+use wattline_energy::Rules;
+use wattline_energy::derived::{Asked, derived_power_mw};
+use wattline_reading::{Timestamp, register};
 
 use super::energy::{self, EnergyInterval, EnergySeries};
 use super::reading::{self, Reading, ReadingConnection, ReadingPage};
@@ -132,6 +134,12 @@ impl Meter {
         self.row.expected_s
     }
 
+    /// After so many s without a reading it is silent: three usual distances (of 900 s each before one is known), at
+    /// least two minutes.
+    async fn silent_after_s(&self) -> i32 {
+        i32::try_from(self.row.silent_after().num_seconds()).unwrap_or(i32::MAX)
+    }
+
     /// Step of its import register in Wh, as a power of ten. Null before the register has moved often enough.
     async fn resolution_wh(&self) -> Option<f64> {
         self.row.resolution_wh
@@ -145,6 +153,14 @@ impl Meter {
         let mut latest = ctx.data::<Store>()?.latest(std::slice::from_ref(&self.row)).await?;
         count_rows(ctx, latest.len());
         Ok(take(&mut latest, self.row.key))
+    }
+
+    /// Its power in W derived from its registers, where it sends none: the mean since they moved last, import less
+    /// export. To be shown, and as what it is: it is stored nowhere and no energy is made of it. Null where power is
+    /// sent, where the registers are older than three usual distances, and where they don't tell.
+    #[graphql(complexity = "DATABASE_COST + child_complexity")]
+    async fn derived_power_w(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<f64>> {
+        Ok(derived_power_w(ctx.data()?, &self.row, Timestamp::now().to_chrono()).await?)
     }
 
     /// Its raw readings in order of time, a page at a time: forward with `first` and `after`, backward with
@@ -183,6 +199,17 @@ impl Meter {
         count_points(ctx, grid.slots.len());
         Ok(energy::load(ctx.data()?, &self.row, grid, time_zone, Timestamp::now().to_chrono()).await?)
     }
+}
+
+async fn derived_power_w(store: &Store, meter: &MeterRow, now: DateTime<Utc>) -> Result<Option<f64>> {
+    let rows = store.register_rows(meter, now).await?;
+    let asked = Asked {
+        now_us: now.timestamp_micros(),
+        age_us_max: meter.current().num_microseconds().unwrap_or(i64::MAX),
+        resolution_mwh: meter.resolution_wh.map(register::from_wh),
+    };
+    // mW to W is the same step as mWh to Wh.
+    Ok(derived_power_mw(&rows, &asked, &Rules::default()).map(register::to_wh))
 }
 
 /// The meter of this id, or the error that there is none.

@@ -47,13 +47,24 @@ const SILENCE_S_MIN: i64 = 120;
 // === impl MeterRow ===
 
 impl MeterRow {
+    /// How old a reading of it may be and still say something of now: so many usual distances.
+    #[must_use]
+    pub fn current(&self) -> TimeDelta {
+        TimeDelta::seconds(SILENCE_DISTANCES * self.expected_s.map_or(EXPECTED_S, i64::from))
+    }
+
+    /// After how long without a reading it is silent.
+    #[must_use]
+    pub fn silent_after(&self) -> TimeDelta {
+        self.current().max(TimeDelta::seconds(SILENCE_S_MIN))
+    }
+
     /// Up to when time has elapsed for this meter, whose newest reading was at `newest`: what comes after a reading is
     /// told by the next one, so nothing is missing until then. Of a silent meter all until `now` is missing.
     #[must_use]
     pub fn end(&self, newest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
-        let expected_s = self.expected_s.map_or(EXPECTED_S, i64::from);
-        let silence = TimeDelta::seconds((SILENCE_DISTANCES * expected_s).max(SILENCE_S_MIN));
-        newest.filter(|&newest| now - newest <= silence).map_or(now, |newest| newest.min(now))
+        let silent_after = self.silent_after();
+        newest.filter(|&newest| now - newest <= silent_after).map_or(now, |newest| newest.min(now))
     }
 }
 

@@ -98,9 +98,15 @@ impl Env {
 
     /// Publishes as mqtt-ingest does; answers partition and offset.
     pub(crate) async fn publish(&self, reading: &Reading) -> (i32, i64) {
+        self.publish_stamped(reading, None).await
+    }
+
+    /// The same with a time of the record, in ms, for a topic that lets the producer stamp.
+    pub(crate) async fn publish_stamped(&self, reading: &Reading, record_ms: Option<i64>) -> (i32, i64) {
         let mut value = Vec::new();
         wire::encode_reading(reading, &mut value);
-        let record = FutureRecord::to(topics::READINGS.name).key(&reading.meter_id).payload(&value);
+        let mut record = FutureRecord::to(topics::READINGS.name).key(&reading.meter_id).payload(&value);
+        record.timestamp = record_ms;
         let delivery = self.producer.send(record, PATIENCE).await.map_err(|(error, _)| error).unwrap();
         (delivery.partition, delivery.offset)
     }

@@ -59,6 +59,31 @@ fn how_long_a_meter_may_be_silent_is_its_own_usual_distance() {
 }
 
 #[test]
+fn a_meter_of_which_no_distance_is_known_is_silent_when_the_api_says_so() {
+    run(async |env| {
+        let minutes_ago = |minutes| Timestamp::now().to_chrono() - TimeDelta::minutes(minutes);
+        env.store(&[reading("honest-new", minutes_ago(10), 123.0)], None).await;
+        env.store(&[reading("honest-gone", minutes_ago(46), 123.0)], None).await;
+        let query = "{ meters(search: \"honest-\") { nodes { id expectedS silentAfterS } } }";
+        let page = env.api.data(query, json!({})).await;
+        let new = json!({"id": "honest-new", "expectedS": null, "silentAfterS": 2700});
+        assert!(page["meters"]["nodes"].as_array().unwrap().contains(&new), "{page}");
+
+        let mut browser = look(env, "honest-new").await;
+        browser.wait(&format!("{VALUE} === '123' && {METER} === 'live'")).await;
+        // The list of meters goes by the same limit: power of the one, only an age of the other.
+        browser.eval("document.getElementById('picker-input').focus()").await;
+        let note = |meter: &str| {
+            format!("document.querySelector('#picker-list [data-id={meter}] .note').textContent")
+        };
+        browser.wait(&format!("{} === '123\u{a0}W'", note("honest-new"))).await;
+        assert_eq!(browser.eval(&note("honest-gone")).await, "46 min ago");
+        browser.open(&env.api.url("/?meter=honest-gone")).await;
+        browser.wait(&format!("{METER} === 'silent'")).await;
+    });
+}
+
+#[test]
 fn a_meter_of_registers_only_is_not_waited_for() {
     run(async |env| {
         let measures = Measures { energy_import_mwh: Some(1_234_567_000), ..Measures::default() };

@@ -3,8 +3,10 @@
 mod access;
 mod browser;
 mod charts;
+mod clocks;
 mod codes;
 mod contract;
+mod derived;
 mod energy;
 mod feed;
 mod first;
@@ -19,6 +21,7 @@ mod limits;
 mod live;
 mod meters;
 mod page;
+mod previews;
 mod readings;
 mod running;
 mod slow;

@@ -57,7 +57,7 @@ fn every_documented_query_is_valid() {
 fn every_query_of_the_page_is_valid() {
     let schema = schema();
     let queries = queries_of_script(&read("services/query-api/page/api.js"));
-    assert_eq!(queries.len(), 6, "meters, clock, distance, recent, energy, live: {queries:#?}");
+    assert_eq!(queries.len(), 6, "meters, clock, meter, recent, energy, live: {queries:#?}");
     for query in queries {
         assert_eq!(problems(&schema, &query, "page/api.js"), None, "{query}");
     }
