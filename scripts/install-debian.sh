@@ -6,7 +6,8 @@
 #   2. Apache Kafka's jars, by Maven, with a class archive that halves its start;
 #   3. Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, and HAProxy, unpacked from Debian 13 into a folder
 #      (no root, no chroot);
-#   4. Prometheus and promtool, for the checks of dashboards and alerts, unpacked: installed, it would run as a service.
+#   4. Prometheus and promtool, for the checks of dashboards and alerts, and amtool, for those of receivers, unpacked:
+#      installed, Prometheus and Alertmanager would run as services.
 # `install-debian.sh failover` adds three more, for `make failover` only:
 #   5. etcd and Patroni, unpacked as part 3 is;
 #   6. Apache Artemis' jars, by Maven;
@@ -23,6 +24,7 @@ readonly LOG4J_VERSION=2.25.4
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
+readonly ALERTMANAGER_PART="alertmanager-1"
 # The version that charts/mqtt installs.
 readonly ARTEMIS_VERSION=2.44.0
 readonly FAILOVER_PART="failover-trixie-1"
@@ -234,15 +236,26 @@ make_servers() {
   "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
 }
 
+<<<<<<< HEAD
 # Takes files out of this Debian's PACKAGE, which is not installed, into FOLDER; without the DEPTH folders above them.
 take_files() {
   local folder=$1 package=$2 depth=$3
   shift 3
+=======
+make_prometheus() { take_programs "$1" prometheus prometheus promtool; }
+make_alertmanager() { take_programs "$1" prometheus-alertmanager amtool; }
+
+# Programs of a Debian package, into FOLDER.
+take_programs() {
+  local folder=$1 package=$2
+  shift 2
+>>>>>>> h-charts
   # apt downloads as its own user, which may not write here: then it does so as the caller, with a warning.
   (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package" 2>/dev/null) || {
     as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
     (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package")
   }
+<<<<<<< HEAD
   dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar -x -C "$folder" "--strip-components=$depth" "$@"
   rm "$folder/$package"_*.deb
 }
@@ -258,6 +271,11 @@ make_prometheus() {
   local folder=$1
   take_files "$folder" prometheus 3 ./usr/bin/prometheus ./usr/bin/promtool
   "$folder/promtool" --version >/dev/null 2>&1 || fail "the unpacked promtool does not start"
+=======
+  dpkg-deb --fsys-tarfile "$folder/${package}"_*.deb | tar -x -C "$folder" --strip-components=3 "${@/#/./usr/bin/}"
+  rm "$folder/${package}"_*.deb
+  "$folder/$2" --version >/dev/null 2>&1 || fail "the unpacked $2 does not start"
+>>>>>>> h-charts
 }
 
 make_failover() {
@@ -300,6 +318,7 @@ flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
+make_part "$ALERTMANAGER_PART" "amtool" make_alertmanager
 if [ "${1:-}" = failover ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis

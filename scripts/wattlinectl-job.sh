@@ -27,21 +27,31 @@ log=
 trap '[ -z "$log" ] || kill "$log" 2>/dev/null || true; "${own[@]}" delete job "$name" --wait=false >/dev/null' EXIT
 printf 'job %s created with %s\n' "$name" "$("${own[@]}" get job "$name" --output=jsonpath='{.spec.template.spec.containers[0].args}')" >&2
 
+# A container that has not started has no log, and kubectl would say so.
+begin_log() {
+  case $("${own[@]}" get pods --selector="batch.kubernetes.io/job-name=$name" --output=jsonpath='{.items[*].status.phase}') in
+    '' | *Pending*) return ;;
+  esac
+  "${own[@]}" logs --follow "job/$name" &
+  log=$!
+  idle=0 idle_max=60
+}
+follows() { [ -n "$log" ] && kill -0 "$log" 2>/dev/null; }
+
 # How the program ended the Job says, not the log: of a node that is away that never ends, nor of a pod that can't start.
-"${own[@]}" logs --follow --pod-running-timeout=5m "job/$name" &
-log=$!
-follows() { kill -0 "$log" 2>/dev/null; }
 ended=
-without_log=0
+idle=0 idle_max=300
 while [ -z "$ended" ]; do
   sleep 1
+  [ -n "$log" ] || begin_log
   case $("${own[@]}" get job "$name" --output=jsonpath='{.status.succeeded} {.status.failed}') in
     1*) ended=0 ;;
     *\ 1) ended=1 ;;
-    *) follows || without_log=$((without_log + 1)) ;;
+    *) follows || idle=$((idle + 1)) ;;
   esac
-  [ "$without_log" -lt 60 ] || { printf 'job %s has not ended\n' "$name" >&2; exit 1; }
+  [ "$idle" -lt "$idle_max" ] || { printf 'job %s has not ended\n' "$name" >&2; exit 1; }
 done
+[ -n "$log" ] || begin_log
 for ((waited = 0; waited < 10; waited++)); do
   follows || exit "$ended"
   sleep 1

@@ -40,7 +40,8 @@ def schema_errors(folder, files):
         f"{folder}/kubernetes/{{{{.NormalizedKubernetesVersion}}}}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json",
         f"{folder}/crds/{{{{.Group}}}}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json",
     ]
-    command = ["kubeconform", "-strict", "-kubernetes-version", KUBERNETES]
+    # The folder has no definition of that kind: a test of the charts gives it to a real Alertmanager.
+    command = ["kubeconform", "-strict", "-skip", "AlertmanagerConfig", "-kubernetes-version", KUBERNETES]
     for location in locations:
         command += ["-schema-location", location]
     done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True)

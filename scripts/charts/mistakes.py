@@ -10,6 +10,7 @@ from rendering import UMBRELLA, render, template
 
 PROD = UMBRELLA / "values-prod.yaml"
 DEV = UMBRELLA / "values-dev.yaml"
+ALERTS = UMBRELLA / "ci/alerts-values.yaml"
 
 # (what, the environment's file, values laid over it, words of the refusal)
 REFUSED_BY_HELM = [
@@ -43,6 +44,13 @@ REFUSED_BY_HELM = [
     ("an open GraphQL in prod", PROD, "query-api: { auth: { mode: none } }", ["auth.mode", "prod"]),
     ("one Kafka broker in prod", PROD, "kafka: { replicas: 1 }", ["kafka.replicas"]),
     ("a single database in prod", PROD, "timescaledb: { mode: single }", ["timescaledb.mode"]),
+    ("servers that the services don't know", PROD, "global: { database: { members: 1 } }", ["global.database.members is 1", "3 servers"]),
+    (
+        "alerts without a receiver",
+        PROD,
+        "observability: { alertmanager: { enabled: true } }",
+        ["nobody receives an alert", "alertmanager.webhook.existingSecret"],
+    ),
     ("an external Kafka without address", DEV, "kafka: { enabled: false }", ["global.kafka.brokers"]),
     (
         "Ingress and Gateway",
@@ -92,7 +100,7 @@ def container(one, kind, name):
 
 
 def drop_messages(one):
-    data = object_of(one, "ConfigMap", "wattline-mqtt")["data"]
+    data = files_of(one, "wattline-mqtt")
     data["broker-1.xml"] = data["broker-1.xml"].replace("<no-expiry>true</no-expiry>", "").replace("PAGE", "DROP")
 
 
@@ -102,14 +110,77 @@ def forget_role(one):
 
 
 def short_name(one):
-    data = object_of(one, "ConfigMap", "wattline-mqtt")["data"]
+    data = files_of(one, "wattline-mqtt")
     data["haproxy.cfg"] = data["haproxy.cfg"].replace(".svc.cluster.local", ".svc")
 
 
 def frozen_setting(one):
-    data = object_of(one, "ConfigMap", "wattline-timescaledb")["data"]
+    data = files_of(one, "wattline-timescaledb")
     head, _, tail = data["patroni.yaml"].rpartition("max_wal_size: 4GB")
     data["patroni.yaml"] = head + "max_wal_size: 1GB" + tail
+
+
+def files_of(one, name):
+    return object_of(one, "ConfigMap", name)["data"]
+
+
+def lost_primary(one):
+    data = files_of(one, "wattline-timescaledb")
+    data["patroni.yaml"] = data["patroni.yaml"].replace("on_role_change:", "on_stop:")
+
+
+def only_the_service(one):
+    data = files_of(one, "wattline-aggregator")
+    data["aggregator.toml"] = data["aggregator.toml"].replace("wattline-timescaledb-1.", "wattline-timescaledb-0.")
+
+
+def impatient_job(one):
+    environment = container(one, "Job", "wattline-migrate-install")["env"]
+    environment[:] = [variable for variable in environment if variable["name"] != "WATTLINECTL_SERVER_WAIT_S"]
+
+
+def lost_log(one):
+    object_of(one, "Job", "wattline-topics-install")["spec"]["template"]["spec"]["restartPolicy"] = "OnFailure"
+
+
+def impatient_dump(one):
+    pod = object_of(one, "CronJob", "wattline-timescaledb-backup")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod["containers"][0]["command"][-1] = pod["containers"][0]["command"][-1].replace("pg_isready", "true")
+
+
+def other_files(one):
+    files_of(one, "wattline-mqtt")["haproxy.cfg"] += "# changed\n"
+
+
+def short_recovery(one):
+    container(one, "StatefulSet", "wattline-kafka")["startupProbe"]["failureThreshold"] = 60
+
+
+def any_node(one):
+    del object_of(one, "Service", "wattline-mqtt")["spec"]["trafficDistribution"]
+
+
+def bare_check(one):
+    data = files_of(one, "wattline-mqtt")
+    data["haproxy.cfg"] = data["haproxy.cfg"].replace("tcp-check send-binary", "# ")
+
+
+def dropped_field(one):
+    container(one, "StatefulSet", "wattline-kafka")["lifecycle"] = {"stopSignal": "SIGINT"}
+
+
+def default_names(one):
+    del object_of(one, "StatefulSet", "wattline-kafka")["spec"]["template"]["spec"]["dnsConfig"]
+
+
+def nobody_told(one):
+    object_of(one, "AlertmanagerConfig", "wattline")["spec"]["receivers"] = [{"name": "operators", "webhookConfigs": []}]
+
+
+def literal_address(one):
+    receiver = object_of(one, "AlertmanagerConfig", "wattline")["spec"]["receivers"][0]
+    receiver["webhookConfigs"][0]["url"] = "https://hooks.example/secret"
+    receiver["slackConfigs"][0]["apiURL"] = "https://chat.example/secret"
 
 
 def too_big(one):
@@ -150,12 +221,29 @@ FOUND_BY_RULES = [
     ("a role without a password", forget_role, ["Job/wattline-migrate-install gives no password to the role wattline_operator"]),
     ("a name that HAProxy never finds", short_name, ["ConfigMap/wattline-mqtt names wattline-mqtt-0.wattline-mqtt-pods"]),
     ("a setting that no running database takes", frozen_setting, ["max_wal_size is 4GB for a new cluster only"]),
+    ("a primary that nobody takes out", lost_primary, ["ConfigMap/wattline-timescaledb: no program is called on_role_change"]),
+    ("a server that clients don't know", only_the_service, ["ConfigMap/wattline-aggregator", "without wattline-timescaledb-1"]),
+    ("a Job that gives up at once", impatient_job, ["Job/wattline-migrate-install waits 0 s for its server, not 300"]),
+    ("a Job whose log is deleted", lost_log, ["Job/wattline-topics-install: its pod goes with the last try"]),
+    ("a dump that gives up at once", impatient_dump, ["CronJob/wattline-timescaledb-backup", "pg_dump before it knows"]),
+    ("a change that starts nothing anew", other_files, ["StatefulSet/wattline-mqtt: checksum/config is not that of"]),
+    ("a broker that is killed as it recovers", short_recovery, ["container kafka has 300 s to read its files"]),
+    ("a Service that leads to a lost node", any_node, ["Service/wattline-mqtt leads to servers of any node"]),
+    ("a check that fills the broker's log", bare_check, ["haproxy.cfg checks by a bare connection"]),
+    ("a field that is dropped", dropped_field, ["container kafka has lifecycle.stopSignal"]),
+    ("names by the node's defaults", default_names, ["StatefulSet/wattline-kafka asks for names with the defaults of its node"]),
     ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
     ("no request", no_request, ["container kafka has no resources.requests.memory"]),
     ("a moving tag in a template", moving_tag, ["wattline/query-api:latest"]),
     ("an image of Bitnami's", bitnami, ["bitnami/kafka:4.0.0"]),
     ("a container with capabilities", privileged, ["container query-api is not restricted"]),
     ("a literal Secret in prod", literal_secret, ["Secret/literal holds literal values"]),
+]
+
+# The same in the case with receivers of alerts.
+FOUND_IN_ALERTS = [
+    ("alerts that nobody gets", nobody_told, ["AlertmanagerConfig/wattline leads alerts to operators, which tells nobody"]),
+    ("an address that is a secret", literal_address, ["holds url as it is", "holds apiURL as it is"]),
 ]
 
 
@@ -170,9 +258,9 @@ def unnoticed_by_helm(mistake):
     return [f"deliberate mistake, refused without naming {word}: {what}: {done.stderr}" for word in words if word not in done.stderr]
 
 
-def unnoticed_by_rules(prod, mistake):
+def unnoticed_by_rules(sound, mistake):
     what, breaks, words = mistake
-    one = copy.deepcopy(prod)
+    one = copy.deepcopy(sound)
     breaks(one)
     found = "\n".join(rules.broken(one))
     return [f"deliberate mistake not found: {what} (no word of {word}):\n{found}" for word in words if word not in found]
@@ -184,8 +272,9 @@ def unnoticed():
     with ThreadPoolExecutor() as pool:
         for found in pool.map(unnoticed_by_helm, REFUSED_BY_HELM):
             faults += found
-    prod, _ = render([PROD], "prod")
-    for mistake in FOUND_BY_RULES:
-        faults += unnoticed_by_rules(prod, mistake)
-    print(f"charts: {len(REFUSED_BY_HELM) + len(FOUND_BY_RULES)} deliberate mistakes, each refused by name")
+    for files, name, found_in_it in (([PROD], "prod", FOUND_BY_RULES), ([ALERTS], "ci", FOUND_IN_ALERTS)):
+        one, _ = render(files, name)
+        for mistake in found_in_it:
+            faults += unnoticed_by_rules(one, mistake)
+    print(f"charts: {len(REFUSED_BY_HELM) + len(FOUND_BY_RULES) + len(FOUND_IN_ALERTS)} deliberate mistakes, each refused by name")
     return faults

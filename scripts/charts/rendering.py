@@ -4,7 +4,7 @@ import subprocess
 
 import yaml
 
-import rules
+from objects import Render
 from values import ROOT, Mistake
 
 UMBRELLA = ROOT / "charts/wattline"
@@ -42,7 +42,7 @@ def render(files, namespace, upgrade=False):
 
 def parse(text, environment, external):
     objects = [item for item in yaml.load_all(text, LOADER) if item]
-    return rules.Render(RELEASE, objects, environment, external)
+    return Render(RELEASE, objects, environment, external)
 
 
 def environment_of(values):

@@ -1,60 +1,17 @@
 """Rules that a rendered environment keeps and no schema can say. Each rule yields sentences that name object and fault."""
 
-import re
-from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-import yaml
-
+import alerting
+import survival
 import values
+from objects import containers, labels, matches, selected, title
 
 # What one node has for our pods: 2 vCPU without the system's own (Calico, the control plane's or its neighbours' share).
 NODE_CPU_M = 1500
-# Labels that a program sets on its own pods: Patroni says so who is primary.
-RUNTIME_LABELS = {"role"}
 OWN_TOKEN = "timescaledb"
 # A standby of a pair opens no port that could be asked whether it is ready; the proxy beside it is asked.
 NEVER_READY = {"artemis"}
-
-
-@dataclass
-class Render:
-    """The objects of one environment."""
-
-    name: str
-    objects: list
-    environment: str = "dev"
-    external: set = field(default_factory=set)
-
-    def of(self, *kinds):
-        return [item for item in self.objects if item["kind"] in kinds]
-
-    def names(self, kind):
-        return {item["metadata"]["name"] for item in self.of(kind)}
-
-    def pods(self):
-        """(object, pod template) of all that makes pods."""
-        for item in self.objects:
-            kind, spec = item["kind"], item.get("spec", {})
-            if kind == "Pod":
-                yield item, item
-            elif kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
-                yield item, spec["template"]
-            elif kind == "CronJob":
-                yield item, spec["jobTemplate"]["spec"]["template"]
-
-
-def title(item):
-    return f"{item['kind']}/{item['metadata']['name']}"
-
-
-def containers(template):
-    spec = template["spec"]
-    return spec.get("initContainers", []) + spec["containers"]
-
-
-def labels(template):
-    return template["metadata"].get("labels", {})
 
 
 def millicores(text):
@@ -174,15 +131,6 @@ def reference_exists(render, issued, item, kind, name, keys):
     for key in keys:
         if key not in there:
             yield f"{title(item)} needs key {key} of {kind}/{name}, which has {', '.join(sorted(there))}"
-
-
-def matches(selector, given):
-    wanted = {key: value for key, value in selector.items() if key not in RUNTIME_LABELS}
-    return all(given.get(key) == value for key, value in wanted.items())
-
-
-def selected(render, selector):
-    return [template for _, template in render.pods() if matches(selector, labels(template))]
 
 
 def selectors_match(render):
@@ -322,29 +270,6 @@ def every_role_has_a_password(render):
                 yield f"{title(item)} gives no password to the role {role} of sql/roles.sql"
 
 
-def texts(value):
-    """Every string in a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from texts(inner)
-
-
-def names_are_whole(render):
-    """HAProxy's resolver knows no search list, and KEDA asks from a namespace of its own."""
-    services = "|".join(sorted(map(re.escape, render.names("Service")), key=len, reverse=True))
-    address = re.compile(rf"(?<![\w.-])((?:[\w${{}}-]+\.)?(?:{services})((?:\.[\w-]+)*)):\d+")
-    for item in render.objects:
-        for text in texts(item):
-            for name, rest in address.findall(text):
-                if not re.fullmatch(r"\.[\w-]+\.svc\.cluster\.local", rest):
-                    yield f"{title(item)} names {name}, which is no whole name: …svc.cluster.local"
-
-
 def temporary_files_have_a_place(render):
     """mosquitto_passwd writes to /tmp."""
     for item, template in render.pods():
@@ -352,19 +277,6 @@ def temporary_files_have_a_place(render):
             places = {mount["mountPath"] for mount in container.get("volumeMounts", [])}
             if "mosquitto_passwd" in " ".join(container.get("command", [])) and "/tmp" not in places:
                 yield f"{title(item)}: container {container['name']} runs mosquitto_passwd on a read-only root without a volume at /tmp"
-
-
-def patroni_takes_changes(render):
-    """What is in `bootstrap` counts once in a cluster's life."""
-    for item in render.of("ConfigMap"):
-        text = item.get("data", {}).get("patroni.yaml")
-        if text:
-            patroni = yaml.safe_load(text)
-            local = patroni["postgresql"]["parameters"]
-            fixed = {"wal_level", "hot_standby", "max_wal_senders", "max_replication_slots"}
-            for name, wanted in patroni["bootstrap"]["dcs"]["postgresql"]["parameters"].items():
-                if name not in fixed and local.get(name) != wanted:
-                    yield f"{title(item)}: {name} is {wanted} for a new cluster only, an existing one keeps {local.get(name)}"
 
 
 def names_are_unique(render):
@@ -390,10 +302,10 @@ ALL = [
     prod_has_no_literal_secret,
     artemis_drops_nothing,
     every_role_has_a_password,
-    names_are_whole,
     temporary_files_have_a_place,
-    patroni_takes_changes,
     names_are_unique,
+    *survival.ALL,
+    *alerting.ALL,
 ]
 
 

@@ -51,3 +51,16 @@
 {{ $key }}={{ $value }}
 {{- end }}
 {{- end -}}
+
+{{/* What the container reads. */}}
+{{- define "kafka.files" -}}
+server.properties: |
+  {{- include "kafka.properties" . | trim | nindent 2 }}
+log4j2.properties: |
+  rootLogger.level = info
+  rootLogger.appenderRef.console.ref = console
+  appender.console.type = Console
+  appender.console.name = console
+  appender.console.layout.type = PatternLayout
+  appender.console.layout.pattern = %d{ISO8601} %p %m (%c{1})%n
+{{- end -}}

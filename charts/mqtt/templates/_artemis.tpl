@@ -126,6 +126,7 @@ frontend metrics
 backend brokers
   # By MQTT: for a frozen broker the kernel still takes connections. A CONNECT of version 3.1.1 without a client id for a
   # session that stays; it is refused before anybody looks for its user, and each CONNACK is the word of one who lives.
+  # Of a connection that is reset before it has said anything Artemis writes an error with a stack, as each bare check would be.
   option tcp-check
   tcp-check connect
   tcp-check send-binary 100c00044d5154540400000a0000
@@ -134,4 +135,24 @@ backend brokers
   {{- range $node := list 0 1 }}
   server node-{{ $node }} {{ include "wattline-lib.inCluster" (list $ (printf "%s-%d.%s-pods" $name $node $name)) }}:11883
   {{- end }}
+{{- end -}}
+
+{{/* What the containers read. */}}
+{{- define "mqtt.artemis.files" -}}
+# By the pod's ordinal: 0 is the primary, 1 the backup.
+broker-0.xml: |
+  {{- include "mqtt.artemis.broker" (dict "root" . "ordinal" 0) | nindent 2 }}
+broker-1.xml: |
+  {{- include "mqtt.artemis.broker" (dict "root" . "ordinal" 1) | nindent 2 }}
+login.config: |
+  activemq {
+    org.apache.activemq.artemis.spi.core.security.jaas.PropertiesLoginModule required
+      org.apache.activemq.jaas.properties.user="artemis-users.properties"
+      org.apache.activemq.jaas.properties.role="artemis-roles.properties";
+  };
+artemis-roles.properties: |
+  readers = ingest,observer
+  writers = meters
+haproxy.cfg: |
+  {{- include "mqtt.artemis.proxy" . | nindent 2 }}
 {{- end -}}

@@ -29,6 +29,9 @@ metadata:
   {{- end }}
 spec:
   type: {{ .Values.service.type }}
+  # Who comes by a node with a broker's pod is led to that one, which is there as long as the node is. By the others half of all
+  # connections go to a pod that is gone with its node, until that node is known to be.
+  trafficDistribution: PreferSameNode
   selector:
     {{- include "wattline-lib.selectorLabels" (list . "mqtt") | nindent 4 }}
   ports:

@@ -5,6 +5,7 @@
 //! - [`pod`]: what a rendered chart hands to a container: its files, environment and command. The tests in `it/` start the
 //!   real services with exactly that.
 
+pub mod alertmanager;
 pub mod audit;
 pub mod charts;
 pub mod cluster;

@@ -2,6 +2,7 @@
 
 mod change;
 mod disturb;
+mod failover;
 mod fit;
 mod install;
 mod mistake;
@@ -61,6 +62,7 @@ pub async fn tell(world: &World, report: &mut Report) -> Result<()> {
     mistake::of_operators(world, report).await?;
     mistake::of_charts(world, report).await?;
     disturb::drains(world, report).await?;
+    failover::a_lost_primary_leaves_its_service(world, report).await?;
     install::tests(world, report).await?;
     operator::runs_wattlinectl(world, report).await?;
     install::uninstalls(world, report).await?;

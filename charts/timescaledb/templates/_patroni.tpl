@@ -40,6 +40,8 @@ postgresql:
   listen: 0.0.0.0:5432
   data_dir: /home/postgres/pgdata/data
   pgpass: /tmp/pgpass
+  callbacks:
+    on_role_change: /etc/wattline/patroni/on-role-change.py
   authentication:
     {{- /* Servers know one another by addresses, which no certificate has. */}}
     {{- $sslmode := ternary ", sslmode: verify-ca, sslrootcert: /etc/wattline/tls/ca.crt" "" $global.tls.enabled }}
@@ -60,4 +62,17 @@ postgresql:
     {{- end }}
     - {{ $host }} replication replication all scram-sha-256
     - {{ $host }} all all all scram-sha-256
+{{- end -}}
+
+{{/* What the container reads. */}}
+{{- define "timescaledb.files" -}}
+patroni.yaml: |
+  {{- include "timescaledb.patroni" . | nindent 2 }}
+on-role-change.py: |
+  {{- .Files.Get "files/on-role-change.py" | nindent 2 }}
+# Runs once in the cluster's life, on the first primary.
+post-init.sh: |
+  #!/bin/sh
+  set -e
+  psql --dbname "$1" --set ON_ERROR_STOP=1 --command 'CREATE DATABASE "{{ (include "wattline-lib.global" . | fromYaml).database.name }}"'
 {{- end -}}

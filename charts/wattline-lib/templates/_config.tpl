@@ -1,3 +1,10 @@
+{{/* Of a workload's files, so that it starts anew with others: a map of names and texts. */}}
+{{- define "wattline-lib.checksum" -}}
+{{- $parts := list -}}
+{{- range $file, $text := . }}{{ $parts = append $parts (printf "%s\n%s" $file (trim $text)) }}{{ end -}}
+{{- join "\n" $parts | sha256sum -}}
+{{- end -}}
+
 {{/* A service's configuration as TOML: plain keys, then tables, then arrays of tables. Numbers go by JSON, since YAML's
      arrive as floating point and would be written as 1e+06. */}}
 {{- define "wattline-lib.toml" -}}
@@ -58,6 +65,10 @@ ca_file: /etc/wattline/ca/kafka/ca.crt
 {{- define "wattline-lib.config.database" -}}
 {{- $database := (include "wattline-lib.global" (index . 0) | fromYaml).database -}}
 url: {{ include "wattline-lib.database.url" . | quote }}
+{{- if include "wattline-lib.database.members" (index . 0) }}
+# One that is gone with its node answers nothing: the next host is tried after one SYN has been repeated.
+connect_timeout_ms: 2000
+{{- end }}
 password_file: /etc/wattline/secrets/database/{{ index . 1 }}
 {{- if $database.caSecret }}
 tls_root_file: /etc/wattline/ca/database/ca.crt

@@ -24,6 +24,7 @@ kafka:
 database:
   host: ""
   port: 5432
+  members: 1
   name: wattline
   owner: postgres
   sslMode: disable
@@ -81,12 +82,34 @@ monitoring:
 {{- $global.kafka.brokers | default (printf "%s:9092" (include "wattline-lib.host" (list . "kafka"))) -}}
 {{- end -}}
 
-{{/* postgres://role@host:port/database. (list . "wattline_sink") */}}
+{{/* The bundled servers by their own names, where any may be the primary. */}}
+{{- define "wattline-lib.database.members" -}}
+{{- $root := . -}}
+{{- $database := (include "wattline-lib.global" . | fromYaml).database -}}
+{{- $name := include "wattline-lib.peer" (list . "timescaledb") -}}
+{{- $members := list -}}
+{{- if and (not $database.host) (gt (int $database.members) 1) -}}
+{{- range $ordinal := until (int $database.members) -}}
+{{- $members = append $members (include "wattline-lib.inCluster" (list $root (printf "%s-%d.%s-pods" $name $ordinal $name))) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $members -}}
+{{- end -}}
+
+{{/* postgres://role@host:port/database. (list . "wattline_sink")
+     Of several servers the Service leads to the primary. Behind it they stand by name: for the second in which it still leads to
+     one that is gone, and where its own name is not found. */}}
 {{- define "wattline-lib.database.url" -}}
 {{- $root := index . 0 -}}
 {{- $database := (include "wattline-lib.global" $root | fromYaml).database -}}
-{{- $host := $database.host | default (include "wattline-lib.host" (list $root "timescaledb")) -}}
-{{- printf "postgres://%s@%s:%d/%s?sslmode=%s" (index . 1) $host (int $database.port) $database.name $database.sslMode -}}
+{{- $hosts := list ($database.host | default (include "wattline-lib.host" (list $root "timescaledb"))) -}}
+{{- $members := include "wattline-lib.database.members" $root -}}
+{{- if $members }}{{ $hosts = concat $hosts (splitList "," $members) }}{{ end -}}
+{{- $places := list -}}
+{{- range $hosts }}{{ $places = append $places (printf "%s:%d" . (int $database.port)) }}{{ end -}}
+{{- $url := printf "postgres://%s@%s/%s?sslmode=%s" (index . 1) (join "," $places) $database.name $database.sslMode -}}
+{{- if $members }}{{ $url = printf "%s&target_session_attrs=read-write" $url }}{{ end -}}
+{{- $url -}}
 {{- end -}}
 
 {{- define "wattline-lib.mqtt.url" -}}

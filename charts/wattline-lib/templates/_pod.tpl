@@ -5,8 +5,9 @@
 serviceAccountName: {{ .serviceAccount | default (include "wattline-lib.fullname" .root) }}
 automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
-# Names are whole: asked for as they are. A resolver that is gone with its node costs a second, not five.
-dnsConfig: { options: [{ name: ndots, value: "2" }, { name: timeout, value: "1" }, { name: attempts, value: "3" }] }
+# Names are whole: asked for as they are, once and not with each suffix of the search list before. A resolver that is gone
+# with its node costs two seconds: a repeated question has the same ports, so it goes to the same one, while a new try asks anew.
+dnsConfig: { options: [{ name: ndots, value: "2" }, { name: timeout, value: "1" }, { name: attempts, value: "2" }] }
 securityContext:
   {{- include "wattline-lib.podSecurity" (.user | default 65532) | nindent 2 }}
 {{- with $global.image.pullSecrets }}

@@ -55,6 +55,11 @@
 {{- include "wattline-lib.toml" $config | trim -}}
 {{- end -}}
 
+{{- define "wattline-lib.service.files" -}}
+{{ .component }}.toml: |
+  {{- include "wattline-lib.service.toml" . | nindent 2 }}
+{{- end -}}
+
 {{- define "wattline-lib.service.configMap" -}}
 apiVersion: v1
 kind: ConfigMap
@@ -63,8 +68,7 @@ metadata:
   labels:
     {{- include "wattline-lib.labels" (list .root .component) | nindent 4 }}
 data:
-  {{ .component }}.toml: |
-    {{- include "wattline-lib.service.toml" . | nindent 4 }}
+  {{- include "wattline-lib.service.files" . | nindent 2 }}
 {{- end -}}
 
 {{- define "wattline-lib.service.workload" -}}
@@ -94,7 +98,7 @@ spec:
       labels:
         {{- include "wattline-lib.labels" (list .root .component) | nindent 8 }}
       annotations:
-        checksum/config: {{ include "wattline-lib.service.toml" . | sha256sum }}
+        checksum/config: {{ include "wattline-lib.checksum" (include "wattline-lib.service.files" . | fromYaml) }}
     spec:
       {{- include "wattline-lib.podBase" (merge (dict "perRevision" (eq .kind "Deployment")) .) | nindent 6 }}
       # Above service.stop_deadline_ms: a stop lets Kafka confirm what was taken.

@@ -49,10 +49,15 @@ volumes:
 {{/* A Job before the release's own objects where what it needs is there already: at each upgrade, and at the installation
      where the server is external. At the installation of a bundled server it is an ordinary object: a post-install hook
      would begin only when all services are ready, and they are ready only when it is done.
+     It waits for its server inside of one pod (patience.rs): what fails is started again after 10, 20, 40, … 300 s, while
+     everything waits. A pod that fails all the same stays, with its log; `OnFailure` would delete it with the last try.
      (dict … as above, "external" true, "secondsMax" 900) */}}
 {{- define "wattline.ctlJob" -}}
 {{- $root := .root -}}
 {{- $bundledInstall := and $root.Release.IsInstall (not .external) -}}
+{{- /* At an upgrade: as long as a failover may take. */}}
+{{- $wait := ternary (int $root.Values.wattlinectl.installSecondsMax) 60 $bundledInstall -}}
+{{- $env := merge (dict "WATTLINECTL_SERVER_WAIT_S" (toString $wait)) .env }}
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -66,15 +71,14 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
   {{- end }}
 spec:
-  # At a bundled installation the server takes its time to start.
-  backoffLimit: {{ ternary 20 1 $bundledInstall }}
-  activeDeadlineSeconds: {{ .secondsMax }}
+  backoffLimit: {{ ternary 3 1 $bundledInstall }}
+  activeDeadlineSeconds: {{ add .secondsMax $wait }}
   template:
     metadata:
       labels:
         {{- include "wattline-lib.labels" (list $root .component) | nindent 8 }}
     spec:
-      {{- include "wattline.ctlPod" (merge (dict "restart" (ternary "OnFailure" "Never" $bundledInstall)) .) | nindent 6 }}
+      {{- include "wattline.ctlPod" (merge (dict "restart" "Never" "env" $env) .) | nindent 6 }}
 {{- end -}}
 
 {{/* How wattlinectl reaches the database as a role. (list . "wattline_operator" "wattline_operator"): role, key of its password */}}

@@ -20,6 +20,11 @@ pub use ended::{ClientEnded, Clients};
 pub use identity::{IdentityError, TopicIdentity, topic_identity};
 pub use revive::revive;
 
+/// How long a broker may leave a question without an answer.
+const SILENCE_MAX_MS: u32 = 10_000;
+/// How long a broker may take to accept a connection, TLS and SASL included.
+const CONNECT_MAX_MS: u32 = 5_000;
+
 /// Section `[kafka]`.
 #[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -110,6 +115,10 @@ impl KafkaSettings {
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "2000")
+            // A broker that is gone with its machine neither answers nor refuses: without these the partitions that it led
+            // are waited for a minute, though others lead them after `broker.session.timeout.ms`, 9 s.
+            .set("socket.timeout.ms", SILENCE_MAX_MS.to_string())
+            .set("socket.connection.setup.timeout.ms", CONNECT_MAX_MS.to_string())
             .set("security.protocol", self.security.protocol());
         if matches!(self.security, Security::Tls | Security::SaslTls) {
             let files = [
@@ -189,6 +198,14 @@ mod tests {
         let settings = KafkaSettings { security: Security::SaslTls, ..KafkaSettings::default() };
         let error = settings.client_config("test").unwrap_err().to_string();
         assert!(error.contains("kafka.password_file"), "{error}");
+    }
+
+    #[test]
+    fn a_silent_broker_is_given_up_when_others_lead_its_partitions() {
+        let config = KafkaSettings::default().client_config("test").unwrap();
+        let ms = |name: &str| config.get(name).unwrap().parse::<u32>().unwrap();
+        assert!((9_000..15_000).contains(&ms("socket.timeout.ms")));
+        assert!(ms("socket.connection.setup.timeout.ms") < ms("socket.timeout.ms"));
     }
 
     #[test]

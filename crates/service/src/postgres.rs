@@ -2,6 +2,7 @@
 
 mod class;
 mod row;
+mod unconnected;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,13 @@ pub use row::{FromRow, read_column, read_rows};
 /// For [`row!`](crate::row).
 #[doc(hidden)]
 pub use tokio_postgres::{Error, Row};
+pub use unconnected::Unconnected;
+
+/// A server that is gone with its machine neither answers nor refuses. What waits for it is ended after this long: before
+/// Patroni has another primary, which takes 17 s at the least, and not while a busy server pauses.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How often a silent server is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_secs(3);
 
 /// Section `[database]`.
 #[derive(Clone, Debug, Deserialize, DocumentedFields, PartialEq, Eq, Serialize)]
@@ -37,7 +45,7 @@ pub struct DatabaseSettings {
     /// Authorities that sign the server's certificate (PEM). Empty: the system's.
     #[serde(deserialize_with = "absent_if_empty")]
     pub tls_root_file: Option<PathBuf>,
-    /// How long a connection attempt may take, in ms.
+    /// How long each host of `url` may take to accept a connection, in ms.
     pub connect_timeout_ms: u64,
 }
 
@@ -64,12 +72,13 @@ impl DatabaseSettings {
     /// One connection; a task of its own drives it until it ends.
     ///
     /// # Errors
-    /// Where settings make no sense or the server can't be reached or refuses; the text says where and why.
+    /// Where settings make no sense, or an [`Unconnected`] where the server can't be reached or refuses; the text says
+    /// where and why.
     pub async fn connect(&self, application_name: &str) -> anyhow::Result<Client> {
         let config = self.config(application_name)?;
         let place = place(&config);
         let (client, connection) =
-            config.connect(self.tls()?).await.map_err(|error| explain(&error, &place))?;
+            config.connect(self.tls()?).await.map_err(|error| Unconnected::new(place.clone(), error))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 warn!("the connection to {place} has ended: {}", describe(&error));
@@ -83,12 +92,12 @@ impl DatabaseSettings {
     /// # Errors
     /// Where settings make no sense.
     pub fn pool(&self, application_name: &str, connections_max: usize) -> anyhow::Result<Pool> {
-        let manager = Manager::from_config(
-            self.config(application_name)?,
-            self.tls()?,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let timeout = Some(Duration::from_millis(self.connect_timeout_ms));
+        let config = self.config(application_name)?;
+        // The hosts are tried one after another.
+        let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+        let timeout = Some(Duration::from_millis(self.connect_timeout_ms).saturating_mul(hosts));
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, self.tls()?, recycling);
         Pool::builder(manager)
             .max_size(connections_max)
             .runtime(Runtime::Tokio1)
@@ -116,8 +125,9 @@ impl DatabaseSettings {
             .application_name(application_name)
             .connect_timeout(Duration::from_millis(self.connect_timeout_ms))
             .keepalives(true)
-            .keepalives_idle(Duration::from_secs(10))
-            .tcp_user_timeout(Duration::from_secs(30));
+            .keepalives_idle(PROBE_EVERY)
+            .keepalives_interval(PROBE_EVERY)
+            .tcp_user_timeout(SILENCE_MAX);
         Ok(config)
     }
 
@@ -158,10 +168,6 @@ pub fn cure(error: &tokio_postgres::Error) -> &'static str {
     Trouble::of(error).cure()
 }
 
-fn explain(error: &tokio_postgres::Error, place: &str) -> anyhow::Error {
-    anyhow::anyhow!("cannot connect to {place}: {}; {}", describe(error), cure(error))
-}
-
 fn place(config: &Config) -> String {
     let host = |host: &tokio_postgres::config::Host| match host {
         tokio_postgres::config::Host::Tcp(name) => name.clone(),
@@ -194,10 +200,34 @@ mod tests {
             url: "postgres://wattline_sink@127.0.0.1:1/wattline".to_owned(),
             ..DatabaseSettings::default()
         };
-        let error = format!("{:#}", settings.connect("test").await.unwrap_err());
+        let error = settings.connect("test").await.unwrap_err();
+        assert!(error.downcast_ref::<Unconnected>().is_some_and(Unconnected::passes), "{error:?}");
+        let error = format!("{error:#}");
         for part in ["127.0.0.1:1", "wattline_sink", "database.url", "refused"] {
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    /// A connection that waits for an answer has nothing unacknowledged: only probes find that its server is gone. Without
+    /// an interval of our own the second one would come 75 s after the first.
+    #[test]
+    fn a_silent_server_is_given_up_before_patroni_has_another_primary() {
+        let config = DatabaseSettings::with_role("wattline_sink").config("test").unwrap();
+        let limit = config.get_tcp_user_timeout().copied().unwrap();
+        let probes = config.get_keepalives_idle() + config.get_keepalives_interval().unwrap();
+        assert!(probes < limit && limit < Duration::from_secs(17), "{probes:?} {limit:?}");
+    }
+
+    #[tokio::test]
+    async fn a_pool_has_time_for_each_host() {
+        let settings = DatabaseSettings {
+            url: "postgres://a@x,y,z/w?target_session_attrs=read-write".to_owned(),
+            connect_timeout_ms: 2000,
+            ..DatabaseSettings::default()
+        };
+        let timeouts = settings.pool("test", 1).unwrap().timeouts();
+        assert_eq!(timeouts.create, Some(Duration::from_secs(6)));
+        assert_eq!(timeouts.wait, Some(Duration::from_secs(6)));
     }
 
     #[test]

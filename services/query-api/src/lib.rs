@@ -56,8 +56,10 @@ pub async fn run(config: Config, context: Context) -> anyhow::Result<()> {
     outcome
 }
 
-/// Ready means that queries can be answered, so the database must be there.
+/// Ready means that queries can be answered, so the database must have been there once. While it is away it is away from
+/// every replica: were none ready, nobody would get an answer that says so, nor the live page, nor a live stream.
 async fn watch_database(store: Store, answers: Condition, shutdown: CancellationToken) {
+    let mut answered = false;
     let mut backoff = Backoff::default();
     loop {
         let probe = tokio::select! {
@@ -66,13 +68,18 @@ async fn watch_database(store: Store, answers: Condition, shutdown: Cancellation
         };
         let wait = match probe {
             Ok(()) => {
+                answered = true;
                 answers.holds();
                 backoff.reset();
                 PROBE_EVERY
             }
             Err(error) => {
-                warn!(error = format!("{error:#}"), "the database can't be used: {error:#}");
-                answers.fails(format!("{error:#}"));
+                warn!(error = error.to_string(), "the database can't be used: {error}");
+                if answered && error.passes {
+                    answers.holds_without(error.to_string());
+                } else {
+                    answers.fails(error.to_string());
+                }
                 backoff.next_wait()
             }
         };

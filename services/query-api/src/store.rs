@@ -6,11 +6,12 @@ mod page;
 mod reading;
 mod snapshot;
 
+use std::fmt;
 use std::sync::Arc;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, PoolError};
 use tokio::sync::Semaphore;
-use wattline_service::postgres;
+use wattline_service::postgres::{self, Class};
 
 use crate::error::{ApiError, Result};
 
@@ -26,6 +27,31 @@ pub struct Store {
     snapshots: Arc<Semaphore>,
 }
 
+/// Why the database can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    text: String,
+    /// By itself, as a failover does; else a person must do something.
+    pub passes: bool,
+}
+
+// === impl Unusable ===
+
+impl Unusable {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        let text = format!("{}; {}", postgres::describe(error), postgres::cure(error));
+        Self { text, passes: Class::of(error) != Class::Stop }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
 // === impl Store ===
 
 impl Store {
@@ -39,15 +65,12 @@ impl Store {
     ///
     /// # Errors
     /// Where it doesn't, or hasn't: the text says which.
-    pub async fn probe(&self) -> anyhow::Result<()> {
-        let explain = |error: tokio_postgres::Error| {
-            anyhow::anyhow!("{}; {}", postgres::describe(&error), postgres::cure(&error))
-        };
+    pub async fn probe(&self) -> std::result::Result<(), Unusable> {
         let client = self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => explain(error),
-            error => anyhow::anyhow!("{error}"),
+            PoolError::Backend(error) => Unusable::of(&error),
+            error => Unusable { text: error.to_string(), passes: true },
         })?;
-        client.execute(include_str!("sql/probe.sql"), &[]).await.map_err(explain)?;
+        client.execute(include_str!("sql/probe.sql"), &[]).await.map_err(|error| Unusable::of(&error))?;
         Ok(())
     }
 

@@ -39,6 +39,9 @@ async fn what_several_filters_take_is_stored_where_no_copy_is_named() {
         Ok(client.query_one(sql, &[]).await?.get::<_, i64>(0) == MESSAGES)
     });
     assert_ok(stored.await);
+    // Of a connection that is reset before it has said anything: the proxy's checks, one a second, must be none.
+    let log = fs::read_to_string(system.stack.dir().join("logs/artemis-0.log")).expect("the broker's log");
+    assert!(log.contains("AMQ221007") && !log.contains("AMQ224126"), "{log}");
 }
 
 /// A pair behind HAProxy, with the other servers.

@@ -11,6 +11,8 @@ const KAFKA_PART: &str = "kafka-4.3.1-1";
 const SERVERS_PART: &str = "servers-trixie-2";
 /// Must equal PROMETHEUS_PART of the script.
 const PROMETHEUS_PART: &str = "prometheus-1";
+/// Must equal ALERTMANAGER_PART of the script.
+const ALERTMANAGER_PART: &str = "alertmanager-1";
 /// Must equal FAILOVER_PART of the script.
 const FAILOVER_PART: &str = "failover-trixie-1";
 /// Must equal ARTEMIS_PART of the script.
@@ -88,6 +90,12 @@ impl Installation {
     #[must_use]
     pub fn prometheus(&self, program: &str) -> PathBuf {
         self.cache.join(PROMETHEUS_PART).join(program)
+    }
+
+    /// A program of the Alertmanager part, `amtool`.
+    #[must_use]
+    pub fn alertmanager(&self, program: &str) -> PathBuf {
+        self.cache.join(ALERTMANAGER_PART).join(program)
     }
 
     /// An error where `scripts/install-debian.sh failover` has not run.

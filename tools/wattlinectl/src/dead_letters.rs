@@ -20,7 +20,7 @@ use strum::IntoStaticStr;
 use tokio_postgres::{Client, Row};
 use wattline_reading::topics;
 use wattline_service::postgres::{FromRow, Trouble, describe, read_column, read_rows};
-use wattline_service::{DatabaseSettings, row};
+use wattline_service::row;
 
 use filter::{Filter, Wanted};
 
@@ -184,14 +184,6 @@ pub async fn show(client: &Client, key: &Key) -> anyhow::Result<(Letter, Vec<u8>
     letters.pop().with_context(|| {
         format!("there is no dead letter {key}: `wattlinectl dead-letters list --state any` shows their keys")
     })
-}
-
-/// A connection for the operator.
-///
-/// # Errors
-/// Where the server can't be reached or refuses.
-pub async fn connect(settings: &DatabaseSettings) -> anyhow::Result<Client> {
-    settings.connect("wattlinectl dead-letters").await
 }
 
 async fn query<T>(client: &Client, sql: &str, wanted: &Wanted) -> anyhow::Result<Vec<T>>

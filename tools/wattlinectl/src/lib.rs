@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod decode;
 pub mod migrate;
 pub mod offsets;
+pub mod patience;
 mod print;
 pub mod smoke;
 pub mod topics;

@@ -8,12 +8,23 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
+use wattlinectl::patience::Patience;
 use wattlinectl::{audit, dead_letters, decode, migrate, offsets, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    /// How long a server that can't be reached is tried again for, in s. One that refuses is believed at once.
+    #[arg(
+        long,
+        env = "WATTLINECTL_SERVER_WAIT_S",
+        value_name = "SECONDS",
+        default_value_t = 30,
+        global = true,
+        help_heading = "Servers"
+    )]
+    server_wait_s: u64,
     #[command(subcommand)]
     command: Command,
 }
@@ -109,7 +120,8 @@ struct DatabaseArguments {
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "a command speaks to its user")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
+    let Arguments { server_wait_s, command } = Arguments::parse();
+    match run(command, Patience::seconds(server_wait_s)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wattlinectl: {error:#}");
@@ -119,10 +131,12 @@ async fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "a command speaks to its user")]
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command, patience: Patience) -> anyhow::Result<()> {
     match command {
         Command::Migrate { database, role_password } => {
-            let applied = migrate::migrate(&database.into(), &role_password).await?;
+            let database = database.into();
+            drop(patience.connect(&database, "wattlinectl").await?);
+            let applied = migrate::migrate(&database, &role_password).await?;
             match applied.as_slice() {
                 [] => println!("the schema is up to date"),
                 applied => println!("applied {} migrations: {applied:?}", applied.len()),
@@ -142,10 +156,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::DeadLetters(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
-            dead_letters::command::run(arguments, environment_kafka()?, output, notes).await?;
+            dead_letters::command::run(arguments, environment_kafka()?, patience, output, notes).await?;
         }
         Command::Offsets(arguments) => {
-            offsets::command::run(arguments, environment_kafka()?, std::io::stdout().lock()).await?;
+            offsets::command::run(arguments, environment_kafka()?, patience, std::io::stdout().lock())
+                .await?;
         }
         Command::Smoke(arguments) => {
             let taken = smoke::smoke(&arguments).await?;
@@ -153,6 +168,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Topics { brokers, replication_factor } => {
             let settings = KafkaSettings { brokers, ..environment_kafka()? };
+            let brokers_min =
+                usize::try_from(replication_factor).context("--replication-factor is below 0")?;
+            patience.await_kafka(&settings, brokers_min).await?;
             for line in topics::create_with(&settings, replication_factor).await? {
                 println!("{line}");
             }
@@ -160,7 +178,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Audit { database, meter, from, to, sample, wait_s } => {
             let wait = Duration::from_secs(wait_s);
             let request = audit::Request { meter, from, to, sample, wait, ..audit::Request::default() };
-            let report = audit::audit(&database.into(), &request).await?;
+            let database = database.into();
+            drop(patience.connect(&database, "wattlinectl audit").await?);
+            let report = audit::audit(&database, &request).await?;
             for (meter, mismatch) in &report.mismatches {
                 println!("{meter}: {mismatch}");
             }

@@ -1,6 +1,7 @@
 //! What query-api promises, against real Kafka and TimescaleDB. One promise per file.
 
 mod access;
+mod away;
 mod browser;
 mod charts;
 mod clocks;

@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
+use tokio_postgres::Client;
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
 
 use super::filter::{Filter, parse_time, parse_topic};
 use super::replay::Request;
-use super::{By, Key, State, connect, count, list, print, purge, replay, show};
+use super::{By, Key, State, count, list, print, purge, replay, show};
 use crate::arguments::Database;
 use crate::decode::Decoder;
+use crate::patience::Patience;
 use crate::print::WRITE;
 
 /// What to do with which letters of which database.
@@ -139,6 +141,20 @@ enum StateArgument {
     Any,
 }
 
+/// Where the letters are.
+struct Place {
+    settings: DatabaseSettings,
+    patience: Patience,
+}
+
+// === impl Place ===
+
+impl Place {
+    async fn connect(&self) -> anyhow::Result<Client> {
+        self.patience.connect(&self.settings, "wattlinectl dead-letters").await
+    }
+}
+
 /// Does it, and writes the answer to `out` and what is beside it to `notes`.
 ///
 /// # Errors
@@ -146,15 +162,16 @@ enum StateArgument {
 pub async fn run(
     arguments: Arguments,
     kafka: KafkaSettings,
+    patience: Patience,
     mut out: impl Write,
     mut notes: impl Write,
 ) -> anyhow::Result<()> {
     let now = Timestamp::now();
-    let database = &arguments.database.settings()?;
+    let database = &Place { settings: arguments.database.settings()?, patience };
     match arguments.command {
         Command::List { filter, limit, json } => {
             let filter = filter.filter(now, &[State::Open])?;
-            let (letters, more) = list(&connect(database).await?, &filter, limit).await?;
+            let (letters, more) = list(&database.connect().await?, &filter, limit).await?;
             if json {
                 letters.iter().try_for_each(|letter| line(print::letter_json(letter), &mut out))?;
             } else {
@@ -163,7 +180,7 @@ pub async fn run(
             note_more(more, limit, &mut notes)
         }
         Command::Show { key, payload, json } => {
-            let (letter, bytes) = show(&connect(database).await?, &key).await?;
+            let (letter, bytes) = show(&database.connect().await?, &key).await?;
             if payload {
                 out.write_all(&bytes).context(WRITE)
             } else if json {
@@ -174,7 +191,7 @@ pub async fn run(
         }
         Command::Count { filter, by, limit, json } => {
             let filter = filter.filter(now, &[State::Open])?;
-            let (groups, more) = count(&connect(database).await?, &filter, &by, limit).await?;
+            let (groups, more) = count(&database.connect().await?, &filter, &by, limit).await?;
             if json {
                 groups.iter().try_for_each(|group| line(print::group_json(&by, group), &mut out))?;
             } else {
@@ -196,13 +213,13 @@ pub async fn run(
 }
 
 async fn say_replay(
-    database: &DatabaseSettings,
+    database: &Place,
     mut decoder: Decoder,
     request: &Request,
     json: bool,
     mut out: impl Write,
 ) -> anyhow::Result<()> {
-    let client = connect(database).await?;
+    let client = database.connect().await?;
     let report = replay::dry_run(&client, &mut decoder, request, |key, becomes| {
         if json {
             line(print::becomes_json(key, becomes), &mut out)
@@ -215,7 +232,7 @@ async fn say_replay(
 }
 
 async fn do_replay(
-    database: &DatabaseSettings,
+    database: &Place,
     kafka: &KafkaSettings,
     mut decoder: Decoder,
     request: &Request,
@@ -223,7 +240,7 @@ async fn do_replay(
     out: impl Write,
     mut notes: impl Write,
 ) -> anyhow::Result<()> {
-    let mut client = connect(database).await?;
+    let mut client = database.connect().await?;
     let mut said = 0;
     let report = replay::replay(&mut client, kafka, &mut decoder, request, |report| {
         if report.letters / 100_000 > said {
@@ -237,7 +254,7 @@ async fn do_replay(
 }
 
 async fn do_purge(
-    database: &DatabaseSettings,
+    database: &Place,
     filter: &FilterArguments,
     now: Timestamp,
     yes: bool,
@@ -251,7 +268,7 @@ async fn do_purge(
              than a month, for one: --until 30d"
         );
     }
-    let client = connect(database).await?;
+    let client = database.connect().await?;
     if !yes {
         let count = purge::would_delete(&client, &filter).await?;
         bail!("{count} letters would be deleted for good: say --yes to do it");

@@ -9,6 +9,7 @@ use wattline_service::KafkaSettings;
 
 use super::{Desk, Standing};
 use crate::arguments::Database;
+use crate::patience::Patience;
 use crate::print::{WRITE, table};
 
 /// What to do with the offsets of which Kafka and database.
@@ -70,11 +71,16 @@ enum Command {
 ///
 /// # Errors
 /// What is wrong, where, and what to do.
-pub async fn run(arguments: Arguments, kafka: KafkaSettings, mut out: impl Write) -> anyhow::Result<()> {
+pub async fn run(
+    arguments: Arguments,
+    kafka: KafkaSettings,
+    patience: Patience,
+    mut out: impl Write,
+) -> anyhow::Result<()> {
     let Arguments { brokers, database, command } = arguments;
     let brokers = brokers.context("which Kafka? Say --brokers host:port, or set WATTLINE__KAFKA__BROKERS")?;
     let database = database.settings()?;
-    let client = database.connect("wattlinectl offsets").await?;
+    let client = patience.connect(&database, "wattlinectl offsets").await?;
     let kafka = KafkaSettings { brokers, ..kafka };
     let mut desk = Desk::new(client, &kafka)?;
     let lines = match command {

@@ -5,6 +5,7 @@ use clap::{Args, Command, FromArgMatches};
 use wattline_service::KafkaSettings;
 
 use super::command::{self, Arguments};
+use crate::patience::Patience;
 
 /// Runs the first `wattlinectl offsets …` between backticks in a text, with these servers; gives what it prints.
 ///
@@ -18,6 +19,7 @@ pub async fn obey(text: &str, brokers: &str, database_url: &str) -> anyhow::Resu
     let line = Arguments::augment_args(Command::new("wattlinectl offsets").no_binary_name(true));
     let matches = line.try_get_matches_from(words.chain(servers)).with_context(|| text.to_owned())?;
     let mut out = Vec::new();
-    command::run(Arguments::from_arg_matches(&matches)?, KafkaSettings::default(), &mut out).await?;
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    command::run(arguments, KafkaSettings::default(), Patience::seconds(0), &mut out).await?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

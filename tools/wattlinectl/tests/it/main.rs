@@ -6,5 +6,6 @@ mod letters_purged;
 mod letters_replayed;
 mod migrate;
 mod named;
+mod patience;
 mod statements;
 mod topics;
