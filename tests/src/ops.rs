@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use tokio_postgres::Client;
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
 use wattline_localstack::{Proxy, ServerKind, ServiceKind, poll_until};
@@ -222,33 +223,60 @@ async fn fail_network(
     Ok(())
 }
 
-/// Freezes the first replica in the middle of its work: holds it up with a lock on the table that it writes, freezes
-/// it, and lets its server process go on, which then waits for the frozen client.
+/// Freezes the first replica in the middle of its work. A batch so small that all of it is on its way by then is not it.
 async fn freeze_in(system: &Arc<System>, middle: &Middle, duration: Duration) -> anyhow::Result<()> {
     let replica = find(system, middle.kind, 0)?;
-    let (mut holder, observer) = (system.target()?.connect().await?, system.target()?.connect().await?);
+    let observer = system.target()?.connect().await?;
+    for _ in 0..10 {
+        let pid = freeze_held_up(system, &replica, &observer, middle).await?;
+        if is_left(&observer, pid, middle).await? {
+            tokio::time::sleep(duration).await;
+            return replica.process.thaw().await;
+        }
+        replica.process.thaw().await?;
+    }
+    bail!("{} {}: ten times it was frozen, and never with an open transaction", middle.kind, replica.ordinal)
+}
+
+/// Holds it up with a lock on the table that it writes, freezes it, and lets its server process go on: that one's number.
+async fn freeze_held_up(
+    system: &System,
+    replica: &Replica,
+    observer: &Client,
+    middle: &Middle,
+) -> anyhow::Result<i32> {
+    let mut holder = system.target()?.connect().await?;
     let lock = holder.transaction().await.context("beginning to hold the table")?;
     lock.batch_execute(&format!("LOCK TABLE {} IN SHARE MODE", middle.table)).await?;
     let application = format!("{}0%", middle.application);
     let held_up = "SELECT pid FROM pg_stat_activity
         WHERE application_name LIKE $1 AND wait_event_type = 'Lock' AND query ILIKE $2 LIMIT 1";
-    let pid: i32 = poll_until("work to be held up", MOMENT, Duration::from_millis(2), async || {
+    let pid = poll_until("work to be held up", MOMENT, Duration::from_millis(2), async || {
         let row = observer.query_opt(held_up, &[&application, &middle.statement]).await?;
         Ok(row.map(|row| row.get(0)))
     })
     .await?;
     replica.process.freeze().await?;
     lock.rollback().await.context("letting the table go")?;
-    let left = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = $2 AND wait_event = 'ClientRead'";
-    poll_until(
-        "a transaction that waits for the frozen process",
+    Ok(pid)
+}
+
+/// Whether the server process comes to wait for the frozen client in its transaction.
+async fn is_left(observer: &Client, pid: i32, middle: &Middle) -> anyhow::Result<bool> {
+    let waits = "SELECT state FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'ClientRead'";
+    let state: Option<String> = poll_until(
+        "the server process to wait for the frozen client",
         MOMENT,
         Duration::from_millis(10),
-        async || Ok(observer.query_opt(left, &[&pid, &middle.left_in]).await?.map(|_| ())),
+        async || {
+            let gone =
+                observer.query_opt("SELECT FROM pg_stat_activity WHERE pid = $1", &[&pid]).await?.is_none();
+            let row = observer.query_opt(waits, &[&pid]).await?;
+            Ok(row.map(|row| row.get("state")).or(gone.then_some(None)))
+        },
     )
     .await?;
-    tokio::time::sleep(duration).await;
-    replica.process.thaw().await
+    Ok(state.as_deref() == Some(middle.left_in))
 }
 
 async fn return_server(system: &System, name: &str) -> anyhow::Result<()> {
