@@ -12,7 +12,7 @@ use crate::ignored::Ignored;
 use crate::number::{decimal, shown};
 use crate::omission::{Omission, Omitted};
 use crate::time::DeviceTime;
-use crate::unit::Unit;
+use crate::unit::{Dimension, Unit};
 use parts::{Directions, Parts};
 
 /// One meter at one instant, as the device says it.
@@ -106,6 +106,42 @@ pub enum Quantity {
     Not(Omitted),
 }
 
+// === impl Quantity ===
+
+impl Quantity {
+    /// What its units are of; none where it has none, or is not taken.
+    #[must_use]
+    pub const fn dimension(self) -> Option<Dimension> {
+        Some(match self {
+            Self::Power
+            | Self::PowerImport
+            | Self::PowerExport
+            | Self::PowerGenerated
+            | Self::PhasePower(_)
+            | Self::PhaseImport(_)
+            | Self::PhaseExport(_)
+            | Self::PhaseGenerated(_) => Dimension::Power,
+            Self::Import | Self::Export | Self::ImportTariff(_) | Self::ExportTariff(_) => Dimension::Energy,
+            Self::Voltage | Self::PhaseVoltage(_) => Dimension::Voltage,
+            Self::Current | Self::PhaseCurrent(_) => Dimension::Current,
+            Self::Frequency => Dimension::Frequency,
+            Self::PowerFactor | Self::StateOfCharge | Self::Not(_) => return None,
+        })
+    }
+
+    /// `12.5 kW` as `12.5` and its unit; none where no unit of this quantity stands behind a text.
+    pub(crate) fn with_unit(self, text: &str) -> Option<(&str, Unit)> {
+        let text = text.trim_end();
+        let is_letter = |byte: u8| byte.is_ascii_alphabetic();
+        if !text.bytes().next_back().is_some_and(is_letter) || !text.starts_with(|c: char| !c.is_alphabetic())
+        {
+            return None;
+        }
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        Some((number.trim_end(), Unit::of_word_of(&text[number.len()..], self.dimension()?)?))
+    }
+}
+
 // === impl Draft ===
 
 impl Draft {
@@ -121,8 +157,9 @@ impl Draft {
         Self { channel: channel.into(), time, ..Self::default() }
     }
 
-    /// Takes one value from its text. `name` is the device's own word for it. A power or a register that is no number, or
-    /// beyond what one can be, is left out; where nothing is left the message is refused for it.
+    /// Takes one value from its text, in the unit that stands behind it there (`1.2 kW`), or in `unit`. `name` is the
+    /// device's own word for it. A power or a register that is no number, or beyond what one can be, is left out; where
+    /// nothing is left the message is refused for it.
     pub fn set(
         &mut self,
         quantity: Quantity,
@@ -131,6 +168,7 @@ impl Draft {
         name: &str,
         omitted: &mut Vec<Omission>,
     ) {
+        let (text, unit) = quantity.with_unit(text).unwrap_or((text, unit));
         let Some(text) = decimal(text) else { return self.say_no_value() };
         if let Err(refusal) = self.try_set(quantity, text.as_ref(), unit, name, omitted) {
             omitted.push(Omission::new(name, Omitted::Unreadable));
@@ -241,9 +279,10 @@ impl Draft {
     }
 
     fn join_parts(&mut self, parts: &Parts, omitted: &mut Vec<Omission>) {
-        if self.measures.power_w.is_none() {
-            self.measures.power_w = parts.power.join("power", omitted);
-        }
+        self.measures.power_w = match self.measures.power_w {
+            None => parts.power.join("power", omitted),
+            Some(power_w) => Some(parts.power.less_fed_in(power_w)),
+        };
         for ((phase, name), directions) in
             (0_u8..).zip(["power_l1", "power_l2", "power_l3"]).zip(parts.phases)
         {

@@ -82,7 +82,8 @@ fn what_is_no_power_and_no_register_is_refused_where_it_is_all() {
             other => panic!("{text}: {other:?}"),
         }
     };
-    assert_eq!(reason(Quantity::Power, "12 W"), Reason::Malformed);
+    assert_eq!(reason(Quantity::Power, "12 VA"), Reason::Malformed);
+    assert_eq!(reason(Quantity::Power, "12 kWh"), Reason::Malformed);
     assert_eq!(reason(Quantity::Import, "much"), Reason::Malformed);
     assert_eq!(reason(Quantity::Import, "1e300"), Reason::RegisterImplausible);
 }

@@ -222,6 +222,7 @@ impl<'a> Reader<'a> {
     pub fn scalar(&mut self) -> Result<Scalar<'a>, Refusal> {
         Ok(match self.first() {
             Some(b'"') => Scalar::Text(self.string()?),
+            Some(b'-') if self.is_minus_nan() => self.word().map(|_| Scalar::Null)?,
             Some(b'-' | b'0'..=b'9') => Scalar::Number(self.number()?),
             Some(b'{') => {
                 self.object(|_, reader| reader.scalar().map(drop))?;
@@ -276,6 +277,7 @@ impl<'a> Reader<'a> {
                 Ok(Json::Array(items))
             }
             Some(b'"') => self.string().map(Json::Text),
+            Some(b'-') if self.is_minus_nan() => self.word(),
             Some(b'-' | b'0'..=b'9') => self.number().map(|number| Json::Number(number.text)),
             Some(_) => self.word(),
             None => Err(self.error(CUT)),
@@ -374,19 +376,24 @@ impl<'a> Reader<'a> {
         Ok(&text[start..end])
     }
 
+    /// C prints `-nan` as well; the sign is passed over.
+    fn is_minus_nan(&mut self) -> bool {
+        let is_nan = self.text[self.at + 1..].get(..3).is_some_and(|word| word.eq_ignore_ascii_case("nan"));
+        self.at += usize::from(is_nan);
+        is_nan
+    }
+
     fn word(&mut self) -> Result<Json<'a>, Refusal> {
-        const WORDS: [(&str, Json<'static>); 8] = [
-            ("null", Json::Null),
-            ("true", Json::Bool(true)),
-            ("false", Json::Bool(false)),
-            ("NaN", Json::Null),
-            ("nan", Json::Null),
-            ("None", Json::Null),
-            ("Infinity", Json::Number("Infinity")),
-            ("inf", Json::Number("inf")),
-        ];
+        // What C, Python, JavaScript and Go print, too. What begins as another word stands before it.
+        const NULLS: [&str; 9] =
+            ["null", "NaN", "nan(ind)", "nan", "None", "undefined", "NULL", "NAN", "nil"];
+        const BOOLS: [(&str, bool); 4] = [("true", true), ("false", false), ("True", true), ("False", false)];
+        const INFINITE: [&str; 2] = ["Infinity", "inf"];
         let rest = &self.text[self.at..];
-        match WORDS.into_iter().find(|(word, _)| rest.starts_with(word)) {
+        let nulls = NULLS.into_iter().map(|word| (word, Json::Null));
+        let bools = BOOLS.into_iter().map(|(word, value)| (word, Json::Bool(value)));
+        let numbers = INFINITE.into_iter().map(|word| (word, Json::Number(word)));
+        match nulls.chain(bools).chain(numbers).find(|(word, _)| rest.starts_with(word)) {
             Some((word, value)) => {
                 self.at += word.len();
                 Ok(value)

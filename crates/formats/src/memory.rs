@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::unit::Unit;
+use crate::unit::Told;
 
 /// All of it together, of each broker; a node beyond it is as one whose BIRTH was never seen.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -71,7 +71,7 @@ pub struct Metric {
     /// Its type by the specification's table.
     pub datatype: Option<u32>,
     /// The unit of its values.
-    pub unit: Option<Unit>,
+    pub unit: Told,
 }
 
 // === impl Memory ===

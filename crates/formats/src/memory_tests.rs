@@ -1,12 +1,13 @@
 //! What is known after births and deaths, and that it is bounded.
 
 use super::*;
+use crate::unit::{Dimension, Unit};
 
 const METER: Who<'_> = Who { node: "g/n", device: "meter" };
 const NODE: Who<'_> = Who { node: "g/n", device: "" };
 
 fn metric(name: &str) -> Metric {
-    Metric { name: name.to_owned(), datatype: Some(2), unit: Some(Unit::Kilo) }
+    Metric { name: name.to_owned(), datatype: Some(2), unit: Told::Unit(Unit::Kilo, Dimension::Power) }
 }
 
 /// A memory that was told of one alias of the node and one of the meter.

@@ -33,11 +33,14 @@ const NO_VALUE: [&str; 21] = [
 const FULL: [&str; 5] =
     ["2147483647", "4294967295", "281474976710655", "9223372036854775807", "18446744073709551615"];
 
+/// The lowest values of signed registers, for which there is no other use: Zigbee's of 24 bits, SunSpec's of 32.
+const LOWEST: [&str; 3] = ["-8388608", "-2147483648", "-9223372036854775808"];
+
 /// True for a firmware's word for "no value".
 pub(crate) fn is_no_value(text: &str) -> bool {
     // Nearly always it is a number.
     if text.as_bytes().iter().take(2).any(u8::is_ascii_digit) {
-        return (text.len() >= FULL[0].len() && is_full(text))
+        return (text.len() >= LOWEST[0].len() && is_full(text))
             || text.ends_with("#QNAN")
             || text.ends_with("#IND");
     }
@@ -53,7 +56,7 @@ pub(crate) fn is_full_register(number: Decimal) -> bool {
 /// The same of a text, also of one with more digits.
 fn is_full(text: &str) -> bool {
     let digits = || text.bytes().filter(|byte| !matches!(byte, b'.' | b','));
-    FULL.iter().any(|full| digits().eq(full.bytes()))
+    FULL.iter().chain(&LOWEST).any(|full| digits().eq(full.bytes()))
 }
 
 /// A device's number as decimal text with a point: a comma is one where it stands alone (`12,5`), but for
@@ -123,6 +126,10 @@ mod tests {
             ("21474836.47", None),
             ("4294967295", None),
             ("42949672.95", None),
+            ("-8388608", None),
+            ("-8388.608", None),
+            ("-21474836.48", None),
+            ("8388608", Some("8388608")),
             ("21474836.48", Some("21474836.48")),
         ] {
             assert_eq!(decimal(text).as_deref(), decimal_text, "{text}");

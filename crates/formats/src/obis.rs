@@ -3,14 +3,24 @@
 use crate::draft::Quantity;
 use crate::omission::Omitted;
 
+/// What is measured now; any other F is a value of a day, a month or a billing period that is over.
+const NOW: u8 = 255;
+
 /// The C.D.E of a code in any usual spelling: `1-0:1.8.0*255`, `1.8.0`, `1-0:1.8.0.255`, `1_0_1_8_0`,
-/// `0100010800FF`. None where it is no code of electricity.
+/// `0100010800FF`. None where it is no code of electricity, or of a period (`1-0:1.8.0*96`, the last day's).
 #[must_use]
 pub fn parse(text: &str) -> Option<(u8, u8, u8)> {
-    let text = text.trim();
+    groups(text.trim()).map(|(c, d, e)| match (d, e) {
+        // EasyMeter's `1-0:21.7.255*255`.
+        (7, NOW) => (c, d, 0),
+        _ => (c, d, e),
+    })
+}
+
+fn groups(text: &str) -> Option<(u8, u8, u8)> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let group = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-        return (group(0)? == 1).then_some((group(4)?, group(6)?, group(8)?));
+        return (group(0)? == 1 && group(10)? == NOW).then_some((group(4)?, group(6)?, group(8)?));
     }
     let mut groups = [0_u8; 6];
     let mut count = 0;
@@ -20,8 +30,10 @@ pub fn parse(text: &str) -> Option<(u8, u8, u8)> {
     }
     match count {
         3 => Some((groups[0], groups[1], groups[2])),
+        4 if text.contains('*') && groups[3] == NOW => Some((groups[0], groups[1], groups[2])),
         // A-B:C.D.E, with or without F; A = 1 is electricity.
-        5 | 6 if groups[0] == 1 => Some((groups[2], groups[3], groups[4])),
+        5 if groups[0] == 1 => Some((groups[2], groups[3], groups[4])),
+        6 if groups[0] == 1 && groups[5] == NOW => Some((groups[2], groups[3], groups[4])),
         _ => None,
     }
 }
@@ -60,8 +72,14 @@ mod tests {
 
     #[test]
     fn codes_are_read_in_every_spelling() {
-        for text in ["1-0:1.8.0", "1-0:1.8.0*255", "1.8.0", "1-0:1.8.0.255", "1_0_1_8_0", "0100010800FF"] {
+        for text in
+            ["1-0:1.8.0", "1-0:1.8.0*255", "1.8.0", "1.8.0*255", "1-0:1.8.0.255", "1_0_1_8_0", "0100010800FF"]
+        {
             assert_eq!(parse(text), Some((1, 8, 0)), "{text}");
+        }
+        assert_eq!(parse("1-0:21.7.255*255"), Some((21, 7, 0)));
+        for text in ["1-0:1.8.0*96", "1.8.0*01", "1-0:1.8.0.97", "010001080060"] {
+            assert_eq!(parse(text), None, "{text}: of a period that is over");
         }
         for text in
             ["", "1.8", "0-0:96.1.1", "7-0:3.0.0", "a.b.c", "1.8.0.0.0.0.0.0", "256.8.0", "0200010800FF"]

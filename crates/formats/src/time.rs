@@ -1,6 +1,6 @@
 //! A device's time: RFC 3339, or an epoch number told apart by its size, in exact decimal arithmetic.
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use wattline_reading::timestamp::FIRST_PLAUSIBLE;
 use wattline_reading::{Decimal, Timestamp};
 
@@ -38,7 +38,8 @@ impl DeviceTime {
         }
     }
 
-    /// An epoch number by its size, RFC 3339, or ISO 8601 without zone (with `T`, a space or `/` in the date).
+    /// An epoch number by its size, RFC 3339, HTTP's `Fri, 20 Nov 2026 10:00:00 GMT`, or ISO 8601 without zone (with `T`, a
+    /// space or `/` in the date).
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let text = text.trim();
@@ -47,7 +48,10 @@ impl DeviceTime {
             Some((time, zone_s)) => (Some(time), zone_s),
             None => match parse_epoch(&number).or_else(|| Timestamp::parse_rfc3339(text)) {
                 Some(ts) => return Self::instant(ts),
-                None => (local(text), None),
+                None => match DateTime::parse_from_rfc2822(text) {
+                    Ok(time) => return Self::instant(Timestamp::from_micros(time.timestamp_micros())),
+                    Err(_) => (local(text), None),
+                },
             },
         };
         if let (Some(time), Some(zone_s)) = (local, zone_s) {
@@ -146,10 +150,10 @@ fn iso(text: &str) -> Option<(NaiveDateTime, Option<i64>)> {
     Some((time, if zone.is_empty() { None } else { Some(zone_s(zone)?) }))
 }
 
-/// `Z`, `+01:00`, `+0100`, `+01`, in s.
+/// `Z`, `UTC`, `+01:00`, `+0100`, `+01`, in s.
 fn zone_s(zone: &[u8]) -> Option<i64> {
     let (sign, digits) = match zone {
-        [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
         [b'+', digits @ ..] => (1, digits),
         [b'-', digits @ ..] => (-1, digits),
         _ => return None,
@@ -288,6 +292,8 @@ mod tests {
         let local = |text: &str| DeviceTime::Local(text.parse().unwrap());
         for (text, expected) in [
             ("2026-11-20T11:00:00+0100", at("2026-11-20T10:00:00Z")),
+            ("2026-11-20 10:00:00 UTC", at("2026-11-20T10:00:00Z")),
+            ("Fri, 20 Nov 2026 10:00:00 GMT", at("2026-11-20T10:00:00Z")),
             ("2026-11-20T10:00:00Z", at("2026-11-20T10:00:00Z")),
             ("1795168800123", at("2026-11-20T10:00:00.123Z")),
             ("2026-11-20T11:00:00", local("2026-11-20T11:00:00")),

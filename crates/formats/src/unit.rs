@@ -35,6 +35,77 @@ pub enum Unit {
     Kilojoule,
 }
 
+/// What a unit is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dimension {
+    /// Wh and its like.
+    Energy,
+    /// W.
+    Power,
+    /// V.
+    Voltage,
+    /// A.
+    Current,
+    /// Hz.
+    Frequency,
+}
+
+/// What a message's word for a unit says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// A unit, and what it is of.
+    Unit(Unit, Dimension),
+    /// A word that is none of those known: VA, var.
+    Unknown,
+}
+
+/// The words that devices write. `mwh` and `mw` are none: the case would say which.
+const WORDS: &[(Unit, Dimension, &[&str])] = &[
+    (Unit::One, Dimension::Energy, &["Wh", "wh", "WH", "Watthour", "watthour", "watthours"]),
+    (
+        Unit::Kilo,
+        Dimension::Energy,
+        &["kWh", "KWh", "KWH", "kwh", "Kwh", "kWH", "kilowatthour", "kilowatthours"],
+    ),
+    (Unit::Mega, Dimension::Energy, &["MWh", "mwH"]),
+    (Unit::Milli, Dimension::Energy, &["mWh"]),
+    (Unit::WattMinute, Dimension::Energy, &["Wmin", "watt-minute"]),
+    (Unit::Joule, Dimension::Energy, &["J", "Ws"]),
+    (Unit::Kilojoule, Dimension::Energy, &["kJ"]),
+    (Unit::One, Dimension::Power, &["W", "w", "Watt", "watt", "Watts", "watts"]),
+    (Unit::Kilo, Dimension::Power, &["kW", "KW", "kw", "Kw", "kilowatt", "kilowatts"]),
+    (Unit::Mega, Dimension::Power, &["MW"]),
+    (Unit::Milli, Dimension::Power, &["mW"]),
+    (Unit::One, Dimension::Voltage, &["V", "v", "Volt", "volt", "Volts", "volts"]),
+    (Unit::Kilo, Dimension::Voltage, &["kV", "kv"]),
+    (Unit::Milli, Dimension::Voltage, &["mV", "mv"]),
+    (Unit::One, Dimension::Current, &["A", "a", "Amp", "amp", "Amps", "amps", "Ampere", "ampere"]),
+    (Unit::Milli, Dimension::Current, &["mA", "ma"]),
+    (Unit::One, Dimension::Frequency, &["Hz", "hz", "HZ"]),
+];
+
+// === impl Told ===
+
+impl Told {
+    /// What a word says; an empty one is none.
+    #[must_use]
+    pub fn of(word: Option<&str>) -> Self {
+        match word.map(str::trim) {
+            None | Some("") => Self::Nothing,
+            Some(word) => Unit::named(word).map_or(Self::Unknown, |(unit, of)| Self::Unit(unit, of)),
+        }
+    }
+
+    /// What `other` says, where this says nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::Nothing { other } else { self }
+    }
+}
+
 // === impl Unit ===
 
 impl Unit {
@@ -58,16 +129,21 @@ impl Unit {
     /// The unit by the word that devices write beside an energy, a power, a voltage or a current.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        Some(match word.trim() {
-            "W" | "Wh" | "wh" | "w" | "V" | "v" | "A" | "a" | "Hz" | "hz" => Self::One,
-            "kW" | "KW" | "kw" | "kWh" | "KWh" | "KWH" | "kwh" | "kV" | "kv" => Self::Kilo,
-            "MW" | "MWh" | "mwH" => Self::Mega,
-            "mW" | "mWh" | "mV" | "mA" | "ma" | "mv" => Self::Milli,
-            "Wmin" | "watt-minute" => Self::WattMinute,
-            "J" | "Ws" => Self::Joule,
-            "kJ" => Self::Kilojoule,
-            _ => return None,
-        })
+        Self::named(word).map(|(unit, _)| unit)
+    }
+
+    /// The same, and what it is of.
+    #[must_use]
+    pub fn named(word: &str) -> Option<(Self, Dimension)> {
+        let word = word.trim();
+        let (unit, dimension, _) = WORDS.iter().find(|(_, _, words)| words.contains(&word))?;
+        Some((*unit, *dimension))
+    }
+
+    /// The unit of that word, where it is one of that dimension: VA and kWh are none of a power.
+    #[must_use]
+    pub fn of_word_of(word: &str, dimension: Dimension) -> Option<Self> {
+        Self::named(word).filter(|(_, of)| *of == dimension).map(|(unit, _)| unit)
     }
 
     /// Power, voltage, current: decimal text in the base unit. `None` where it is no number.
@@ -130,6 +206,17 @@ mod tests {
             (Unit::Kilo, "1e12", None),
         ] {
             assert_eq!(unit.register_mwh(text), expected, "{unit:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_a_unit_of_one_quantity() {
+        assert_eq!(Unit::of_word_of("kW", Dimension::Power), Some(Unit::Kilo));
+        assert_eq!(Unit::of_word_of(" kWh ", Dimension::Energy), Some(Unit::Kilo));
+        for (word, dimension) in
+            [("kWh", Dimension::Power), ("VA", Dimension::Power), ("mwh", Dimension::Energy)]
+        {
+            assert_eq!(Unit::of_word_of(word, dimension), None, "{word}");
         }
     }
 

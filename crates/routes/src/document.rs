@@ -27,15 +27,16 @@ What devices say of themselves is `status`: by the family's own topics, any bare
 `status`, `availability`, `available`, `online`, `connected`, `connection`, `alive`, `state` or `LWT`, and elsewhere words such as
 `online`, `offline`, `up`, `down`. Nothing is called so because it is not known.
 
-Numbers may be text, with a decimal point or a decimal comma; registers are read in decimal arithmetic, to the
-milliwatt-hour. `nan`, `None`, `null`, `unavailable`, `unknown`, `n/a` and an empty text mean "no value". A message that
+Numbers may be text, with a decimal point or a decimal comma, and with their unit behind them (`1.2 kW`); registers are read
+in decimal arithmetic, to the milliwatt-hour. Where a message says a unit that is none of the quantity's, a power in VA, it is
+left out as `unit_unknown`. `nan`, `None`, `null`, `unavailable`, `unknown`, `n/a` and an empty text mean "no value". A message that
 holds nothing else, `{"value":null}`, `{}` or `[]`, is ignored as `no_value`, whatever its family; only of Wattline's own
 JSON it is a dead letter, so that its author sees it. An ignored message with a number that looks like a measure says of
 which field, and why it is not taken.
 
 Of two equal keys in a JSON object the last counts. A power factor above 1 is per cent. Power that a device gives for import
-and export apart is import less export; where only one of them is in a message and says 0, nothing is known. Tariff
-registers are summed where they are all in one message, and left out where they are not.
+and export apart is import less export; so is one that isn't negative although the message says that something is fed in. Where
+only one of them is in a message and says 0, nothing is known. Tariff registers are summed where they are all in one message, and left out where they are not.
 
 ## A route
     [[routes]]

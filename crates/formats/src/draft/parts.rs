@@ -41,6 +41,14 @@ impl Directions {
             }
         }
     }
+
+    /// A power beside what is fed in: where it isn't negative although something is, it is import alone.
+    pub(super) fn less_fed_in(self, power_w: f64) -> f64 {
+        match (self.import_w, self.export_w) {
+            (None, Some(export_w)) if export_w > 0.0 && power_w >= 0.0 => power_w - export_w,
+            _ => power_w,
+        }
+    }
 }
 
 // === impl Tariffs ===

@@ -1,17 +1,18 @@
-//! ChirpStack v4: `application/<id>/device/<devEui>/event/up` with what the device profile's codec made of the uplink.
+//! ChirpStack: `application/<id>/device/<devEui>/event/up` with what the device profile's codec made of the uplink; of
+//! version 3 as JSON in a text.
 
 use super::names::Units;
 use super::prelude::*;
 
 pub(super) const FAMILY: Family = Family {
     name: "chirpstack",
-    title: "ChirpStack v4 (LoRaWAN)",
+    title: "ChirpStack v3 and v4 (LoRaWAN)",
     routes: &[("application/+/device/+/event/+", "chirpstack/{4}")],
-    reads: "`object` by the common names, as generic-json",
+    reads: "`object` (v3: `objectJSON`) by the common names, as generic-json",
     units: "by the names; else W, V, A (not an A that contradicts power and voltage); energies and a power called \
             consumption need the route's `energy_unit`, `power_unit`: codecs differ",
     sign: "+ import",
-    time: "`time`: when the gateway received it",
+    time: "`time`: when the gateway received it; v3: `publishedAt`",
     documents: &["https://www.chirpstack.io/docs/chirpstack/integrations/events.html"],
     decode: Decode::Drafts(decode),
     ..NO_FAMILY
@@ -26,9 +27,11 @@ fn decode(message: &Message<'_>) -> Outcome {
         _ => return Err(Stop::NotThisFamily),
     }
     let json = message.object()?;
-    let mut draft = Draft::at(DeviceTime::from_json(json.get("time")));
+    let mut draft = Draft::at(DeviceTime::from_json(json.get("time").or_else(|| json.get("publishedAt"))));
     let mut omitted = Vec::new();
-    let Some(object) = json.get("object") else {
+    let in_text = json.get("objectJSON").and_then(Json::text).filter(|text| !text.is_empty());
+    let in_text = in_text.map(Json::parse_text).transpose()?;
+    let Some(object) = json.get("object").or(in_text.as_ref()) else {
         // Without a codec there are only bytes.
         return Err(Ignored::OtherQuantity.into());
     };

@@ -1,5 +1,5 @@
-//! Enphase Envoy: `/ivp/meters/readings` (an array by `eid`), `/stream/meter` (an object by role) and
-//! `/ivp/livedata/status` (where there are batteries), as envoy bridges put them on MQTT.
+//! Enphase Envoy: `/ivp/meters/readings` (an array by `eid`), `/ivp/meters/reports` (an array by role), `/stream/meter` (an
+//! object by role) and `/ivp/livedata/status` (where there are batteries), as envoy bridges put them on MQTT.
 
 use super::prelude::*;
 use crate::number::number;
@@ -14,11 +14,11 @@ pub(super) const FAMILY: Family = Family {
         ("enphase/+/+", "enphase/{2}"),
     ],
     reads: "by `eid` or role (`production`, `net-consumption`, `total-consumption`) as channels: activePower, \
-            actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of the stream p, v, i, pf, f by phase; \
-            of the live status agg_p_mw and its phases",
+            actEnergyDlvd, actEnergyRcvd, voltage, current, pwrFactor, freq; of reports the same by their names; of the \
+            stream p, v, i, pf, f by phase; of the live status agg_p_mw and its phases",
     units: "W, mW (`agg_p_mw`), Wh, V, A, Hz",
     sign: "production feeds in; net consumption is + import",
-    time: "`timestamp`, `last_update`",
+    time: "`timestamp`, `createdAt`, `last_update`",
     documents: &[
         "https://enphase.com/download/iq-gateway-local-apis-or-ui-access-using-token",
         "https://github.com/vk2him/Enphase-Envoy-mqtt-json",
@@ -31,6 +31,9 @@ pub(super) const FAMILY: Family = Family {
 /// The production meter's number; the next is the meter at the grid.
 const PRODUCTION: &str = "704643328";
 const NET_CONSUMPTION: &str = "704643584";
+
+/// One of them is in each item of its arrays.
+const IN_ITEMS: [&str; 3] = ["eid", "serialNumber", "reportType"];
 
 /// Of its other answers.
 const OTHERS: &[&str] = &[
@@ -57,6 +60,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut drafts = Drafts::default();
     for meter in json.items() {
         readings(meter, &mut drafts);
+        report(meter, &mut drafts);
     }
     for role in ["production", "net-consumption", "total-consumption"] {
         if let Some(meter) = json.get(role) {
@@ -66,8 +70,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     if let Some(meters) = json.get("meters") {
         live(meters, &mut drafts);
     }
-    let has_items =
-        json.items().iter().any(|item| item.get("eid").or_else(|| item.get("serialNumber")).is_some());
+    let has_items = json.items().iter().any(|item| IN_ITEMS.iter().any(|word| item.get(word).is_some()));
     if has_items {
         drafts.or_ignore(Ignored::OtherQuantity)
     } else {
@@ -105,22 +108,60 @@ fn readings(meter: &Json<'_>, drafts: &mut Drafts) {
         other => (other.to_owned(), false),
     };
     let mut draft = Draft::of(channel, DeviceTime::from_json(meter.get("timestamp")));
-    for (name, quantity) in [
-        ("activePower", if generates { PowerGenerated } else { Power }),
-        ("actEnergyDlvd", if generates { Export } else { Import }),
-        ("actEnergyRcvd", if generates { Import } else { Export }),
-        ("voltage", Voltage),
-        ("current", Current),
-        ("pwrFactor", PowerFactor),
-        ("freq", Frequency),
-        ("apparentPower", Not(Omitted::ApparentPower)),
-        ("reactivePower", Not(Omitted::ReactivePower)),
-    ] {
+    let names = [
+        "activePower",
+        "actEnergyDlvd",
+        "actEnergyRcvd",
+        "voltage",
+        "current",
+        "pwrFactor",
+        "freq",
+        "apparentPower",
+        "reactivePower",
+    ];
+    of_meter(meter, names, generates, &mut draft, &mut drafts.omitted);
+    drafts.drafts.push(draft);
+}
+
+/// `{"createdAt":…,"reportType":"net-consumption","cumulative":{…},"lines":[…]}`.
+fn report(report: &Json<'_>, drafts: &mut Drafts) {
+    let (Some(role), Some(meter)) = (report.get("reportType").and_then(Json::text), report.get("cumulative"))
+    else {
+        return;
+    };
+    let mut draft = Draft::of(role.to_owned(), DeviceTime::from_json(report.get("createdAt")));
+    let names = [
+        "actPower",
+        "whDlvdCum",
+        "whRcvdCum",
+        "rmsVoltage",
+        "rmsCurrent",
+        "pwrFactor",
+        "freqHz",
+        "apprntPwr",
+        "reactPwr",
+    ];
+    of_meter(meter, names, role == "production", &mut draft, &mut drafts.omitted);
+    drafts.drafts.push(draft);
+}
+
+/// A meter's values by their names: power, delivered and received energy, voltage, current, power factor, frequency, apparent
+/// and reactive power. What a generator delivers it feeds in.
+fn of_meter(
+    meter: &Json<'_>,
+    names: [&str; 9],
+    generates: bool,
+    draft: &mut Draft,
+    omitted: &mut Vec<Omission>,
+) {
+    let directed = if generates { [PowerGenerated, Export, Import] } else { [Power, Import, Export] };
+    let others =
+        [Voltage, Current, PowerFactor, Frequency, Not(Omitted::ApparentPower), Not(Omitted::ReactivePower)];
+    for (name, quantity) in names.into_iter().zip(directed.into_iter().chain(others)) {
         if let Some(value) = meter.get(name) {
-            set_json(&mut draft, quantity, value, One, name, &mut drafts.omitted);
+            set_json(draft, quantity, value, One, name, omitted);
         }
     }
-    drafts.drafts.push(draft);
 }
 
 /// `{"ph-a":{"p":…,"q":…,"s":…,"v":…,"i":…,"pf":…,"f":…},"ph-b":…}`: the role's power is the sum of its phases. One

@@ -13,8 +13,8 @@ pub(super) const FAMILY: Family = Family {
         ("evcc/loadpoints/+/+", "evcc"),
         ("evcc/status", "evcc"),
     ],
-    reads: "channels `grid` (power, energy), `pv/N` (power, energy), `loadpoint/N` (chargePower, \
-            chargeTotalImport), `battery` and `battery/N` (soc)",
+    reads: "channels `grid` (power, energy, returnEnergy, powers, currents), `pv/N`, `aux/N`, `ext/N` (power, energy), \
+            `loadpoint/N` (chargePower, chargeTotalImport), `battery` and `battery/N` (soc)",
     units: "W, kWh, A, %",
     sign: "grid + import; pv feeds in; charging is import",
     time: "arrival",
@@ -37,6 +37,14 @@ fn decode(message: &Message<'_>) -> Outcome {
             (format!("battery/{number}"), StateOfCharge, One)
         }
         ["site", "pv", number, "energy"] => (format!("pv/{number}"), Export, Kilo),
+        // Consumers, and meters of whatever a user likes.
+        ["site", kind @ ("aux" | "ext"), number, "power"] => (format!("{kind}/{number}"), Power, One),
+        ["site", kind @ ("aux" | "ext"), number, "energy"] => (format!("{kind}/{number}"), Import, Kilo),
+        ["site", "grid", name @ ("powers" | "currents"), phase] => match (*name, of_phase(phase)) {
+            ("powers", Some(phase)) => ("grid".to_owned(), PhasePower(phase), One),
+            (_, Some(phase)) => ("grid".to_owned(), PhaseCurrent(phase), One),
+            (_, None) => return Err(Ignored::OtherQuantity.into()),
+        },
         ["loadpoints", number, "chargePower"] => (format!("loadpoint/{number}"), Power, One),
         ["loadpoints", number, "chargeTotalImport"] => (format!("loadpoint/{number}"), Import, Kilo),
         ["status"] => return Err(Ignored::Status.into()),
@@ -53,4 +61,14 @@ fn decode(message: &Message<'_>) -> Outcome {
     let mut omitted = Vec::new();
     draft.set(quantity, &message.value()?, unit, path, &mut omitted);
     Drafts::one(draft, omitted, Ignored::NoValue)
+}
+
+/// `l1`, or `1`.
+fn of_phase(level: &str) -> Option<u8> {
+    match level.trim_start_matches('l') {
+        "1" => Some(0),
+        "2" => Some(1),
+        "3" => Some(2),
+        _ => None,
+    }
 }

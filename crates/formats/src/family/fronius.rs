@@ -1,7 +1,10 @@
-//! Fronius Solar API answers (`GetMeterRealtimeData`, `GetInverterRealtimeData`), as bridges or the datalogger put them
-//! on MQTT, and the values of fronius-bridge.
+//! Fronius Solar API answers (`GetMeterRealtimeData`, `GetInverterRealtimeData`, `GetPowerFlowRealtimeData`), as bridges
+//! or the datalogger put them on MQTT, and the values of fronius-bridge.
 
 mod bridge;
+mod power_flow;
+
+use std::borrow::Cow;
 
 use super::prelude::*;
 use crate::number::number;
@@ -16,7 +19,8 @@ pub(super) const FAMILY: Family = Family {
         ("fronius-bridge/+/+", "fronius/bridge/{2}"),
     ],
     reads: "meters: PowerReal_P_Sum, EnergyReal_WAC_Sum_Consumed, EnergyReal_WAC_Sum_Produced, phases; inverters: PAC, \
-            TOTAL_ENERGY, UAC, IAC, FAC; of fronius-bridge ac_power_active, power_active, energy_active_import, \
+            TOTAL_ENERGY, UAC, IAC, FAC; of the power flow the channels `grid` (P_Grid) and inverters' numbers (P, \
+            E_Total); of fronius-bridge ac_power_active, power_active, energy_active_import, \
             energy_active_export and their like",
     units: "W, Wh, V, A, Hz; of fronius-bridge's meter kWh; its inverter's `ac_energy` is in Wh or kWh by its version and \
             needs the route's `energy_unit`",
@@ -50,6 +54,28 @@ const METER: &[Field] = &[
     ("PowerApparent_S_Sum", Not(Omitted::ApparentPower), One),
     ("PowerReactive_Q_Sum", Not(Omitted::ReactivePower), One),
     ("EnergyReactive_VArAC_Sum_Consumed", Not(Omitted::ReactivePower), One),
+    // The same of a GEN24 with its first firmware.
+    ("SMARTMETER_POWERACTIVE_MEAN_SUM_F64", Power, One),
+    ("SMARTMETER_POWERACTIVE_MEAN_01_F64", PhasePower(0), One),
+    ("SMARTMETER_POWERACTIVE_MEAN_02_F64", PhasePower(1), One),
+    ("SMARTMETER_POWERACTIVE_MEAN_03_F64", PhasePower(2), One),
+    ("SMARTMETER_ENERGYACTIVE_CONSUMED_SUM_F64", Import, One),
+    ("SMARTMETER_ENERGYACTIVE_PRODUCED_SUM_F64", Export, One),
+    ("SMARTMETER_VOLTAGE_MEAN_01_F64", PhaseVoltage(0), One),
+    ("SMARTMETER_VOLTAGE_MEAN_02_F64", PhaseVoltage(1), One),
+    ("SMARTMETER_VOLTAGE_MEAN_03_F64", PhaseVoltage(2), One),
+    ("ACBRIDGE_CURRENT_ACTIVE_MEAN_01_F32", PhaseCurrent(0), One),
+    ("ACBRIDGE_CURRENT_ACTIVE_MEAN_02_F32", PhaseCurrent(1), One),
+    ("ACBRIDGE_CURRENT_ACTIVE_MEAN_03_F32", PhaseCurrent(2), One),
+    ("ACBRIDGE_CURRENT_AC_SUM_NOW_F64", Current, One),
+    ("SMARTMETER_FACTOR_POWER_SUM_F64", PowerFactor, One),
+    ("GRID_FREQUENCY_MEAN_F32", Frequency, One),
+];
+
+/// By one of them an object is a meter's; beside each where it stands.
+const METERS: [(&str, &str); 2] = [
+    ("PowerReal_P_Sum", "Meter_Location_Current"),
+    ("SMARTMETER_POWERACTIVE_MEAN_SUM_F64", "SMARTMETER_VALUE_LOCATION_U16"),
 ];
 
 const INVERTER: &[Field] = &[
@@ -71,6 +97,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     let data = json.get("Body").and_then(|body| body.get("Data")).unwrap_or(&json);
     let mut drafts = Drafts::default();
     take(data, "", head, &mut drafts);
+    power_flow::take(data, head, &mut drafts);
     if drafts.drafts.is_empty() {
         // Scope System: an object of devices by their number.
         for (number, device) in data.fields().iter().filter(|(_, device)| device.is_object()) {
@@ -81,22 +108,28 @@ fn decode(message: &Message<'_>) -> Outcome {
 }
 
 fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut Drafts) {
-    let time = DeviceTime::from_json(device.get("TimeStamp").or(head));
+    let of_gen24 = || device.get("COMPONENTS_TIME_STAMP_U64");
+    let time = DeviceTime::from_json(device.get("TimeStamp").or_else(of_gen24).or(head));
     let mut draft = Draft::of(channel.to_owned(), time);
-    if device.get("PowerReal_P_Sum").is_some() {
+    if let Some((_, location)) = METERS.iter().find(|(power, _)| device.get(power).is_some()) {
         collect(device, METER, &mut draft, &mut drafts.omitted);
-        if !is_at_the_grid(device) {
+        if !is_at_the_grid(device.get(location)) {
             turn(&mut draft);
         }
         drafts.drafts.push(draft);
-    } else if INVERTER.iter().any(|(name, ..)| device.field(name).is_some()) {
-        for (name, quantity, unit) in INVERTER {
-            if let Some(field) = device.field(name) {
-                let told = field.get("Unit").and_then(Json::text).and_then(Unit::of_word);
-                let value = field.field("Value").unwrap_or(field);
-                set_json(&mut draft, *quantity, value, told.unwrap_or(*unit), name, &mut drafts.omitted);
-            }
+    } else if let Some(numbers) = numbers(device) {
+        for (number, _) in numbers {
+            let mut draft = Draft::of(number.to_string(), draft.time.clone());
+            inverter(device, |field| field.get("Values")?.field(number), &mut draft, &mut drafts.omitted);
+            drafts.drafts.push(draft);
         }
+    } else if INVERTER.iter().any(|(name, ..)| device.field(name).is_some()) {
+        inverter(
+            device,
+            |field| Some(field.field("Value").unwrap_or(field)),
+            &mut draft,
+            &mut drafts.omitted,
+        );
         drafts.drafts.push(draft);
     } else if device.field("PowerReal_P_Sum").is_some() {
         draft.say_no_value();
@@ -104,9 +137,32 @@ fn take(device: &Json<'_>, channel: &str, head: Option<&Json<'_>>, drafts: &mut 
     }
 }
 
+/// Of all inverters at once (Scope System): each value is an object by their numbers.
+fn numbers<'j, 'a>(data: &'j Json<'a>) -> Option<&'j [(Cow<'a, str>, Json<'a>)]> {
+    let values = INVERTER.iter().find_map(|(name, ..)| data.get(name)?.get("Values"))?;
+    values.is_object().then(|| values.fields())
+}
+
+/// An inverter's fields, of which `value` gives the value.
+fn inverter<'j, 'a>(
+    data: &'j Json<'a>,
+    value: impl Fn(&'j Json<'a>) -> Option<&'j Json<'a>>,
+    draft: &mut Draft,
+    omitted: &mut Vec<Omission>,
+) {
+    for (name, quantity, unit) in INVERTER {
+        if let Some(field) = data.field(name)
+            && let Some(value) = value(field)
+        {
+            let told = field.get("Unit").and_then(Json::text).and_then(Unit::of_word);
+            set_json(draft, *quantity, value, told.unwrap_or(*unit), name, omitted);
+        }
+    }
+}
+
 /// 0 is the point of connection; 1 the path of consumption, 3 another generator, from 256 on single consumers.
-fn is_at_the_grid(meter: &Json<'_>) -> bool {
-    let location = meter.get("Meter_Location_Current").and_then(Json::scalar).and_then(number);
+fn is_at_the_grid(location: Option<&Json<'_>>) -> bool {
+    let location = location.and_then(Json::scalar).and_then(number);
     location.is_none_or(|location| location == 0.0)
 }
 

@@ -66,7 +66,7 @@ fn decode(message: &Message<'_>) -> Outcome {
         drafts.drafts.push(draft);
     }
     // A value that doesn't say of what: a camera before a meter of gas or water, too.
-    drafts.or_ignore(OwnWords(&json, &["value"]))
+    drafts.or_ignore(OwnWords(&json, &["value", "media", "values"]))
 }
 
 fn draft(
@@ -77,9 +77,21 @@ fn draft(
 ) -> Result<Draft, Stop> {
     let time = TIMES.into_iter().find_map(|name| object.get(name));
     let mut draft = Draft::at(DeviceTime::from_json(time));
+    if is_foreign(object) {
+        return Ok(draft);
+    }
     draft.id = ids::of(object).or_else(|| if of_array { ids::name_of(object) } else { None });
     take_fields(object, Units::usual(message.options), &mut draft, omitted);
     Ok(draft)
+}
+
+/// What has the words of a measure and is none: of wmbusmeters' meters of heat, gas and water, and the raw tenths and
+/// hundredths of grott.
+fn is_foreign(object: &Json<'_>) -> bool {
+    const MEDIA: [&str; 6] = ["heat", "cooling", "water", "gas", "oil", "steam"];
+    let media = object.get("media").and_then(Json::text).unwrap_or_default().to_ascii_lowercase();
+    MEDIA.iter().any(|other| media.contains(other))
+        || object.get("values").is_some_and(|values| values.get("datalogserial").is_some())
 }
 
 /// All fields of an object, and of the objects that hold its measures.

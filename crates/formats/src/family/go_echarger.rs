@@ -10,7 +10,8 @@ pub(super) const FAMILY: Family = Family {
     routes: &[("go-eCharger/+/+", "go-echarger/{2}"), ("/go-eCharger/+/+", "go-echarger/{3}")],
     reads: "`nrg` (voltages, currents and powers of the phases, total power, power factors), `eto`, `fhz`; the same \
             of `status`",
-    units: "V, A, W, Wh, Hz; of `status` V, 0.1 A, 0.1 kW, the total 0.01 kW, `eto` 0.1 kWh",
+    units: "V, A, W, Wh, Hz; of `status` V, 0.1 A, 0.1 kW, the total 0.01 kW, `eto` 0.1 kWh; of its firmware 052 V, A, W, \
+            and `eto`, which is sometimes in Wh, is left out",
     sign: "+ into the car (import)",
     time: "arrival",
     documents: &[
@@ -75,6 +76,7 @@ fn v1(status: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
     let volts = |index: usize| nrg.get(index).map_or(0.0, read);
     let one_phase = status.get("pha").map(read).is_some_and(|flags| (8.0..16.0).contains(&flags));
     let at_n = one_phase && volts(3) > volts(0);
+    let is_in_watts = is_in_watts(volts);
     for (index, quantity, unit) in NRG {
         let index = match index {
             0 if at_n => 3,
@@ -82,10 +84,21 @@ fn v1(status: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
             index => index,
         };
         if let Some(value) = nrg.get(index) {
-            set_json(draft, quantity, value, unit, "nrg", omitted);
+            set_json(draft, quantity, value, if is_in_watts { One } else { unit }, "nrg", omitted);
         }
     }
-    if let Some(value) = status.get("eto") {
-        set_json(draft, Import, value, Unit::Hecto, "eto", omitted);
+    let of_052 = status.get("fwv").and_then(Json::scalar).is_some_and(|version| version.starts_with("052"));
+    match status.get("eto") {
+        Some(_) if of_052 || is_in_watts => omitted.push(Omission::new("eto", Omitted::UnitUnknown)),
+        Some(value) => set_json(draft, Import, value, Unit::Hecto, "eto", omitted),
+        None => {}
     }
+}
+
+/// The total is in a tenth of the phases' unit, so it has the larger number by far; where they are as large, all are in W, as
+/// firmware 052 gives them against its document.
+fn is_in_watts(value: impl Fn(usize) -> f64) -> bool {
+    const ROUNDING: f64 = 20.0;
+    let (phases, total) = (value(7) + value(8) + value(9) + value(10), value(11));
+    total > ROUNDING && phases > total / 2.0
 }

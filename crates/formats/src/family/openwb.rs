@@ -6,7 +6,7 @@ pub(super) const FAMILY: Family = Family {
     name: "openwb",
     title: "openWB",
     routes: &[("openWB/+/+", "openwb"), ("openWB/+/+/+", "openwb"), ("openWB/+/+/+/+", "openwb")],
-    reads: "1.9: evu, lp/N, pv with W, WhImported, WhExported, kWhCounter, phases; 2.x: counter/N, chargepoint/N, \
+    reads: "1.9: evu, lp/N, pv, pv/N with W, WhImported, WhExported, kWhCounter, phases; 2.x: counter/N, chargepoint/N, \
             pv/N with get/power, imported, exported, powers, voltages, currents, frequency; bat and bat/N with get/soc",
     units: "W, Wh, kWh (`kWhCounter`), V, A, Hz, %",
     sign: "+ import; inverters are negative when they feed in",
@@ -50,6 +50,8 @@ const VERSION_2: &[Field] = &[
     ("daily_yield", Not(Omitted::DayCounter), One),
 ];
 
+const INVERTER_1: &[Field] = &[("W", Power, One), ("WhCounter", Export, One)];
+
 const BATTERY: &[Field] = &[("soc", StateOfCharge, One)];
 
 fn decode(message: &Message<'_>) -> Outcome {
@@ -64,10 +66,12 @@ fn decode(message: &Message<'_>) -> Outcome {
         }
         [_, "evu", name] => message.single(Draft::of("evu", DeviceTime::Absent), name, VERSION_1),
         [_, "pv", "WhCounter"] => {
-            const COUNTER: &[Field] = &[("WhCounter", Export, One)];
-            message.single(Draft::of("pv", DeviceTime::Absent), "WhCounter", COUNTER)
+            message.single(Draft::of("pv", DeviceTime::Absent), "WhCounter", INVERTER_1)
         }
         [_, "pv", name] => message.single(Draft::of("pv", DeviceTime::Absent), name, VERSION_1),
+        [_, "pv", number @ ("1" | "2"), name] => {
+            message.single(Draft::of(format!("pv/{number}"), DeviceTime::Absent), name, INVERTER_1)
+        }
         [_, "lp", number, name] => {
             message.single(Draft::of(format!("lp/{number}"), DeviceTime::Absent), name, VERSION_1)
         }

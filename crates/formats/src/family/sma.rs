@@ -125,7 +125,18 @@ fn decode(message: &Message<'_>) -> Outcome {
             DeviceTime::Unreadable(_) => DeviceTime::Absent,
             time => time,
         };
-        collect(&json, INVERTER, &mut draft, &mut omitted);
+        with_points(&json, &mut draft, &mut omitted);
     }
     Drafts::one(draft, omitted, OwnWords(&json, OTHERS))
+}
+
+/// SBFspot has always three decimals, behind a comma where it is told so, and never groups thousands.
+fn with_points(inverter: &Json<'_>, draft: &mut Draft, omitted: &mut Vec<Omission>) {
+    for (name, value) in inverter.fields() {
+        let Some((_, quantity, unit)) = find(INVERTER, name) else { continue };
+        match value {
+            Json::Text(text) => draft.set(*quantity, &text.replace(',', "."), *unit, name, omitted),
+            value => set_json(draft, *quantity, value, *unit, name, omitted),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use wattline_reading::{READINGS_PER_MESSAGE_MAX, Reason};
 use super::names::{Meaning, Named, Units, with_folders};
 use super::prelude::*;
 use crate::memory::{self, Birth, Memory, Who};
+use crate::unit::Told;
 use payload::{Metric, Payload};
 
 pub(super) const FAMILY: Family = Family {
@@ -110,7 +111,7 @@ fn learn(payload: &Payload, who: Who<'_>, memory: &mut Memory) {
     }
     for metric in &payload.metrics {
         if let Some(name) = &metric.name {
-            let unit = metric.unit().and_then(Unit::of_word);
+            let unit = Told::of(metric.unit());
             let known = memory::Metric { name: name.clone(), datatype: metric.datatype, unit };
             memory.learn(who, metric.alias, known);
         }
@@ -142,8 +143,11 @@ fn item(metric: &Metric, payload: &Payload, sender: Sender<'_>) -> Result<Option
     }
     let (channel, meaning) = with_folders(name);
     let Some(mut meaning) = meaning else { return Ok(None) };
-    let told = metric.unit().and_then(Unit::of_word);
-    meaning.unit = told.or_else(|| known.and_then(|known| known.unit)).or(meaning.unit);
+    let told = Told::of(metric.unit()).or(known.map_or(Told::Nothing, |known| known.unit));
+    match meaning.quantity.told(told) {
+        Ok(unit) => meaning.unit = unit.or(meaning.unit),
+        Err(why) => meaning.quantity = Not(why),
+    }
     let millis = metric.timestamp.or(payload.timestamp);
     let time = millis.map_or(DeviceTime::Absent, |millis| DeviceTime::from_epoch(&millis.to_string(), -3));
     let value = metric.value(known.and_then(|known| known.datatype));

@@ -32,9 +32,13 @@ pub(super) const FAMILY: Family = Family {
 /// Labels under which smart meter scripts put the only meter of a device; another label is a channel.
 const PLAIN_LABELS: [&str; 8] = ["", "SML", "ENERGY", "METER", "P1", "DSMR", "OBIS", "POWER"];
 
+/// Sensors of direct current, at batteries and panels.
+const DIRECT_CURRENT: [&str; 5] = ["INA219", "INA226", "INA228", "INA3221", "ISL28022"];
+
 fn decode(message: &Message<'_>) -> Outcome {
     match message.topic.last() {
         "SENSOR" | "STATUS8" | "STATUS10" => {}
+        "ENERGY" => return of_version_5(message),
         last if is_status(message.topic, last) => return Err(Ignored::Status.into()),
         _ => return Err(Stop::NotThisFamily),
     }
@@ -48,14 +52,24 @@ fn decode(message: &Message<'_>) -> Outcome {
         for (name, object) in sensor.fields().iter().filter(|(_, object)| object.is_object()) {
             if name == "ENERGY" {
                 energy(object, &time, &mut drafts);
-            } else if name == "METER" && object.get("W").is_some() {
+            } else if name == "METER" && object.get("W").or_else(|| object.get("W1")).is_some() {
                 linky_meter(object, &time, &mut drafts);
+            } else if DIRECT_CURRENT.contains(&name.as_ref()) {
+                drafts.omitted.push(Omission::new(name, Omitted::DcSide));
             } else {
                 smart_meter(name, object, &time, &mut drafts);
             }
         }
     }
     drafts.or_ignore(OwnWords(&json, &["Time", "StatusSNS", "ENERGY"]))
+}
+
+/// Up to version 5 the driver's object had a topic of its own.
+fn of_version_5(message: &Message<'_>) -> Outcome {
+    let json = message.object()?;
+    let mut drafts = Drafts::default();
+    energy(&json, &DeviceTime::from_json(json.get("Time")), &mut drafts);
+    drafts.or_ignore(OwnWords(&json, &["Time"]))
 }
 
 /// What is on its other topics: telemetry by a list, and below `stat` any command's answer, in upper case.
@@ -87,8 +101,11 @@ fn energy(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     draft.register_epoch = DeviceTime::from_json(object.get("TotalStartTime"));
     // The Teleinfo driver gives the subscribed power's share as Load, and apparent power as Power.
     let apparent = object.get("Load").is_some();
+    // Of a meter with this register the total may be import and export together.
+    let has_import = object.get("ImportActive").is_some();
     for (name, value) in object.fields() {
         let (quantity, unit) = match name.as_ref() {
+            "Total" if has_import => (Not(Omitted::Ambiguous), One),
             "Power" if apparent => (Not(Omitted::ApparentPower), One),
             "Power" | "ActivePower" => (Power, One),
             "Total" | "ImportActive" => (Import, Kilo),
@@ -185,6 +202,10 @@ fn linky_meter(object: &Json<'_>, time: &DeviceTime, drafts: &mut Drafts) {
     ];
     let mut draft = Draft::at(time.clone());
     collect(object, &FIELDS, &mut draft, &mut drafts.omitted);
+    // One phase is the whole.
+    if let [only] = draft.measures.phases.as_slice() {
+        draft.measures.power_w = draft.measures.power_w.or(only.power_w);
+    }
     drafts.drafts.push(draft);
 }
 

@@ -8,8 +8,8 @@ pub(super) const FAMILY: Family = Family {
     name: "vzlogger",
     title: "vzlogger (SML, D0)",
     routes: &[("vzlogger/data/+/+", "vzlogger"), ("vzlogger/+/+", "vzlogger")],
-    reads: "`…/raw` of channels that the route's `channels` names, or that are called by their OBIS code; what \
-            vzlogger averages (`agg`) is not taken",
+    reads: "`…/raw` of channels that the route's `channels` names (`chn0 = \"1-0:1.8.0\"`), or that are called by their OBIS \
+            code; others are left out as `unknown_name`; what vzlogger averages (`agg`) is not taken",
     units: "Wh, W, V, A (vzlogger's own; a route's `energy_unit` for others)",
     sign: "1.x import, 2.x export, 16.7.0 signed",
     time: "`timestamp` in ms where vzlogger is told to add it; else arrival",
@@ -28,12 +28,18 @@ fn decode(message: &Message<'_>) -> Outcome {
         _ => return Err(Stop::NotThisFamily),
     }
     let channel = topic.last_but_one();
-    let meaning = message.options.channels.get(channel).map_or(channel, String::as_str);
-    let Some(quantity) = obis::parse(meaning).and_then(obis::quantity).or_else(|| by_measure(meaning)) else {
-        let detail = format!(
-            "the channel {channel:?} is not known: write channels.{channel} = \"1-0:1.8.0\" in the route"
-        );
-        return Err(Stop::malformed(detail));
+    let told = message.options.channels.get(channel).map(String::as_str);
+    let quantity = |meaning| obis::parse(meaning).and_then(obis::quantity).or_else(|| by_measure(meaning));
+    let quantity = match (told.map_or_else(|| quantity(channel), quantity), told) {
+        (Some(quantity), _) => quantity,
+        (None, Some(meaning)) => {
+            let detail = format!(
+                "channels.{channel} of the route is {meaning:?}, which is nothing known: \"1-0:1.8.0\"?"
+            );
+            return Err(Stop::malformed(detail));
+        }
+        // Of all that vzlogger reads a route names what it wants.
+        (None, None) => return Err(Stop::left_out(channel, Omitted::UnknownName)),
     };
     let text = message.text()?;
     let json = if text.starts_with('{') { Some(message.json()?) } else { None };

@@ -120,7 +120,8 @@ fn modbus() {
                 r#"{"timestamp":1795168800,"Voltage":230.5,"Current":1}"#,
                 "U=230.5 I=1 @2026-11-20T10:00:00Z",
             ),
-            ("modbus/m1/active_power", "5 W", "refused malformed"),
+            ("modbus/m1/active_power", "5 W", "P=5"),
+            ("modbus/m1/active_power", "5 VA", "refused malformed"),
             ("modbus/m1/active_power", "", "ignored empty"),
         ],
     );

@@ -92,7 +92,8 @@ fn shelly_gen1() {
             ("shellies/s/announce", "{}", "ignored status"),
             ("shellies/s/relay/0/power", "", "ignored empty"),
             ("shellies/s/relay/0/power", "null", "ignored no_value"),
-            ("shellies/s/relay/0/power", "12 W", "refused malformed"),
+            ("shellies/s/relay/0/power", "12 W", "<relay:0> P=12"),
+            ("shellies/s/relay/0/power", "12 VA", "refused malformed"),
         ],
     );
 }

@@ -306,7 +306,7 @@ fn vzlogger() {
             ("vzlogger/data/chn1/agg", "5", "ignored not_the_meter"),
             ("vzlogger/data/chn1/uuid", "5", "ignored status"),
             ("vzlogger/data/chn2/raw", "5", "refused malformed"),
-            ("vzlogger/data/chn9/raw", "5", "refused malformed"),
+            ("vzlogger/data/chn9/raw", "5", "ignored not_the_meter"),
             ("vzlogger/data/1-0:16.7.0*255/raw", "5", "P=5"),
             ("vzlogger/data/1-0:1.8.1/raw", "5", "ignored partial_register"),
             ("vzlogger/data/1-0:1.7.0/raw", "0", "ignored one_direction"),

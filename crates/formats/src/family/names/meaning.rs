@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::super::prelude::*;
 use super::words::{Of, Part, Word, split};
+use crate::unit::Told;
 
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,6 +366,22 @@ impl Said {
             Power | PowerImport | PowerExport | PhasePower(_) | PhaseImport(_) | PhaseExport(_) => self.watts,
             Import | Export | ImportTariff(_) | ExportTariff(_) => self.watt_hours,
             _ => None,
+        }
+    }
+}
+
+// === impl Quantity ===
+
+impl Quantity {
+    /// The unit that a message says beside a value; none where it says nothing.
+    ///
+    /// # Errors
+    /// `unit_unknown` for what is none of the quantity's units: a power in VA is no power in W.
+    pub(in crate::family) fn told(self, told: Told) -> Result<Option<Unit>, Omitted> {
+        match (told, self.dimension()) {
+            (Told::Nothing, _) | (_, None) => Ok(None),
+            (Told::Unit(unit, of), Some(dimension)) if of == dimension => Ok(Some(unit)),
+            _ => Err(Omitted::UnitUnknown),
         }
     }
 }

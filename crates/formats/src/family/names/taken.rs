@@ -2,6 +2,7 @@
 
 use super::super::prelude::*;
 use super::{Meaning, Units, meaning};
+use crate::unit::Told;
 use wattline_reading::Measures;
 
 /// The fields of one object: of two with one meaning the one counts that says more, and of two that say as much none,
@@ -11,6 +12,9 @@ pub(in crate::family) struct Named<'j> {
     units: Units,
     fields: Vec<Field<'j>>,
 }
+
+/// Where the unit of one value stands beside it.
+const UNIT_KEYS: [&str; 3] = ["unit", "unit_of_measurement", "units"];
 
 #[derive(Debug)]
 struct Field<'j> {
@@ -83,9 +87,17 @@ impl<'j> Named<'j> {
     /// Takes one field of a known meaning.
     pub(in crate::family) fn take_as(&mut self, meaning: &Meaning, name: &'j str, value: &'j Json<'j>) {
         // {"value": 1.5, "unit": "kWh"}
-        let told = value.get("unit").and_then(Json::text).and_then(Unit::of_word);
+        let word = UNIT_KEYS.iter().find_map(|key| value.get(key)).and_then(Json::text);
         let value = value.field("value").unwrap_or(value);
         let Meaning { mut quantity, rank, .. } = *meaning;
+        let told = match quantity.told(Told::of(word)) {
+            Ok(unit) => unit,
+            Err(why) => {
+                quantity = Not(why);
+                None
+            }
+        };
+        let told = told.or_else(|| Some(quantity.with_unit(value.text()?)?.1));
         if value.scalar().is_none() && *value != Json::Null && !matches!(quantity, Not(_)) {
             quantity = Not(Omitted::Unreadable);
         }
