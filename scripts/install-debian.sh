@@ -236,26 +236,15 @@ make_servers() {
   "$root/usr/lib/postgresql/17/bin/postgres" --version >/dev/null || fail "the unpacked PostgreSQL does not start"
 }
 
-<<<<<<< HEAD
 # Takes files out of this Debian's PACKAGE, which is not installed, into FOLDER; without the DEPTH folders above them.
 take_files() {
   local folder=$1 package=$2 depth=$3
   shift 3
-=======
-make_prometheus() { take_programs "$1" prometheus prometheus promtool; }
-make_alertmanager() { take_programs "$1" prometheus-alertmanager amtool; }
-
-# Programs of a Debian package, into FOLDER.
-take_programs() {
-  local folder=$1 package=$2
-  shift 2
->>>>>>> h-charts
   # apt downloads as its own user, which may not write here: then it does so as the caller, with a warning.
   (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package" 2>/dev/null) || {
     as_root apt-get -qq -o Acquire::Retries=3 update || say "apt-get update reported errors; going on"
     (cd "$folder" && apt-get -qq -o Acquire::Retries=3 download "$package")
   }
-<<<<<<< HEAD
   dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar -x -C "$folder" "--strip-components=$depth" "$@"
   rm "$folder/$package"_*.deb
 }
@@ -271,11 +260,12 @@ make_prometheus() {
   local folder=$1
   take_files "$folder" prometheus 3 ./usr/bin/prometheus ./usr/bin/promtool
   "$folder/promtool" --version >/dev/null 2>&1 || fail "the unpacked promtool does not start"
-=======
-  dpkg-deb --fsys-tarfile "$folder/${package}"_*.deb | tar -x -C "$folder" --strip-components=3 "${@/#/./usr/bin/}"
-  rm "$folder/${package}"_*.deb
-  "$folder/$2" --version >/dev/null 2>&1 || fail "the unpacked $2 does not start"
->>>>>>> h-charts
+}
+
+make_alertmanager() {
+  local folder=$1
+  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/amtool
+  "$folder/amtool" --version >/dev/null 2>&1 || fail "the unpacked amtool does not start"
 }
 
 make_failover() {
