@@ -129,9 +129,12 @@ impl Quantity {
         })
     }
 
-    /// `12.5 kW` as `12.5` and its unit; none where no unit of this quantity stands behind a text.
+    /// `12.5 kW` as `12.5` and its unit, a power factor of `98 %` as hundredths; none where no unit of this quantity stands behind a text.
     pub(crate) fn with_unit(self, text: &str) -> Option<(&str, Unit)> {
         let text = text.trim_end();
+        if let (Self::PowerFactor, Some(percent)) = (self, text.strip_suffix('%')) {
+            return Some((percent.trim_end(), Unit::Centi));
+        }
         let is_letter = |byte: u8| byte.is_ascii_alphabetic();
         if !text.bytes().next_back().is_some_and(is_letter) || !text.starts_with(|c: char| !c.is_alphabetic())
         {

@@ -216,10 +216,18 @@ fn smart_meter(name: &str, object: &Json<'_>, time: &DeviceTime, drafts: &mut Dr
     let mut draft = Draft::of(channel, time.clone());
     let mut omitted = Vec::new();
     tasmota_sml::take(object, &mut draft, &mut omitted);
-    if tasmota_sml::is_meter(&draft) || !omitted.is_empty() {
+    if is_of_another_medium(name) && draft.measures.power_w.is_none() {
+        drafts.omitted.push(Omission::new(name, Omitted::UnknownName));
+    } else if tasmota_sml::is_meter(&draft) || !omitted.is_empty() {
         drafts.drafts.push(draft);
         drafts.omitted.append(&mut omitted);
     } else {
         drafts.let_go(draft);
     }
+}
+
+/// Counters of gas and water are read by the same scripts, and have totals too.
+fn is_of_another_medium(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["gas", "water", "wasser"].iter().any(|medium| name.starts_with(medium))
 }

@@ -177,9 +177,12 @@ impl Said {
         match word {
             Word::Power => {
                 self.power = true;
-                return self.phase_letter(next, &["a", "b", "c"]);
+                return if self.is_signed(next) { 2 } else { self.phase_letter(next, &["a", "b", "c"]) };
             }
-            Word::Energy => self.energy = true,
+            Word::Energy => {
+                self.energy = true;
+                return if self.is_signed(next) { 2 } else { 1 };
+            }
             Word::Voltage => {
                 self.voltage = true;
                 return self.phase_letter(next, &["a", "b", "c"]);
@@ -228,6 +231,13 @@ impl Said {
             Word::Tariff => return self.numbered_tariff(next),
         }
         1
+    }
+
+    /// `power_plus`, `power_minus`; anywhere else it is part of a name: Shelly Plus.
+    fn is_signed(&mut self, next: Option<&str>) -> bool {
+        self.import |= next == Some("plus");
+        self.export |= next == Some("minus");
+        matches!(next, Some("plus" | "minus"))
     }
 
     fn phase_is(&mut self, phase: u8) {

@@ -49,6 +49,13 @@ impl<'j> Named<'j> {
             ("current_unit", Some('a')),
         ] {
             let Some(word) = text(name) else { continue };
+            // Apparent power beside a name of power.
+            if of.is_none_or(|of| of == 'w')
+                && ["va", "kva", "var", "kvar"].contains(&&*word.to_ascii_lowercase())
+            {
+                (units.power, units.used_power) = (None, None);
+                continue;
+            }
             let kind = word.chars().next_back().map(|last| last.to_ascii_lowercase());
             let Some(unit) = Unit::of_word(word).filter(|_| of.is_none() || of == kind) else { continue };
             match kind {
@@ -202,6 +209,10 @@ mod tests {
         for (json, power_w, import_mwh) in [
             (r#"{"power":1.2,"unit":"kW"}"#, Some(1200.0), None),
             (r#"{"power":{"value":1.2,"unit":"kW"}}"#, Some(1200.0), None),
+            (r#"{"power":{"value":1.2,"unit":"kVA"}}"#, None, None),
+            (r#"{"power":{"value":1.2,"unit":"kWh"}}"#, None, None),
+            (r#"{"power":1.2,"unit":"kVA","energy":3}"#, None, Some(3_000_000)),
+            (r#"{"power":"1.2 kW","energy":"3000Wh"}"#, Some(1200.0), Some(3_000_000)),
             (r#"{"power":5,"energy":1200,"energy_unit":"Wh"}"#, Some(5.0), Some(1_200_000)),
             (r#"{"power":5,"unit":"°C"}"#, Some(5.0), None),
             (r#"{"power":5,"energy":1,"unit":"W"}"#, Some(5.0), Some(1_000_000)),

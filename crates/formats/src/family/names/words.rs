@@ -103,14 +103,14 @@ const WORDS: &[(Word, &[&str])] = &[
         Import,
         &["import", "imported", "imports", "delivered", "delivery", "forward", "fwd", "positive", "bought"],
     ),
-    (Import, &["purchased", "drawn", "in", "from", "buy", "plus"]),
+    (Import, &["purchased", "drawn", "in", "from", "buy"]),
     (Used, &["consumption", "consumed", "consume", "consuming", "consumer", "usage", "used", "use"]),
     (Export, &["export", "exported", "exports", "production", "produced", "produce", "return", "returned"]),
     (
         Export,
         &["reverse", "rev", "negative", "feedin", "fedin", "injection", "injected", "inject", "generation"],
     ),
-    (Export, &["generated", "generate", "yield", "sold", "out", "to", "sell", "feed", "fed", "minus"]),
+    (Export, &["generated", "generate", "yield", "sold", "out", "to", "sell", "feed", "fed"]),
     (
         Total,
         &["total", "totals", "sum", "overall", "all", "cumulative", "cumulated", "accumulated", "lifetime"],
