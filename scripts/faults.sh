@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Rounds of faults under load, and their table, on standard output and in target/reports/faults.md:
+# Rounds of faults under load, and their table, on standard output and as faults.md among the reports in the target folder:
 # `scripts/faults.sh [story …]`, such as `network`, `clock` or `disk`; all by default. WATTLINE_FAULT_ROUNDS=n, 5 by default.
 #
 # The tests run in a mount namespace of their own, so that they can give servers small disks which nobody else sees.
