@@ -16,7 +16,7 @@ INSTALL_WAIT_S_MIN = 300
 # Files that were open in a power failure are read anew.
 RECOVERY_S_MIN = 1800
 DNS_OPTIONS = {"ndots": "2", "timeout": "1", "attempts": "2"}
-DATABASE_URL = re.compile(r"postgres://\w+@([^/\s\"']+)/\w+\?([^\s\"']*)")
+DATABASE_URL = re.compile(r"postgres://(\w+)@([^/\s\"']+)/\w+\?([^\s\"']*)")
 
 
 def names_are_whole(render):
@@ -76,10 +76,13 @@ def clients_know_each_server(render):
     ]
     for item in render.objects if servers else []:
         for text in texts(item):
-            for hosts, options in DATABASE_URL.findall(text):
+            for role, hosts, options in DATABASE_URL.findall(text):
                 missing = [name for name in servers if f"{name}." not in hosts]
-                if missing or "target_session_attrs=read-write" not in options:
-                    yield f"{title(item)} reaches the database by {hosts}?{options}, without {', '.join(missing) or 'target_session_attrs=read-write'}"
+                if missing:
+                    yield f"{title(item)} reaches the database by {hosts}, without {', '.join(missing)}"
+                # Its transactions are read-only by default: no server would do.
+                if (role != "wattline_api") != ("target_session_attrs=read-write" in options):
+                    yield f"{title(item)} reaches the database as {role} with {options}: only who writes asks for the primary"
 
 
 def jobs_wait_for_their_server(render):

@@ -98,7 +98,8 @@ monitoring:
 
 {{/* postgres://role@host:port/database. (list . "wattline_sink")
      Of several servers the Service leads to the primary. Behind it they stand by name: for the second in which it still leads to
-     one that is gone, and where its own name is not found. */}}
+     one that is gone, and where its own name is not found. To a role whose transactions are read-only by default no server
+     allows writes: query-api takes any of them, and reads from a replica what it has applied. */}}
 {{- define "wattline-lib.database.url" -}}
 {{- $root := index . 0 -}}
 {{- $database := (include "wattline-lib.global" $root | fromYaml).database -}}
@@ -108,7 +109,7 @@ monitoring:
 {{- $places := list -}}
 {{- range $hosts }}{{ $places = append $places (printf "%s:%d" . (int $database.port)) }}{{ end -}}
 {{- $url := printf "postgres://%s@%s/%s?sslmode=%s" (index . 1) (join "," $places) $database.name $database.sslMode -}}
-{{- if $members }}{{ $url = printf "%s&target_session_attrs=read-write" $url }}{{ end -}}
+{{- if and $members (ne (index . 1) "wattline_api") }}{{ $url = printf "%s&target_session_attrs=read-write" $url }}{{ end -}}
 {{- $url -}}
 {{- end -}}
 
