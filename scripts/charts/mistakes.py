@@ -156,6 +156,12 @@ def short_recovery(one):
     container(one, "StatefulSet", "wattline-kafka")["startupProbe"]["failureThreshold"] = 60
 
 
+def no_replica_for_readers(one):
+    data = object_of(one, "ConfigMap", "wattline-query-api")["data"]
+    for name in data:
+        data[name] = data[name].replace("?sslmode=verify-full", "?sslmode=verify-full&target_session_attrs=read-write")
+
+
 def any_node(one):
     del object_of(one, "Service", "wattline-mqtt")["spec"]["trafficDistribution"]
 
@@ -223,6 +229,7 @@ FOUND_BY_RULES = [
     ("a setting that no running database takes", frozen_setting, ["max_wal_size is 4GB for a new cluster only"]),
     ("a primary that nobody takes out", lost_primary, ["ConfigMap/wattline-timescaledb: no program is called on_role_change"]),
     ("a server that clients don't know", only_the_service, ["ConfigMap/wattline-aggregator", "without wattline-timescaledb-1"]),
+    ("a reader that asks for the primary", no_replica_for_readers, ["ConfigMap/wattline-query-api", "as wattline_api", "only who writes"]),
     ("a Job that gives up at once", impatient_job, ["Job/wattline-migrate-install waits 0 s for its server, not 300"]),
     ("a Job whose log is deleted", lost_log, ["Job/wattline-topics-install: its pod goes with the last try"]),
     ("a dump that gives up at once", impatient_dump, ["CronJob/wattline-timescaledb-backup", "pg_dump before it knows"]),
