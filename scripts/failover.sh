@@ -11,6 +11,10 @@ readonly BEFORE_MIGRATION_5=905a754
 target=${CARGO_TARGET_DIR:-$root/target}
 stories=("$@")
 [ $# -gt 0 ] || stories=(kafka database broker mirror upgrade)
+# A name that no test has would run nothing, and be green.
+for story in "${stories[@]}"; do
+  grep -qs "tokio::test" "tests/it/failover/$story.rs" || { echo "failover: there is no story '$story' in tests/it/failover" >&2; exit 2; }
+done
 
 say() { printf 'failover: %s\n' "$*"; }
 

@@ -10,7 +10,7 @@ use wattline_loadtest::plan::{Disturbances, Plan};
 use wattline_loadtest::probe::Probes;
 use wattline_loadtest::scenario::Scenario;
 use wattline_loadtest::target::Target;
-use wattline_loadtest::verify::verify;
+use wattline_loadtest::verify::{Verified, verify};
 use wattline_reading::Timestamp;
 
 use crate::gap::{Gap, GapWatch};
@@ -28,8 +28,10 @@ const METERS: u32 = 200;
 pub struct Survived {
     /// The longest times without anything new.
     pub gap: Gap,
-    /// Readings that were read back and compared.
-    pub readings: u64,
+    /// Readings that had to be stored.
+    pub sent: u64,
+    /// Readings that were read back, once each and with their values.
+    pub read_back: u64,
     /// The largest memory of a replica.
     pub memory_mib: u64,
 }
@@ -49,12 +51,18 @@ pub async fn survives(
     let story = async {
         let memory = MemoryWatch::start(system);
         let target = system.target()?;
-        let (plan, gap) = publish_under(system, &target, disturbed_plan(name, seed), rate, ops).await?;
+        let (plan, verified, gap) =
+            publish_under(system, &target, disturbed_plan(name, seed), rate, ops).await?;
         system.heal().await.context("after the last op")?;
         doors_add_up(&system.target()?).await?;
         rollups_equal_a_recomputation(&target, &plan).await?;
         let memory_mib = memory.finish().await?;
-        Ok::<_, anyhow::Error>(Survived { gap, readings: plan.expected().stored, memory_mib })
+        Ok::<_, anyhow::Error>(Survived {
+            gap,
+            sent: plan.expected().stored,
+            read_back: verified.readings,
+            memory_mib,
+        })
     };
     // A service that can't go on ends and is started again; in a story, by this.
     let outcome = tokio::select! {
@@ -76,7 +84,7 @@ async fn publish_under(
     endless: Plan,
     rate: f64,
     ops: &[Op],
-) -> anyhow::Result<(Arc<Plan>, Gap)> {
+) -> anyhow::Result<(Arc<Plan>, Verified, Gap)> {
     let endless = Arc::new(endless);
     let before = Before::read(&target.connect().await?, &[]).await?;
     let options = LoadOptions { connections: 4, rate: Some(rate) };
@@ -98,7 +106,7 @@ async fn publish_under(
         verified.readings == expected.stored && verified.conflicts == expected.conflict,
         "{verified:?}, expected {expected:?}"
     );
-    Ok((plan, gap))
+    Ok((plan, verified, gap))
 }
 
 /// 200 meters with every disturbance, longer than any story; it is ended when the last op is done.

@@ -7,15 +7,16 @@ use wattline_tests::load::Survived;
 
 /// A story whose rounds lost and doubled nothing: each was read back, or it would have failed.
 pub(super) fn survived(what: &str, rounds: &[Survived]) {
-    let readings: u64 = rounds.iter().map(|round| round.readings).sum();
+    let sent: u64 = rounds.iter().map(|round| round.sent).sum();
+    let read_back: u64 = rounds.iter().map(|round| round.read_back).sum();
     let gap = rounds.iter().map(|round| round.gap.stored.as_secs_f64()).fold(0.0, f64::max);
     let memory = rounds.iter().map(|round| round.memory_mib).max().unwrap_or(0);
-    write(&format!("| {what} | {} | {readings} | 0 | 0 | {gap:.1} | {memory} |", rounds.len()));
+    write(&format!("| {what} | {} | {sent} | {read_back} | {gap:.1} | {memory} |", rounds.len()));
 }
 
 /// A story with a round that did not do so; the log says what it lost or doubled.
 pub(super) fn failed(what: &str, survived: usize) {
-    write(&format!("| {what} | **{survived}, then one failed** | – | see the log | see the log | – | – |"));
+    write(&format!("| {what} | **{survived}, then one failed** | – | see the log | – | – |"));
 }
 
 fn write(line: &str) {
