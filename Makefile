@@ -12,7 +12,7 @@ NIGHTLY_ROUNDS ?= 15
 FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts kubernetes faults failover nightly fuzz bench deny lines config
+.PHONY: help install build up down test check charts images kubernetes faults failover nightly fuzz bench deny lines config
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,13 +36,16 @@ test: install ## Every promise once, against the real servers
 	@scripts/charts.sh install
 	@scripts/test.sh
 
-check: install charts ## Formatting, lints, documentation, charts
+check: install charts images ## Formatting, lints, documentation, charts, images
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --document-private-items --quiet
 
 charts: ## Lint, render and check the charts; needs python3 with pip, and Go
 	@scripts/charts.sh check
+
+images: ## That images made without Docker are those of the Dockerfile, and that none is missing; seconds
+	@scripts/images.sh check
 
 kubernetes: ## The charts on a real API server with three fake nodes; needs Go, and WATTLINE_CRDS
 	@scripts/kubernetes.sh
