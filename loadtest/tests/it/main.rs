@@ -1,0 +1,3 @@
+//! The publisher against the real broker.
+
+mod tls;
