@@ -2,6 +2,7 @@
 //! messages of one connection keep their order.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -67,7 +68,7 @@ struct Link {
     written: usize,
     /// What the broker takes.
     packet_bytes_max: usize,
-    /// When the broker said something, or had nothing to say.
+    /// When the broker said something last, or owed nothing.
     heard_at: Instant,
 }
 
@@ -165,6 +166,8 @@ impl Publisher {
         exhausted: &mut bool,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
+        // Set again only when it has rung: that costs a busy connection nothing.
+        let mut silence = pin!(tokio::time::sleep(SILENCE_MAX));
         loop {
             *exhausted |= stop.is_cancelled();
             if self.window.is_empty() {
@@ -174,7 +177,6 @@ impl Publisher {
             if *exhausted && self.window.is_empty() && link.is_flushed() {
                 return Ok(());
             }
-            let silent_at = link.heard_at + SILENCE_MAX;
             tokio::select! {
                 moved = link.stream.exchange(&link.outgoing[link.written..], &mut link.incoming) => {
                     match moved.context("the connection")? {
@@ -187,8 +189,12 @@ impl Publisher {
                     }
                 }
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
-                () = tokio::time::sleep_until(silent_at.into()), if !self.window.is_empty() => {
-                    return Err(anyhow::anyhow!("the broker acknowledges nothing for {SILENCE_MAX:?}").into());
+                () = &mut silence => {
+                    let heard_at = if self.window.is_empty() { Instant::now() } else { link.heard_at };
+                    if heard_at.elapsed() >= SILENCE_MAX {
+                        return Err(anyhow::anyhow!("no acknowledgement came for {SILENCE_MAX:?}").into());
+                    }
+                    silence.as_mut().reset((heard_at + SILENCE_MAX).into());
                 }
                 () = stop.cancelled(), if !*exhausted => {}
             }

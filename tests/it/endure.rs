@@ -69,7 +69,7 @@ impl Endurance {
 
     /// Waits until so many records are stored.
     async fn until_stored(&self, system: &System, count: u64) {
-        let stored = system.wait_for(&format!("{count} records"), async || {
+        let stored = system.wait_for("records to be stored", async || {
             // It may not listen yet.
             Ok(self.progress().await.is_ok_and(|so_far| so_far.stored >= count))
         });
