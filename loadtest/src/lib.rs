@@ -38,7 +38,6 @@ mod said;
 pub mod sample;
 pub mod scenario;
 pub mod sink;
-mod stack_file;
 mod stream;
 pub mod street;
 pub mod target;

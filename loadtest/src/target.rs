@@ -1,5 +1,7 @@
 //! What a load goes to: the addresses and processes of a running stack.
 
+mod stack_file;
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +14,8 @@ use wattline_service::postgres::{DatabaseSettings, read_column};
 use crate::expected;
 use crate::plan::Plan;
 use crate::publish::Broker;
-use crate::stack_file::StackFile;
+
+use stack_file::StackFile;
 
 /// A running stack.
 #[derive(Clone, Debug)]

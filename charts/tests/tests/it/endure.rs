@@ -6,13 +6,21 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use wattline_charts_tests::charts::Environment;
-use wattline_localstack::Authority;
+use wattline_localstack::{Authority, Stack};
 
 use crate::fixture::{bin_dir, free_address};
-use crate::path::Servers;
+
+/// Where an environment's servers are.
+pub(crate) struct Addresses<'a> {
+    pub(crate) environment: Environment,
+    /// Has the database, the authority and the passwords.
+    pub(crate) stack: &'a Stack,
+    pub(crate) mqtt: String,
+    pub(crate) kafka: String,
+}
 
 /// Publishes for seconds, and reads everything back. An authority that has signed nothing there is refused.
-pub(crate) fn endures(servers: &Servers<'_>) {
+pub(crate) fn endures(servers: &Addresses<'_>) {
     let environment = servers.environment;
     let folder = tempfile::tempdir().unwrap();
     let output = endure(servers, &servers.stack.mqtt_authority().unwrap(), folder.path());
@@ -30,12 +38,12 @@ pub(crate) fn endures(servers: &Servers<'_>) {
     }
 }
 
-fn endure(servers: &Servers<'_>, authority: &Authority, folder: &Path) -> Output {
+fn endure(servers: &Addresses<'_>, authority: &Authority, folder: &Path) -> Output {
     let stack = servers.stack;
     let mut file = json!({
-        "mqtt": servers.mqtt_url(),
+        "mqtt": servers.mqtt,
         "mqtt_password_files": {"meters": stack.mqtt_password_file("meters")},
-        "kafka": servers.kafka_brokers(),
+        "kafka": servers.kafka,
         "database": stack.database_url_as("wattline_grafana"),
     });
     if servers.environment != Environment::Dev {

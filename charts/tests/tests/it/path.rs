@@ -13,7 +13,7 @@ use wattline_charts_tests::charts::{Environment, RELEASE};
 use wattline_charts_tests::pod::{Container, Placed};
 use wattline_localstack::{ServerKind, ServiceKind, ServiceProcess, Stack, StackOptions};
 
-use crate::endure::endures;
+use crate::endure::{Addresses, endures};
 use crate::fixture::{any_secret, bin_dir, rendered, workload};
 use crate::secured;
 
@@ -59,7 +59,8 @@ async fn go_through(servers: &Servers<'_>, objects: &[Value]) {
         ready.unwrap_or_else(|error| panic!("{environment}, {}: {error:#}", service.kind()));
     }
     smoke(servers, place(&format!("{RELEASE}-smoke")));
-    endures(servers);
+    let (mqtt, kafka) = (servers.mqtt_url(), servers.kafka_brokers());
+    endures(&Addresses { environment: *environment, stack, mqtt, kafka });
     let letters = ask_as_operator(servers, place(&format!("{RELEASE}-operator")));
     assert!(letters.contains("REASON"), "{environment}: {letters}");
     for service in &services {
@@ -68,9 +69,9 @@ async fn go_through(servers: &Servers<'_>, objects: &[Value]) {
 }
 
 /// Where an environment's servers are.
-pub(crate) struct Servers<'a> {
-    pub(crate) stack: &'a Stack,
-    pub(crate) environment: Environment,
+struct Servers<'a> {
+    stack: &'a Stack,
+    environment: Environment,
     kafka: Option<secured::Kafka>,
 }
 
@@ -84,11 +85,11 @@ impl<'a> Servers<'a> {
         Self { stack, environment, kafka }
     }
 
-    pub(crate) fn kafka_brokers(&self) -> String {
+    fn kafka_brokers(&self) -> String {
         self.kafka.as_ref().map_or_else(|| self.stack.kafka_brokers(), |kafka| kafka.address.to_string())
     }
 
-    pub(crate) fn mqtt_url(&self) -> String {
+    fn mqtt_url(&self) -> String {
         if self.kafka.is_some() { self.stack.mqtts_url() } else { self.stack.mqtt_url() }
     }
 }

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use wattline_service::kafka::{KafkaSettings, Security};
 use wattline_service::postgres::DatabaseSettings;
 
+use super::{Target, read_password};
 use crate::publish::Broker;
-use crate::target::{Target, read_password};
 
 /// The broker's user that may write for every meter.
 const MQTT_USER: &str = "meters";
@@ -19,7 +19,7 @@ const MQTT_USER: &str = "meters";
 const CONNECT_TIMEOUT_MS: u64 = 2000;
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct StackFile {
+pub(super) struct StackFile {
     mqtt: String,
     kafka: String,
     #[serde(default)]
@@ -52,7 +52,7 @@ struct Program {
 // === impl StackFile ===
 
 impl StackFile {
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| {
             format!("{}: is the stack up? wattline-stack up --json writes it", path.display())
         })?;
@@ -60,7 +60,7 @@ impl StackFile {
     }
 
     /// `credentials` go before those that the file names.
-    pub(crate) fn target(self, credentials: Option<(String, String)>) -> anyhow::Result<Target> {
+    pub(super) fn target(self, credentials: Option<(String, String)>) -> anyhow::Result<Target> {
         let credentials = match (credentials, self.mqtt_password_files.get(MQTT_USER)) {
             (Some(credentials), _) => Some(credentials),
             (None, Some(password_file)) => Some((MQTT_USER.to_owned(), read_password(password_file)?)),
