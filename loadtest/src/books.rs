@@ -10,13 +10,15 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde::Serialize;
 use tokio_postgres::Client;
 use wattline_reading::topics::{self, Topic};
+use wattline_service::kafka::KafkaSettings;
 use wattline_service::postgres::{FromRow, read_column};
 use wattline_service::row;
+
+use crate::said::Said;
 
 const WATERMARK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -252,24 +254,25 @@ impl fmt::Display for Outcomes {
     }
 }
 
-/// The high watermark of each partition of a topic. Blocking, as librdkafka is: it runs on a thread for that.
+/// The high watermark of each partition of a topic. Blocking, as librdkafka is: it runs on a thread for that. The client is a
+/// new one each time, so it knows no address of before.
 ///
 /// # Errors
-/// Where Kafka doesn't answer.
-pub async fn topic_ends(brokers: &str, topic: Topic) -> anyhow::Result<BTreeMap<i32, i64>> {
-    let brokers = brokers.to_owned();
+/// Where Kafka doesn't answer; with what the library said last of its connections, such as a certificate that it doesn't trust.
+pub async fn topic_ends(kafka: &KafkaSettings, topic: Topic) -> anyhow::Result<BTreeMap<i32, i64>> {
+    let mut config = kafka.client_config("wattline-loadtest")?;
+    config.set("group.id", "wattline-loadtest-watermarks");
+    let brokers = kafka.brokers.clone();
     let ends = tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &brokers)
-            .set("group.id", "wattline-loadtest-watermarks")
-            .create()
-            .context("making a Kafka client")?;
+        let consumer: BaseConsumer<Said> =
+            config.create_with_context(Said::default()).context("making a Kafka client")?;
         (0..topic.partitions)
             .map(|partition| {
-                let (_, high) =
-                    consumer.fetch_watermarks(topic.name, partition, WATERMARK_TIMEOUT).with_context(
-                        || format!("asking Kafka at {brokers} for the end of {}/{partition}", topic.name),
-                    )?;
+                let ends = consumer.fetch_watermarks(topic.name, partition, WATERMARK_TIMEOUT);
+                let (_, high) = ends.with_context(|| {
+                    let said = consumer.context().last();
+                    format!("asking Kafka at {brokers} for the end of {}/{partition}{said}", topic.name)
+                })?;
                 Ok((partition, high))
             })
             .collect()
@@ -281,8 +284,8 @@ pub async fn topic_ends(brokers: &str, topic: Topic) -> anyhow::Result<BTreeMap<
 ///
 /// # Errors
 /// Where Kafka or the database doesn't answer.
-pub async fn backlog(brokers: &str, client: &Client) -> anyhow::Result<i64> {
-    let ends = topic_ends(brokers, topics::READINGS).await?;
+pub async fn backlog(kafka: &KafkaSettings, client: &Client) -> anyhow::Result<i64> {
+    let ends = topic_ends(kafka, topics::READINGS).await?;
     Ok(Store::read(client, &topics::READINGS).await?.behind(&ends))
 }
 

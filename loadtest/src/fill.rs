@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 use wattline_reading::{Reading, topics, wire};
+use wattline_service::kafka::KafkaSettings;
 
 use crate::fleet::samples;
 use crate::plan::Plan;
@@ -20,9 +20,9 @@ const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(2);
 ///
 /// # Errors
 /// Where Kafka refuses them.
-pub fn fill(brokers: &str, plan: &Plan) -> anyhow::Result<()> {
-    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
+pub fn fill(kafka: &KafkaSettings, plan: &Plan) -> anyhow::Result<()> {
+    let producer: ThreadedProducer<DefaultProducerContext> = kafka
+        .client_config("wattline-loadtest")?
         .set("partitioner", topics::PARTITIONER)
         .set("compression.type", "lz4")
         .set("enable.idempotence", "true")

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use wattline_reading::topics;
 
 use crate::books::{Door, Outcomes, Store, topic_ends};
+use crate::database::Database;
 use crate::expected::Expected;
 use crate::fleet::{End, Fleet};
 use crate::latency::microseconds;
@@ -22,6 +23,7 @@ use crate::plan::Plan;
 use crate::probe::Probes;
 use crate::publish::{Broker, Progress, Publisher};
 use crate::target::Target;
+use crate::verify::{Verified, verify};
 
 /// Connections that are publishing.
 pub struct Load {
@@ -64,6 +66,9 @@ pub struct LoadOptions {
 }
 
 const ASK_EVERY: Duration = Duration::from_millis(200);
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// A frozen server takes a question and never answers.
+const ANSWER: Duration = Duration::from_secs(10);
 
 // === impl Load ===
 
@@ -154,11 +159,12 @@ pub async fn settled(
     expected: &Expected,
     patience: Duration,
 ) -> anyhow::Result<After> {
-    let mut client = target.connect().await?;
+    let mut database = Database::of(target);
     let mut newest = After::default();
     let mut moved_at = Instant::now();
     loop {
-        match look(target, &client, before).await {
+        // A server may be away in the middle of a fault.
+        match look(target, &mut database, before).await {
             Ok((after, behind)) => {
                 if behind == 0 && after.has(expected) {
                     return Ok(after);
@@ -168,9 +174,7 @@ pub async fn settled(
                     moved_at = Instant::now();
                 }
             }
-            // A server may be away in the middle of a fault.
             Err(error) if Instant::now().saturating_duration_since(moved_at) > patience => return Err(error),
-            Err(_) if client.is_closed() => client = target.connect().await.unwrap_or(client),
             Err(_) => {}
         }
         if Instant::now().saturating_duration_since(moved_at) > patience {
@@ -184,16 +188,50 @@ pub async fn settled(
     }
 }
 
-async fn look(target: &Target, client: &Client, before: &Before) -> anyhow::Result<(After, i64)> {
+async fn look(target: &Target, database: &mut Database, before: &Before) -> anyhow::Result<(After, i64)> {
     let reading_ends = topic_ends(&target.kafka, topics::READINGS).await?;
     let dead_letter_ends = topic_ends(&target.kafka, topics::DEAD_LETTERS).await?;
-    let readings = Store::read(client, &topics::READINGS).await?;
-    let dead_letters = Store::read(client, &topics::DEAD_LETTERS).await?;
+    let client = database.take().await?;
+    let stores = async {
+        let readings = Store::read(&client, &topics::READINGS).await?;
+        Ok::<_, anyhow::Error>((readings, Store::read(&client, &topics::DEAD_LETTERS).await?))
+    };
+    let stores = tokio::time::timeout(ANSWER, stores).await;
+    let (readings, dead_letters) = stores.context("the database does not answer")??;
+    database.give_back(client);
     let after = After {
         readings: readings.since(&before.readings),
         dead_letters: dead_letters.since(&before.dead_letters),
     };
     Ok((after, readings.behind(&reading_ends) + dead_letters.behind(&dead_letter_ends)))
+}
+
+/// Reads everything back until it is as planned: again while the database is away, and for as long as `patience` where
+/// something is missing, which may still be on its way.
+///
+/// # Errors
+/// Names the first thing that is missing, too many or different.
+pub async fn verified(target: &Target, plan: &Arc<Plan>, patience: Duration) -> anyhow::Result<Verified> {
+    let mut database = Database::of(target);
+    let begin = Instant::now();
+    loop {
+        let error = match read_back(&mut database, plan).await {
+            Ok(verified) => return Ok(verified),
+            Err(error) => error,
+        };
+        if Instant::now().saturating_duration_since(begin) > patience {
+            return Err(error);
+        }
+        tokio::time::sleep(READ_AGAIN_AFTER).await;
+    }
+}
+
+async fn read_back(database: &mut Database, plan: &Arc<Plan>) -> anyhow::Result<Verified> {
+    let client = database.take().await?;
+    let verified = verify(&client, plan).await?;
+    verified.check(&plan.expected())?;
+    database.give_back(client);
+    Ok(verified)
 }
 
 // === impl After ===

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wattline_loadtest::ask::{self, AskOptions};
 use wattline_loadtest::collector;
 use wattline_loadtest::compare::{self, Figures};
+use wattline_loadtest::endure::{self, EndureOptions};
 use wattline_loadtest::publish::Broker;
 use wattline_loadtest::report::{self, Report};
 use wattline_loadtest::run::{self, Way};
@@ -37,6 +39,8 @@ enum Command {
     Run(RunArguments),
     /// The same until Kafka has it all, while whoever reads from Kafka stands still.
     Door(RunArguments),
+    /// Publish at a steady rate while somebody makes faults, until `POST /end`; then check that each reading is stored once.
+    Endure(EndureArguments),
     /// Measure the sink of a running stack alone, from a filled topic. The stack must be idle.
     Sink(RunArguments),
     /// Measure what each process of a running stack uses while nothing is sent.
@@ -97,6 +101,31 @@ struct AskArguments {
     /// How many ask at once.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     at_once: u32,
+}
+
+#[derive(Args)]
+struct EndureArguments {
+    /// The file that `wattline-stack up --json` wrote, or one with the addresses of servers elsewhere.
+    #[arg(long)]
+    stack: PathBuf,
+    /// How many meters.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    meters: u32,
+    /// Messages per second.
+    #[arg(long, default_value_t = 200.0)]
+    rate: f64,
+    /// Another seed is another world.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where GET /progress, POST /mark and POST /end are answered.
+    #[arg(long, default_value = "0.0.0.0:9500")]
+    listen: SocketAddr,
+    /// Ends by itself after so long.
+    #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    at_most_s: u64,
+    /// How long nothing may move at the end before what is missing counts as lost.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience_s: u64,
 }
 
 #[derive(Args)]
@@ -182,7 +211,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
                 history_ms: arguments.history_h * 3_600_000,
                 seed: arguments.seed,
             };
-            street::run(Broker::parse(&arguments.mqtt, credentials)?, options, stop_on_signal()?).await
+            street::run(Broker::parse(&arguments.mqtt, credentials, None)?, options, stop_on_signal()?).await
         }
         Command::Run(arguments) => {
             let (target, scenario) = arguments.resolve()?;
@@ -194,6 +223,7 @@ async fn execute(command: Command) -> anyhow::Result<()> {
             let report = stoppable(run::run(&target, &scenario, Way::ToKafka, Timestamp::now())).await?;
             arguments.finish(&report, "door")
         }
+        Command::Endure(arguments) => arguments.endure().await,
         Command::Sink(arguments) => {
             let (target, scenario) = arguments.resolve()?;
             let report = stoppable(sink::run(&target, &scenario, Timestamp::now())).await?;
@@ -216,6 +246,27 @@ async fn execute(command: Command) -> anyhow::Result<()> {
             let text = compare::markdown(&Figures::read(&old)?, &Figures::read(&new)?);
             write!(std::io::stdout().lock(), "{text}").context("printing the comparison")
         }
+    }
+}
+
+// === impl EndureArguments ===
+
+impl EndureArguments {
+    /// One line of JSON on standard output, or an error.
+    async fn endure(&self) -> anyhow::Result<()> {
+        let target = Target::read(&self.stack, None)?;
+        let options = EndureOptions {
+            meters: self.meters,
+            rate: self.rate,
+            seed: self.seed,
+            at_most: Duration::from_secs(self.at_most_s),
+            patience: Duration::from_secs(self.patience_s),
+        };
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| format!("listening at {} (--listen)", self.listen))?;
+        let endured = endure::run(&target, options, listener, stop_on_signal()?, Timestamp::now()).await?;
+        let line = serde_json::to_string(&endured).context("writing JSON")?;
+        writeln!(std::io::stdout().lock(), "{line}").context("printing the result")
     }
 }
 

@@ -1,23 +1,25 @@
 //! Publishing at QoS 1: every message is kept until the broker's PUBACK, over any number of reconnects, and the
 //! messages of one connection keep their order.
 
+use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use wattline_service::mqtt::{BrokerAddress, tls_configuration};
 
 use crate::latency::microseconds;
 use crate::message::Message;
 use crate::mqtt::{self, Incoming, Limits};
 use crate::pace::Pace;
 use crate::probe::Probes;
+use crate::stream::{Moved, Stream, Tls, Untrusted};
 use crate::window::Window;
 
 /// Where a connection goes.
@@ -27,6 +29,7 @@ pub struct Broker {
     pub address: String,
     /// User and password.
     pub credentials: Option<(String, String)>,
+    tls: Option<Tls>,
 }
 
 /// What all connections of a run have done so far.
@@ -58,13 +61,15 @@ pub struct Publisher {
 }
 
 struct Link {
-    stream: TcpStream,
+    stream: Stream,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     /// Bytes of `outgoing` that are written.
     written: usize,
     /// What the broker takes.
     packet_bytes_max: usize,
+    /// When the broker said something last, or owed nothing.
+    heard_at: Instant,
 }
 
 /// A write carries about this much: few system calls, and still little memory.
@@ -74,6 +79,9 @@ const READ_BYTES: usize = 16 * 1024;
 const KEEP_ALIVE_S: u16 = 600;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// A broker that is gone with its machine neither answers nor refuses. One that owes an acknowledgement and says nothing for
+/// this long is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// The most unacknowledged messages of one connection, where the broker allows more.
 const WINDOW_MAX: u16 = 1000;
 
@@ -158,28 +166,36 @@ impl Publisher {
         exhausted: &mut bool,
         stop: &CancellationToken,
     ) -> Result<(), Failure> {
+        // Set again only when it has rung: that costs a busy connection nothing.
+        let mut silence = pin!(tokio::time::sleep(SILENCE_MAX));
         loop {
             *exhausted |= stop.is_cancelled();
+            if self.window.is_empty() {
+                link.heard_at = Instant::now();
+            }
             let due = self.fill(link, source, pace, exhausted)?;
             if *exhausted && self.window.is_empty() && link.is_flushed() {
                 return Ok(());
             }
-            let (mut reader, mut writer) = link.stream.split();
             tokio::select! {
-                written = writer.write(&link.outgoing[link.written..]), if link.written < link.outgoing.len() => {
-                    link.written += written.context("writing")?;
-                    if link.is_flushed() {
-                        link.outgoing.clear();
-                        link.written = 0;
+                moved = link.stream.exchange(&link.outgoing[link.written..], &mut link.incoming) => {
+                    match moved.context("the connection")? {
+                        Moved::Written(bytes) => link.has_written(bytes),
+                        Moved::Read(0) => return Err(anyhow::anyhow!("the broker closed it").into()),
+                        Moved::Read(_) => {
+                            link.heard_at = Instant::now();
+                            self.take_acks(&mut link.incoming)?;
+                        }
                     }
-                }
-                read = reader.read_buf(&mut link.incoming) => {
-                    if read.context("reading")? == 0 {
-                        return Err(anyhow::anyhow!("the broker closed it").into());
-                    }
-                    self.take_acks(&mut link.incoming)?;
                 }
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {}
+                () = &mut silence => {
+                    let heard_at = if self.window.is_empty() { Instant::now() } else { link.heard_at };
+                    if heard_at.elapsed() >= SILENCE_MAX {
+                        return Err(anyhow::anyhow!("no acknowledgement came for {SILENCE_MAX:?}").into());
+                    }
+                    silence.as_mut().reset((heard_at + SILENCE_MAX).into());
+                }
                 () = stop.cancelled(), if !*exhausted => {}
             }
         }
@@ -283,6 +299,7 @@ impl Publisher {
                         outgoing,
                         written: 0,
                         packet_bytes_max: usize::try_from(limits.packet_bytes_max)?,
+                        heard_at: Instant::now(),
                     });
                 }
                 Ok(Err(Failure::Refused(error))) => return Err(error),
@@ -304,11 +321,8 @@ impl Publisher {
         }
     }
 
-    async fn dial(&self) -> Result<(TcpStream, Limits), Failure> {
-        let mut stream = TcpStream::connect(&self.broker.address)
-            .await
-            .with_context(|| format!("connecting to {}", self.broker.address))?;
-        stream.set_nodelay(true).context("setting TCP_NODELAY")?;
+    async fn dial(&self) -> Result<(Stream, Limits), Failure> {
+        let mut stream = Stream::connect(&self.broker.address, self.broker.tls.as_ref()).await?;
         let credentials =
             self.broker.credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
         let mut packet = Vec::new();
@@ -342,22 +356,22 @@ impl Publisher {
 // === impl Broker ===
 
 impl Broker {
-    /// From `mqtt://host:port` and, where the broker wants one, a user with a password.
+    /// From `mqtt://host:port` or `mqtts://host:port` and, where the broker wants one, a user with a password. By TLS the
+    /// server is trusted whose certificate names that host and is signed by an authority in `tls_root_file` (PEM), or
+    /// without one by one of the system's.
     ///
     /// # Errors
-    /// Where the address is of another kind.
-    pub fn parse(url: &str, credentials: Option<(String, String)>) -> anyhow::Result<Self> {
-        let Some(address) = url.strip_prefix("mqtt://") else {
-            bail!("{url}: a load is published to mqtt://HOST:PORT; TLS would measure itself");
-        };
-        let address = address.trim_end_matches('/');
-        ensure!(
-            address
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()),
-            "{url}: host and port are needed, as in mqtt://127.0.0.1:1883"
-        );
-        Ok(Self { address: address.to_owned(), credentials })
+    /// Where the address is of another kind, or the file holds no authority.
+    pub fn parse(
+        url: &str,
+        credentials: Option<(String, String)>,
+        tls_root_file: Option<&Path>,
+    ) -> anyhow::Result<Self> {
+        let BrokerAddress { host, port, tls } =
+            BrokerAddress::parse(url).context("the address of the broker to publish to")?;
+        let tls = if tls { Some(Tls::new(tls_configuration(tls_root_file, None)?, &host)?) } else { None };
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        Ok(Self { address: format!("{host}:{port}"), credentials, tls })
     }
 }
 
@@ -366,6 +380,14 @@ impl Broker {
 impl Link {
     fn is_flushed(&self) -> bool {
         self.written == self.outgoing.len()
+    }
+
+    fn has_written(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.is_flushed() {
+            self.outgoing.clear();
+            self.written = 0;
+        }
     }
 }
 
@@ -381,7 +403,7 @@ enum Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::Lost(error)
+        if error.is::<Untrusted>() { Self::Refused(error) } else { Self::Lost(error) }
     }
 }
 
@@ -390,11 +412,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_needs_scheme_host_and_port() {
-        assert_eq!(Broker::parse("mqtt://127.0.0.1:1883/", None).unwrap().address, "127.0.0.1:1883");
-        for wrong in ["127.0.0.1:1883", "mqtts://host:8883", "mqtt://host", "mqtt://:1883", "mqtt://host:x"] {
-            let error = Broker::parse(wrong, None).unwrap_err().to_string();
-            assert!(error.contains(wrong), "{error}");
+    fn an_address_needs_scheme_and_host() {
+        let address = |url: &str| Broker::parse(url, None, None).map(|broker| broker.address);
+        assert_eq!(address("mqtt://127.0.0.1:1883/").unwrap(), "127.0.0.1:1883");
+        assert_eq!(address("mqtt://[::1]:99").unwrap(), "[::1]:99");
+        for wrong in ["127.0.0.1:1883", "http://host:8883", "mqtt://:1883", "mqtt://host:x"] {
+            let error = format!("{:#}", address(wrong).unwrap_err());
+            assert!(error.contains("write mqtt://"), "{error}");
         }
+    }
+
+    #[test]
+    fn tls_is_by_the_address_and_trusts_the_file_that_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = wattline_localstack::Authority::open(folder.path()).unwrap();
+        let file = authority.ca_file();
+        let broker = Broker::parse("mqtts://broker", None, Some(&file)).unwrap();
+        assert_eq!(broker.address, "broker:8883");
+        assert!(format!("{:?}", broker.tls).contains("broker"), "{:?}", broker.tls);
+        assert!(Broker::parse("mqtt://broker", None, Some(&file)).unwrap().tls.is_none());
+        let missing = folder.path().join("none.pem");
+        let error = format!("{:#}", Broker::parse("mqtts://broker", None, Some(&missing)).unwrap_err());
+        assert!(error.contains("none.pem"), "{error}");
     }
 }

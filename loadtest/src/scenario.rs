@@ -58,6 +58,21 @@ impl Default for Scenario {
 }
 
 impl Scenario {
+    /// With every disturbance, and homes with three phases among the others: what is published while faults happen.
+    #[must_use]
+    pub fn disturbed(meters: u32, readings: u32, seed: u64) -> Self {
+        Self {
+            title: "Every disturbance".to_owned(),
+            meters,
+            readings,
+            interval_s: 20.0,
+            seed,
+            three_phase_percent: 25.0,
+            disturbances: Disturbances::USUAL,
+            ..Self::default()
+        }
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -45,9 +45,9 @@ pub async fn run(target: &Target, scenario: &Scenario, now: Timestamp) -> anyhow
 
     let _others = Frozen::freeze(OTHERS.iter().flat_map(|service| target.pids_of(service)).collect())?;
     let sink = Frozen::freeze(target.pids_of(SINK))?;
-    let (brokers, filled) = (target.kafka.clone(), Arc::clone(&plan));
+    let (kafka, filled) = (target.kafka.clone(), Arc::clone(&plan));
     let begin = Instant::now();
-    tokio::task::spawn_blocking(move || fill(&brokers, &filled))
+    tokio::task::spawn_blocking(move || fill(&kafka, &filled))
         .await
         .context("the thread that fills the topic")??;
     let in_s = Instant::now().saturating_duration_since(begin).as_secs_f64();

@@ -1,28 +1,31 @@
 //! What a load goes to: the addresses and processes of a running stack.
 
-use std::collections::BTreeMap;
+mod stack_file;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde::Deserialize;
-use tokio_postgres::{Client, NoTls};
-use tracing::warn;
-use wattline_service::postgres::read_column;
+use tokio_postgres::Client;
+use wattline_service::kafka::KafkaSettings;
+use wattline_service::postgres::{DatabaseSettings, read_column};
 
 use crate::expected;
 use crate::plan::Plan;
 use crate::publish::Broker;
+
+use stack_file::StackFile;
 
 /// A running stack.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The MQTT broker.
     pub broker: Broker,
-    /// Kafka's `bootstrap.servers`.
-    pub kafka: String,
-    /// The database, as somebody who may read every table.
-    pub database: String,
+    /// Kafka, as the services are told.
+    pub kafka: KafkaSettings,
+    /// The database, as the services are told, and as somebody who may read every table.
+    pub database: DatabaseSettings,
     /// Admin addresses of the mqtt-ingest replicas.
     pub ingest_admins: Vec<String>,
     /// Where query-api takes queries, where there is one.
@@ -33,36 +36,8 @@ pub struct Target {
     pub processes: Vec<(String, i32)>,
 }
 
-/// The file that `wattline-stack up --json` writes. What this program doesn't need is ignored.
-#[derive(Debug, Deserialize)]
-struct StackFile {
-    mqtt: String,
-    kafka: String,
-    database: String,
-    graphql: Option<String>,
-    broker_save_s: Option<u32>,
-    #[serde(default)]
-    mqtt_password_files: BTreeMap<String, PathBuf>,
-    #[serde(default)]
-    services: BTreeMap<String, Vec<Service>>,
-    #[serde(default)]
-    servers: BTreeMap<String, Program>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Service {
-    /// None while it is being started again.
-    pid: Option<i32>,
-    admin: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Program {
-    pid: Option<i32>,
-}
-
-/// The broker's user that may write for every meter.
-const MQTT_USER: &str = "meters";
+/// A server that took a connection is to say who it is within this time.
+const GREETING: Duration = Duration::from_secs(1);
 
 // === impl Target ===
 
@@ -72,33 +47,21 @@ impl Target {
     /// # Errors
     /// Where the file can't be read or lacks an address.
     pub fn read(path: &Path, credentials: Option<(String, String)>) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| {
-            format!("{}: is the stack up? wattline-stack up --json writes it", path.display())
-        })?;
-        let file: StackFile =
-            serde_json::from_str(&text).with_context(|| format!("{} is no stack file", path.display()))?;
-        let credentials = match (credentials, file.mqtt_password_files.get(MQTT_USER)) {
-            (Some(credentials), _) => Some(credentials),
-            (None, Some(password_file)) => Some((MQTT_USER.to_owned(), read_password(password_file)?)),
-            (None, None) => None,
-        };
-        let services = file.services.iter().flat_map(|(name, replicas)| {
-            replicas.iter().enumerate().map(move |(ordinal, replica)| {
-                let several = replicas.len() > 1;
-                (if several { format!("{name}-{ordinal}") } else { name.clone() }, replica.pid)
-            })
-        });
-        let servers = file.servers.iter().map(|(name, server)| (name.clone(), server.pid));
-        let ingests = file.services.get("mqtt-ingest").into_iter().flatten();
-        Ok(Self {
-            broker: Broker::parse(&file.mqtt, credentials)?,
-            kafka: file.kafka,
-            database: file.database,
-            ingest_admins: ingests.map(|replica| replica.admin.clone()).collect(),
-            graphql: file.graphql,
-            broker_save_s: file.broker_save_s,
-            processes: services.chain(servers).filter_map(|(name, pid)| Some((name, pid?))).collect(),
-        })
+        StackFile::read(path)?.target(credentials).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Servers without TLS, and nothing else.
+    #[must_use]
+    pub fn of_servers(broker: Broker, kafka: String, database: String) -> Self {
+        Self {
+            broker,
+            kafka: KafkaSettings { brokers: kafka, ..KafkaSettings::default() },
+            database: DatabaseSettings { url: database, ..DatabaseSettings::default() },
+            ingest_admins: Vec::new(),
+            graphql: None,
+            broker_save_s: None,
+            processes: Vec::new(),
+        }
     }
 
     /// The processes of one service.
@@ -112,20 +75,17 @@ impl Target {
         self.processes.iter().filter(|(name, _)| replica(name)).map(|(_, pid)| *pid).collect()
     }
 
-    /// A connection of its own to the database.
+    /// A connection of its own to the database; the address is looked up for it. Hosts that are gone cost no more than the
+    /// connect timeout each.
     ///
     /// # Errors
-    /// Where the database can't be reached.
+    /// Where the database can't be reached in that time and a second.
     pub async fn connect(&self) -> anyhow::Result<Client> {
-        let (client, connection) = tokio_postgres::connect(&self.database, NoTls)
-            .await
-            .with_context(|| format!("connecting to the database {}", self.database))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                warn!("a database connection ended: {error}");
-            }
-        });
-        Ok(client)
+        let patience = self.database.connecting_max()? + GREETING;
+        let connected = tokio::time::timeout(patience, self.database.connect("wattline-loadtest"));
+        connected.await.with_context(|| {
+            format!("no database at {} has greeted within {patience:?}", self.database.url)
+        })?
     }
 }
 
@@ -171,17 +131,12 @@ mod tests {
 
     #[test]
     fn replicas_of_a_service_are_found_by_its_name() {
-        let target = Target {
-            broker: Broker::parse("mqtt://127.0.0.1:1", None).unwrap(),
-            kafka: String::new(),
-            database: String::new(),
-            ingest_admins: Vec::new(),
-            graphql: None,
-            broker_save_s: None,
-            processes: [("timescale", 1), ("timescale-sink-0", 2), ("timescale-sink-1", 3), ("kafka-1", 4)]
+        let broker = Broker::parse("mqtt://127.0.0.1:1", None, None).unwrap();
+        let mut target = Target::of_servers(broker, String::new(), String::new());
+        target.processes =
+            [("timescale", 1), ("timescale-sink-0", 2), ("timescale-sink-1", 3), ("kafka-1", 4)]
                 .map(|(name, pid)| (name.to_owned(), pid))
-                .to_vec(),
-        };
+                .to_vec();
         assert_eq!(target.pids_of("timescale-sink"), [2, 3]);
         assert_eq!(target.pids_of("timescale"), [1]);
         assert_eq!(target.pids_of("kafka"), [4]);

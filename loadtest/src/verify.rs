@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -13,9 +14,13 @@ use wattline_reading::{Measures, Phase, Timestamp, register};
 use wattline_service::postgres::read_rows;
 use wattline_service::row;
 
+use crate::expected::Expected;
 use crate::fleet::samples;
 use crate::plan::{Disturbance, Plan};
 use crate::sample::Sample;
+
+/// A frozen server takes a question and never answers. A meter's readings of hours are read in far less.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// What was compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -71,6 +76,20 @@ row! {
     }
 }
 
+// === impl Verified ===
+
+impl Verified {
+    /// # Errors
+    /// Where other numbers were compared than must have come of the plan.
+    pub fn check(&self, expected: &Expected) -> anyhow::Result<()> {
+        let same = self.readings == expected.stored
+            && self.conflicts == expected.conflict
+            && self.dead_letters == expected.dead_letters;
+        ensure!(same, "{self:?}, expected {expected:?}");
+        Ok(())
+    }
+}
+
 /// Compares everything that the plan published with the tables.
 ///
 /// # Errors
@@ -84,9 +103,13 @@ pub async fn verify(client: &Client, plan: &Arc<Plan>) -> anyhow::Result<Verifie
     for meter in 0..plan.meters {
         let id = plan.meter_id(meter);
         let wanted: &[&(dyn ToSql + Sync)] = &[&id];
-        let (rows, conflicts) =
-            tokio::try_join!(client.query(&reading, wanted), client.query(&conflict, wanted))
-                .with_context(|| format!("reading meter {id} back"))?;
+        let asked =
+            async { tokio::try_join!(client.query(&reading, wanted), client.query(&conflict, wanted)) };
+        let answered = tokio::time::timeout(ANSWER, asked).await;
+        let (rows, conflicts) = answered
+            .map_err(anyhow::Error::from)
+            .and_then(|answer| Ok(answer?))
+            .with_context(|| format!("reading meter {id} back"))?;
         let (rows, conflicts) = (read_rows(&rows)?, read_rows(&conflicts)?);
         verify_meter(plan, meter, rows, conflicts, &mut verified).with_context(|| format!("meter {id}"))?;
     }

@@ -64,7 +64,7 @@ async fn devices_without_any_configuration_are_understood() {
         })
         .collect();
     // No name and no password: a device on the bench.
-    let broker = assert_ok(Broker::parse(&exclusive.system.stack.mqtt_url(), None));
+    let broker = assert_ok(Broker::parse(&exclusive.system.stack.mqtt_url(), None, None));
     let mut publisher = Publisher::new(broker, format!("devices-{unique}"), Arc::default());
     let stop = CancellationToken::new();
     assert_ok(publisher.publish(&mut messages.into_iter(), Pace::unlimited(), &stop).await);

@@ -8,6 +8,7 @@ mod bad_database;
 mod bad_input;
 mod devices;
 mod end_to_end;
+mod endure;
 mod failover;
 mod faults;
 mod first_reading;

@@ -3,7 +3,6 @@
 
 pub mod backup;
 pub mod clocks;
-pub mod gap;
 pub mod load;
 mod lost_tail;
 pub mod memory;

@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use wattline_loadtest::books::Door;
-use wattline_loadtest::load::{Before, Load, LoadOptions, settled};
-use wattline_loadtest::plan::{Disturbances, Plan};
+use wattline_loadtest::gap::{Gap, GapWatch};
+use wattline_loadtest::load::{Before, Load, LoadOptions, settled, verified};
+use wattline_loadtest::plan::Plan;
 use wattline_loadtest::probe::Probes;
 use wattline_loadtest::scenario::Scenario;
 use wattline_loadtest::target::Target;
-use wattline_loadtest::verify::{Verified, verify};
+use wattline_loadtest::verify::Verified;
 use wattline_reading::Timestamp;
 
-use crate::gap::{Gap, GapWatch};
 use crate::memory::MemoryWatch;
 use crate::ops::Op;
 use crate::rollups::rollups_equal_a_recomputation;
@@ -21,7 +21,11 @@ use crate::system::System;
 
 /// How long nothing may move before it is a failure: longer than any back-off of a service.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the pipeline may take to move again after the last fault.
+pub const GAP_PATIENCE: Duration = Duration::from_secs(180);
 const METERS: u32 = 200;
+/// Of each meter: more than any story comes to.
+const READINGS: u32 = 20_000;
 
 /// What a story came to that lost and doubled nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -89,7 +93,7 @@ async fn publish_under(
     let before = Before::read(&target.connect().await?, &[]).await?;
     let options = LoadOptions { connections: 4, rate: Some(rate) };
     let mut load = Load::start(&endless, &target.broker, options, &Arc::new(Probes::default()));
-    let watch = GapWatch::start(target, &load.progress);
+    let watch = GapWatch::start(target, &load.progress, GAP_PATIENCE);
     for op in ops {
         op.apply(system, &load.progress).await.with_context(|| format!("{op:?}"))?;
     }
@@ -100,29 +104,15 @@ async fn publish_under(
     let after = settled(target, &before, &expected, PATIENCE).await?;
     // Whoever was killed or cut off gets messages again; never fewer, and nothing new by it.
     after.check(&expected, true)?;
-    let client = target.connect().await?;
-    let verified = verify(&client, &plan).await?;
-    ensure!(
-        verified.readings == expected.stored && verified.conflicts == expected.conflict,
-        "{verified:?}, expected {expected:?}"
-    );
+    let verified = verified(target, &plan, Duration::ZERO).await?;
     Ok((plan, verified, gap))
 }
 
 /// 200 meters with every disturbance, longer than any story; it is ended when the last op is done.
 #[must_use]
 pub fn disturbed_plan(name: &str, seed: u64) -> Plan {
-    let scenario = Scenario {
-        meters: METERS,
-        readings: 20_000,
-        interval_s: 20.0,
-        seed,
-        three_phase_percent: 25.0,
-        disturbances: Disturbances::USUAL,
-        ..Scenario::default()
-    };
     let now = Timestamp::now();
-    scenario.plan(format!("{name}-{:x}", now.micros()), now)
+    Scenario::disturbed(METERS, READINGS, seed).plan(format!("{name}-{:x}", now.micros()), now)
 }
 
 /// The equation at the door holds in each process, and nothing stays in flight.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio_postgres::Client;
+use wattline_loadtest::database::Database;
+use wattline_loadtest::gap::stored_records;
 use wattline_loadtest::physics::noise::Draw;
 use wattline_loadtest::publish::Progress;
 use wattline_localstack::{Proxy, ServerKind, ServiceKind, poll_until};
 
 use crate::backup;
-use crate::gap::stored_records;
 use crate::lost_tail::{Sinks, lose_tail};
 use crate::system::{Replica, System};
 
@@ -288,11 +289,10 @@ async fn return_server(system: &System, name: &str) -> anyhow::Result<()> {
 }
 
 async fn await_stored(system: &System, count: u64) -> anyhow::Result<()> {
-    let target = system.target()?;
-    let (mut client, mut first) = (None, None);
+    let (mut database, mut first) = (Database::of(&system.target()?), None);
     system
         .wait_for(&format!("{count} more records to be stored"), async || {
-            let stored = stored_records(&target, &mut client).await;
+            let stored = stored_records(&mut database).await;
             Ok(stored.is_some_and(|stored| stored >= *first.get_or_insert(stored) + count))
         })
         .await

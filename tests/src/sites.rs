@@ -56,14 +56,11 @@ impl Sites {
     /// Where the broker's password can't be read.
     pub fn target(&self, site: &Site) -> anyhow::Result<Target> {
         let password = read_password(&site.stack.mqtt_password_file("meters"))?;
+        let broker = Broker::parse(&site.stack.mqtt_url(), Some(("meters".to_owned(), password)), None)?;
+        let central = &self.central.stack;
         Ok(Target {
-            broker: Broker::parse(&site.stack.mqtt_url(), Some(("meters".to_owned(), password)))?,
-            kafka: self.central.stack.kafka_brokers(),
-            database: self.central.stack.database_url(),
             ingest_admins: vec![site.ingest.admin_url().to_owned()],
-            graphql: None,
-            broker_save_s: None,
-            processes: Vec::new(),
+            ..Target::of_servers(broker, central.kafka_brokers(), central.database_url())
         })
     }
 }

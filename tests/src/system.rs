@@ -329,18 +329,15 @@ impl System {
         let processes = self.replicas().into_iter().filter_map(|replica| {
             Some((format!("{}-{}", replica.process.kind(), replica.ordinal), replica.process.pid()?))
         });
+        let broker = Broker::parse(&self.stack.mqtt_url(), Some(("meters".to_owned(), password)), None)?;
         Ok(Target {
-            broker: Broker::parse(&self.stack.mqtt_url(), Some(("meters".to_owned(), password)))?,
-            kafka: self.stack.kafka_brokers(),
-            database: self.stack.database_url(),
             ingest_admins: self
                 .replicas_of(ServiceKind::MqttIngest)
                 .iter()
                 .map(|replica| replica.process.admin_url().to_owned())
                 .collect(),
-            graphql: None,
-            broker_save_s: None,
             processes: processes.collect(),
+            ..Target::of_servers(broker, self.stack.kafka_brokers(), self.stack.database_url())
         })
     }
 

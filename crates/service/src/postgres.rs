@@ -93,9 +93,7 @@ impl DatabaseSettings {
     /// Where settings make no sense.
     pub fn pool(&self, application_name: &str, connections_max: usize) -> anyhow::Result<Pool> {
         let config = self.config(application_name)?;
-        // The hosts are tried one after another.
-        let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
-        let timeout = Some(Duration::from_millis(self.connect_timeout_ms).saturating_mul(hosts));
+        let timeout = Some(self.time_for_hosts(&config));
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, self.tls()?, recycling);
         Pool::builder(manager)
@@ -105,6 +103,20 @@ impl DatabaseSettings {
             .create_timeout(timeout)
             .build()
             .context("cannot make the pool of database connections")
+    }
+
+    /// How long it may take at most until one of the hosts of `url` has accepted a connection.
+    ///
+    /// # Errors
+    /// Where settings make no sense.
+    pub fn connecting_max(&self) -> anyhow::Result<Duration> {
+        Ok(self.time_for_hosts(&self.config("")?))
+    }
+
+    /// The hosts are tried one after another.
+    fn time_for_hosts(&self, config: &Config) -> Duration {
+        let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+        Duration::from_millis(self.connect_timeout_ms).saturating_mul(hosts)
     }
 
     fn config(&self, application_name: &str) -> anyhow::Result<Config> {
@@ -228,6 +240,7 @@ mod tests {
         let timeouts = settings.pool("test", 1).unwrap().timeouts();
         assert_eq!(timeouts.create, Some(Duration::from_secs(6)));
         assert_eq!(timeouts.wait, Some(Duration::from_secs(6)));
+        assert_eq!(settings.connecting_max().unwrap(), Duration::from_secs(6));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use tokio_postgres::Client;
 use wattline_loadtest::books::Store;
 use wattline_loadtest::expected::Expected;
+use wattline_loadtest::gap::{Gap, GapWatch};
 use wattline_loadtest::load::{After, Before, Load, LoadOptions};
 use wattline_loadtest::plan::Plan;
 use wattline_loadtest::probe::Probes;
@@ -17,8 +18,7 @@ use wattline_loadtest::target::Target;
 use wattline_loadtest::verify::verify;
 use wattline_localstack::{ServiceKind, poll_until};
 use wattline_reading::{Timestamp, topics};
-use wattline_tests::gap::{Gap, GapWatch};
-use wattline_tests::load::{disturbed_plan, doors_add_up};
+use wattline_tests::load::{GAP_PATIENCE, disturbed_plan, doors_add_up};
 use wattline_tests::memory::MemoryWatch;
 use wattline_tests::ops::Op;
 use wattline_tests::rollups::rollups_equal_a_recomputation;
@@ -109,7 +109,7 @@ async fn survives(sites: &Sites, name: &str, killed: Killed, mirrored: Mirrored)
     for site in &sites.sites {
         loads.push(Publishing::start(sites, site, name)?);
     }
-    let watch = GapWatch::start(&target, &loads[0].load.progress);
+    let watch = GapWatch::start(&target, &loads[0].load.progress, GAP_PATIENCE);
     for load in &loads {
         load.arrives(&client).await?;
     }

@@ -3,6 +3,7 @@
 mod alerts;
 mod backup;
 mod check;
+mod endure;
 mod fixture;
 mod job;
 mod path;

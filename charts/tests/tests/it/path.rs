@@ -1,5 +1,5 @@
 //! The rendered Jobs set up the local stack, the four services start with the rendered files, arguments and environment,
-//! and `helm test`'s own command sends a reading through them.
+//! `helm test`'s own command sends a reading through them, and the load test reads back what it has sent.
 //!
 //! What is overridden, and nothing else: addresses (of the three servers, of listeners), the servers' own passwords, the
 //! number of copies in Kafka, since the stack has one broker, and the patience of `helm test`. dev's servers have no TLS;
@@ -13,6 +13,7 @@ use wattline_charts_tests::charts::{Environment, RELEASE};
 use wattline_charts_tests::pod::{Container, Placed};
 use wattline_localstack::{ServerKind, ServiceKind, ServiceProcess, Stack, StackOptions};
 
+use crate::endure::{Addresses, endures};
 use crate::fixture::{any_secret, bin_dir, rendered, workload};
 use crate::secured;
 
@@ -58,6 +59,8 @@ async fn go_through(servers: &Servers<'_>, objects: &[Value]) {
         ready.unwrap_or_else(|error| panic!("{environment}, {}: {error:#}", service.kind()));
     }
     smoke(servers, place(&format!("{RELEASE}-smoke")));
+    let (mqtt, kafka) = (servers.mqtt_url(), servers.kafka_brokers());
+    endures(&Addresses { environment: *environment, stack, mqtt, kafka });
     let letters = ask_as_operator(servers, place(&format!("{RELEASE}-operator")));
     assert!(letters.contains("REASON"), "{environment}: {letters}");
     for service in &services {

@@ -1,0 +1,4 @@
+//! The publisher against the real broker.
+
+mod silent;
+mod tls;
