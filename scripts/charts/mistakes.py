@@ -175,6 +175,10 @@ def dropped_field(one):
     container(one, "StatefulSet", "wattline-kafka")["lifecycle"] = {"stopSignal": "SIGINT"}
 
 
+def lonely_group(one):
+    object_of(one, "StatefulSet", "wattline-mqtt-ingest")["spec"]["replicas"] = 1
+
+
 def default_names(one):
     del object_of(one, "StatefulSet", "wattline-kafka")["spec"]["template"]["spec"]["dnsConfig"]
 
@@ -238,6 +242,7 @@ FOUND_BY_RULES = [
     ("a Service that leads to a lost node", any_node, ["Service/wattline-mqtt leads to servers of any node"]),
     ("a check that fills the broker's log", bare_check, ["haproxy.cfg checks by a bare connection"]),
     ("a field that is dropped", dropped_field, ["container kafka has lifecycle.stopSignal"]),
+    ("a group of one", lonely_group, ["the only replica shares a subscription"]),
     ("names by the node's defaults", default_names, ["StatefulSet/wattline-kafka asks for names with the defaults of its node"]),
     ("a request larger than a node", too_big, ["StatefulSet/wattline-kafka requests 3000m CPU"]),
     ("no request", no_request, ["container kafka has no resources.requests.memory"]),

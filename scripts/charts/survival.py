@@ -167,6 +167,15 @@ def fields_are_not_dropped(render):
                 yield f"{title(item)}: container {container['name']} has lifecycle.stopSignal, which an API server drops: the image says it"
 
 
+def one_reader_has_a_subscription_of_its_own(render):
+    """Mosquitto forgets a shared subscription over its own restart until a member is back; what is published meanwhile is lost."""
+    replicas = {item["metadata"]["name"]: item["spec"].get("replicas") for item in render.of("StatefulSet")}
+    for item in render.of("ConfigMap"):
+        text = item.get("data", {}).get("mqtt-ingest.toml")
+        if text and replicas.get(item["metadata"]["name"]) == 1 and 'group = ""' not in text and ".svc." in text:
+            yield f"{title(item)}: the only replica shares a subscription, which its broker forgets"
+
+
 ALL = [
     names_are_whole,
     patroni_takes_changes,
@@ -179,4 +188,5 @@ ALL = [
     connections_stay_on_the_node,
     checks_say_something,
     fields_are_not_dropped,
+    one_reader_has_a_subscription_of_its_own,
 ]
