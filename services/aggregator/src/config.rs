@@ -39,7 +39,9 @@ pub struct InputSettings {
     pub group: String,
     /// The topic of readings.
     pub readings_topic: String,
-    /// A member that was silent for so long loses its partitions, in ms.
+    /// A member that was silent for so long loses its partitions, in ms. Longer than a group is without a coordinator when
+    /// its broker is lost (9 s until it is taken for dead, and some more): a member whose own session ends meanwhile is
+    /// fenced by its second joining, and needs a new client.
     pub session_timeout_ms: u32,
     /// Records that the Kafka client holds ahead, in KiB.
     pub queue_kib_max: u32,
@@ -187,7 +189,7 @@ impl Default for InputSettings {
         Self {
             group: "wattline-aggregator".to_owned(),
             readings_topic: topics::READINGS.name.to_owned(),
-            session_timeout_ms: 10_000,
+            session_timeout_ms: 15_000,
             queue_kib_max: 16_384,
             identity_check_ms: 10_000,
             ahead_records_max: 100_000,

@@ -41,7 +41,9 @@ pub struct InputSettings {
     pub readings_topic: String,
     /// The topic of dead letters.
     pub dead_letters_topic: String,
-    /// A member that was silent for so long loses its partitions, in ms.
+    /// A member that was silent for so long loses its partitions, in ms. Longer than a group is without a coordinator when
+    /// its broker is lost (9 s until it is taken for dead, and some more): a member whose own session ends meanwhile is
+    /// fenced by its second joining, and needs a new client.
     pub session_timeout_ms: u32,
     /// Records that the Kafka client holds ahead of a writer, in KiB.
     pub queue_kib_max: u32,
@@ -173,7 +175,7 @@ impl Default for InputSettings {
             group: "wattline-timescale-sink".to_owned(),
             readings_topic: topics::READINGS.name.to_owned(),
             dead_letters_topic: topics::DEAD_LETTERS.name.to_owned(),
-            session_timeout_ms: 10_000,
+            session_timeout_ms: 15_000,
             queue_kib_max: 16_384,
             identity_check_ms: 10_000,
         }
