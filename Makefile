@@ -12,10 +12,10 @@ NIGHTLY_ROUNDS ?= 15
 FUZZ_RUNS ?= 20000
 BIN := $(or $(CARGO_TARGET_DIR),target)/release
 
-.PHONY: help install build up down test check charts images kubernetes faults failover nightly fuzz bench deny lines config
+.PHONY: help install build up down test check charts images kubernetes cluster cluster-up cluster-down cluster-shell faults failover nightly fuzz bench deny lines config
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 install: ## What the local stack needs, on Debian; seconds when all is there
 	@scripts/install-debian.sh
@@ -49,6 +49,18 @@ images: ## That images made without Docker are those of the Dockerfile, and that
 
 kubernetes: ## The charts on a real API server with three fake nodes; needs Go, and WATTLINE_CRDS
 	@scripts/kubernetes.sh
+
+cluster: install ## The charts on three real nodes on this machine, with every story; needs root, Go and a C compiler; STORIES="dev prod"
+	@scripts/cluster.sh run $(STORIES)
+
+cluster-up: install ## Such nodes that stay
+	@scripts/cluster.sh up
+
+cluster-shell: ## A shell with kubectl and helm inside of their network, and the addresses of the pages
+	@scripts/cluster.sh shell
+
+cluster-down: ## End them
+	@scripts/cluster.sh down
 
 faults: install ## Rounds of faults under load, and their table; FAULT_ROUNDS=n
 	@scripts/install-debian.sh faults

@@ -14,7 +14,10 @@
 #   7. the jars of MirrorMaker, of Kafka's version, by Maven.
 # `install-debian.sh faults` adds one, for `make faults` only:
 #   8. the library that gives a program another time of day (faketime).
-# 2 to 8 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
+# `install-debian.sh cluster` adds, for `make cluster` only, parts 5 and 6 and
+#   9. Debian packages: iptables, ipset, conntrack and a shell without libraries (root or sudo);
+#  10. containerd, runc and the plugins of pods' networks, unpacked: installed, containerd would run as a service.
+# 2 to 8 and 10 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
 set -euo pipefail
 
@@ -35,6 +38,7 @@ readonly KAFKA_JARS=6953bfc4d23c24004ed3d44b741c7a4538a923f476f85ff7cf086e87ead4
 readonly ARTEMIS_JARS=5a1fa4b548871e8cbdf63832991e23c65283dd92f2c7a76985e554b4b04f9090
 readonly MIRROR_JARS=5f8edcc9cb351fe7aa8a2717effb51ff5024239329d3a8f3c91d6b6c5dc8977e
 readonly CLOCK_PART="clock-1"
+readonly CONTAINERS_PART="containers-1"
 # PostgreSQL refuses to run as root; this user runs it when root starts the stack.
 readonly STACK_USER=wattline
 
@@ -44,6 +48,13 @@ readonly PACKAGES=(
   mmdebstrap patchelf debian-archive-keyring             # to unpack the servers
   tzdata util-linux                                      # to run them
   chromium fonts-dejavu-core curl                        # the live page's tests
+)
+
+readonly CLUSTER_PACKAGES=(
+  iproute2 iptables ipset conntrack kmod                 # what kube-proxy and the network policies call
+  libseccomp2                                            # runc
+  busybox-static                                         # the image of pods that have nothing else
+  openssl
 )
 
 say() { printf 'install: %s\n' "$*"; }
@@ -74,7 +85,7 @@ is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" 
 
 install_packages() {
   local missing=() package
-  for package in "${PACKAGES[@]}"; do
+  for package in "$@"; do
     is_installed "$package" || missing+=("$package")
   done
   if [ ${#missing[@]} = 0 ]; then
@@ -292,14 +303,25 @@ make_mirror() {
   write_log_settings "$folder"
 }
 
+make_containers() {
+  local folder=$1
+  take_files "$folder" containerd 3 ./usr/bin/containerd ./usr/bin/containerd-shim-runc-v2 ./usr/bin/ctr
+  take_files "$folder" runc 3 ./usr/sbin/runc
+  mkdir "$folder/cni"
+  take_files "$folder" containernetworking-plugins 3 ./usr/lib/cni
+  "$folder/runc" --version >/dev/null || fail "the unpacked runc does not start"
+  "$folder/containerd" --version >/dev/null || fail "the unpacked containerd does not start"
+}
+
 case "${1:-}" in
-  '' | failover | faults) ;;
-  *) fail "usage: install-debian.sh [failover|faults]" ;;
+  '' | failover | faults | cluster) ;;
+  *) fail "usage: install-debian.sh [failover|faults|cluster]" ;;
 esac
 umask 022
 check_toolchains
 cache=$("$(dirname "$0")/cache-folder.sh")
-install_packages
+install_packages "${PACKAGES[@]}"
+[ "${1:-}" != cluster ] || install_packages "${CLUSTER_PACKAGES[@]}"
 create_stack_user
 mkdir -p "$cache"
 # Two runs at once would unpack into the same folder: the second waits and then finds everything there.
@@ -309,12 +331,17 @@ make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
 make_part "$ALERTMANAGER_PART" "amtool" make_alertmanager
-if [ "${1:-}" = failover ]; then
+if [ "${1:-}" = failover ] || [ "${1:-}" = cluster ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis
+fi
+if [ "${1:-}" = failover ]; then
   make_part "$MIRROR_PART" "Kafka's MirrorMaker $KAFKA_VERSION" make_mirror
 fi
 if [ "${1:-}" = faults ]; then
   make_part "$CLOCK_PART" "faketime" make_clock
+fi
+if [ "${1:-}" = cluster ]; then
+  make_part "$CONTAINERS_PART" "containerd, runc and plugins of networks" make_containers
 fi
 say "done"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Go tools of tools/kubernetes, a Kubernetes control plane among them, and prints the folder that holds them.
-# `scripts/kubernetes-tools.sh find` builds nothing, and fails where they are not all there.
+# `scripts/kubernetes-tools.sh fake` (the default) builds what fake nodes need, `real` what real ones do; `find-fake` and
+# `find-real` build nothing, and fail where they are not all there.
 #
 # 10–15 minutes on two cores. They stay in the cache folder of scripts/install-debian.sh, in a part whose name is the hash
 # of the module's files and the flags: a second run takes no time, and a part of other files is deleted.
@@ -28,8 +29,16 @@ readonly STAGES=(
 say() { printf 'kubernetes tools: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
-# The packages of go.mod's `tool` block; the last element of a path is its program's name, but etcd's is a version.
-packages() { sed -n '/^tool (/,/^)/s/^\t//p' "$MODULE/go.mod"; }
+# Of the `tool` block, what only one kind of nodes needs.
+readonly FAKE_ONLY=sigs.k8s.io/kwok/cmd/kwok
+readonly REAL_ONLY='k8s.io/kubernetes/cmd/kube-proxy|k8s.io/kubernetes/cmd/kubelet'
+
+# The packages of go.mod's `tool` block that KIND of nodes needs; the last element of a path is its program's name, but etcd's is a version.
+packages() {
+  local other=$REAL_ONLY
+  [ "$kind" = fake ] || other=$FAKE_ONLY
+  sed -n '/^tool (/,/^)/s/^\t//p' "$MODULE/go.mod" | grep -Evx "$other"
+}
 name_of() { case $1 in */etcd/server/v3) echo etcd ;; *) basename "$1" ;; esac }
 
 build() {
@@ -37,6 +46,12 @@ build() {
   say "building $name"
   go -C "$MODULE" build "${FLAGS[@]}" -o "$folder/$name.new" "$package" || fail "$name was not built, see above"
   mv "$folder/$name.new" "$folder/$name"
+}
+
+# The first process of each node and pod: Kubernetes' own, which needs no library.
+build_pause() {
+  cc -static -Os -s -o "$folder/pause.new" "$(go -C "$MODULE" list -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
+  mv "$folder/pause.new" "$folder/pause"
 }
 
 copy_stages() {
@@ -61,7 +76,7 @@ find_all() {
   for package in $(packages); do
     [ -x "$folder/$(name_of "$package")" ] || return 1
   done
-  [ -e "$folder/stages.yaml" ] && printf '%s\n' "$folder"
+  [ -e "$folder/$last" ] && printf '%s\n' "$folder"
 }
 
 main() {
@@ -81,13 +96,21 @@ main() {
       built=$((built + 1))
     fi
   done < <(packages)
-  [ -e "$folder/stages.yaml" ] || copy_stages
+  [ -e "$folder/$last" ] || "$make_last"
   find "$cache" -maxdepth 1 -type d -name 'kubernetes-tools-*' ! -path "$folder" -exec rm -rf {} +
   if [ "$built" -gt 0 ]; then say "built $built in $((SECONDS - start)) s"; else say "all there ($folder)"; fi
   printf '%s\n' "$folder"
 }
 
-if [ "${1:-}" = find ]; then
+what=${1:-fake}
+kind=${what#find-}
+# `last` is what no module builds.
+case $kind in
+  fake) last=stages.yaml make_last=copy_stages ;;
+  real) last=pause make_last=build_pause ;;
+  *) fail "'$what' is none of fake, real, find-fake, find-real" ;;
+esac
+if [ "$what" != "$kind" ]; then
   find_all
   exit
 fi

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# A real Kubernetes cluster on this machine, without a container engine and without images from anywhere: the control plane and
+# each node are processes in network, mount and process namespaces of their own. Needs root, Debian, Go and a C compiler.
+#
+#   cluster.sh up [NODES]             from nothing: control plane, nodes (3), what a cluster has, images; stays until `down`
+#   cluster.sh down                   all of it; nothing stays but the cache
+#   cluster.sh run [STORY …]          up, the stories of scripts/cluster/stories (all by default), down; also when it is killed
+#   cluster.sh shell                  a shell inside of the cluster's network, with kubectl, helm and the addresses of the pages
+#   cluster.sh k ARGUMENTS …          kubectl
+#   cluster.sh in COMMAND …           any command inside of the cluster's network
+#   cluster.sh node-off | node-on N   what a power failure and a boot are
+#   cluster.sh in-node N COMMAND …    any command on a node
+#   cluster.sh load ARCHIVE …         image archives into all nodes that are on
+#
+# BINARIES names a folder with programs that are built already. docs/cluster.md says what it shows and what it can't.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/cluster/lib.sh
+. scripts/cluster/lib.sh
+# shellcheck source=scripts/cluster/nodes.sh
+. scripts/cluster/nodes.sh
+
+up() {
+  local nodes=${1:-3} start=$SECONDS i
+  need_root
+  ! machine_is_on || fail "a cluster is there already: '$0 down' ends it"
+  down quietly
+  prepare
+  machine_on
+  scripts/cluster/control-plane.sh
+  say "control plane: $((SECONDS - start)) s"
+  for ((i = 1; i <= nodes; i++)); do node_on "$i"; done
+  say "$nodes nodes: $((SECONDS - start)) s"
+  load "$images"/cluster/*.tar
+  scripts/cluster/add-ons.sh
+  say "add-ons: $((SECONDS - start)) s"
+}
+
+# What is built once and kept in the cache.
+prepare() {
+  scripts/install-debian.sh cluster >/dev/null
+  scripts/kubernetes-tools.sh real >/dev/null
+  scripts/cluster-tools.sh >/dev/null
+  scripts/charts.sh dependencies >/dev/null
+  [ -n "${BINARIES:-}" ] || cargo build --release --locked --workspace --lib --bins --tests
+  read_tools
+  scripts/cluster/images.sh "$images/cluster"
+  scripts/images.sh services "${BINARIES:-${CARGO_TARGET_DIR:-target}/release}" "$images/services"
+  scripts/images.sh stand-ins "$images/public"
+}
+
+# The first of all namespaces: whatever runs on this cluster ends with it.
+machine_on() {
+  mkdir -p "$state"
+  sysctl vm.overcommit_memory kernel.panic kernel.panic_on_oops >"$state/sysctl"
+  spawn machine unshare --pid --mount --fork --kill-child=KILL --mount-proc --propagation private "$kubernetes/pause"
+  machine_pid >/dev/null
+}
+
+down() {
+  local i
+  if machine_is_on; then
+    kill -KILL "$(machine_pid)"
+    for ((i = 0; i < 100; i++)); do machine_is_on || break; sleep 0.1; done
+    ! machine_is_on || fail "the cluster's first process, $(machine_pid), does not end"
+  fi
+  remove_cgroups "$cgroup"
+  # The kubelets have changed these for the whole machine.
+  if [ -e "$state/sysctl" ]; then sysctl --quiet --load="$state/sysctl"; fi
+  rm -rf "$state"
+  [ "${1:-}" = quietly ] || say "down"
+}
+
+load() {
+  local i archive pids=() pid
+  for ((i = 1; i <= 9; i++)); do
+    node_is_on "$i" || continue
+    (for archive in "$@"; do in_node "$i" "$containers/ctr" --namespace k8s.io images import "$(realpath "$archive")" >/dev/null; done) &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || fail "an image was not taken, see above"; done
+}
+
+# Ends the cluster when the other end of its standard input is gone, for whatever reason.
+keep() {
+  trap '' INT TERM HUP
+  cat >/dev/null
+  down quietly
+}
+
+run() {
+  local story failed=() start=$SECONDS stories=("$@")
+  [ $# -gt 0 ] || mapfile -t stories < <(cd scripts/cluster/stories && ls -- *.sh | sed 's/\.sh$//')
+  for story in "${stories[@]}"; do
+    [ -x "scripts/cluster/stories/$story.sh" ] || { echo "cluster: there is no story '$story' in scripts/cluster/stories" >&2; exit 2; }
+  done
+  local report=${CARGO_TARGET_DIR:-target}/reports/cluster
+  mkdir -p "$(dirname "$report")"
+  rm -f "$report.tsv"
+  export WATTLINE_CLUSTER_REPORT=$report.tsv
+  # Nobody else may hold it: what is started below closes 7.
+  exec 7> >(exec setsid "$0" _keep)
+  up
+  for story in "${stories[@]}"; do
+    say "story $story"
+    local begin=$SECONDS
+    if "scripts/cluster/stories/$story.sh" 7>&-; then say "story $story: $((SECONDS - begin)) s"; else failed+=("$story"); fi
+  done
+  print_report "$report"
+  [ ${#failed[@]} = 0 ] || fail "failed: ${failed[*]}"
+  say "all green in $((SECONDS - start)) s"
+}
+
+# What the stories have written down, as a table.
+print_report() {
+  [ -e "$1.tsv" ] || return 0
+  {
+    printf '# The charts on real nodes\n\n%s, %s, %s cores.\n\n' "$(date -u +%FT%TZ)" "$(git describe --always --dirty)" "$(nproc)"
+    printf '| what happens | | nothing new stored for | no PUBACK for |\n| --- | --- | --- | --- |\n'
+    sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$1.tsv"
+  } | tee "$1.md"
+}
+
+enter_shell() {
+  machine_is_on || fail "no cluster is there: '$0 up' starts one"
+  scripts/cluster/pages.sh
+  in_cluster "${SHELL:-/bin/bash}"
+}
+
+command=${1:-}
+[ $# = 0 ] || shift
+case $command in
+  up) up "$@" ;;
+  down) need_root; read_tools; down ;;
+  run) run "$@" ;;
+  shell) read_tools; enter_shell ;;
+  k) read_tools; k "$@" ;;
+  in) read_tools; in_cluster "$@" ;;
+  node-on) read_tools; node_on "$1" ;;
+  node-off) read_tools; node_off "$1" ;;
+  in-node) read_tools; in_node "$@" ;;
+  load) read_tools; load "$@" ;;
+  _keep) read_tools; keep ;;
+  *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
+esac

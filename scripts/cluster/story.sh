@@ -1,0 +1,66 @@
+# What the stories share: installing, a load with books, faults, and rows of the table. To be sourced in the checkout's root.
+# shellcheck shell=bash
+
+# shellcheck source=scripts/cluster/lib.sh
+. scripts/cluster/lib.sh
+# shellcheck source=scripts/cluster/nodes.sh
+. scripts/cluster/nodes.sh
+read_tools
+report=${WATTLINE_CLUSTER_REPORT:-/dev/stderr}
+
+# Images of an environment come once to all nodes.
+load_images() { if [ ! -e "$state/images" ]; then scripts/cluster.sh load "$images"/services/*.tar "$images"/public/*.tar && touch "$state/images"; fi; }
+
+helm() { in_cluster helm "$@"; }
+
+# One line of the table: what happened, and its figures.
+row() {
+  printf '%s\t%s\t%s\t%s\n' "$@" >>"$report"
+  say "$1: $2 $3 $4"
+}
+
+# The Secrets that an environment names and doesn't make, as docs/kubernetes.md has it.
+make_secrets() {
+  local namespace=$1
+  random() { head -c 24 /dev/urandom | base64 | tr -d '/+='; }
+  k --namespace "$namespace" create secret generic wattline-database-passwords \
+    --from-literal=owner="$(random)" --from-literal=replication="$(random)" --from-literal=wattline_sink="$(random)" \
+    --from-literal=wattline_aggregator="$(random)" --from-literal=wattline_api="$(random)" --from-literal=wattline_grafana="$(random)" \
+    --from-literal=wattline_operator="$(random)" >/dev/null
+  k --namespace "$namespace" create secret generic wattline-mqtt-passwords \
+    --from-literal=ingest="$(random)" --from-literal=meters="$(random)" --from-literal=observer="$(random)" \
+    --from-literal=cluster="$(random)" >/dev/null
+  k --namespace "$namespace" create secret generic wattline-api-token --from-literal=token="$(random)" >/dev/null
+}
+
+# Installs or upgrades ENVIRONMENT, and says how long it takes.
+install() {
+  local environment=$1 start=$SECONDS
+  shift
+  helm upgrade --install wattline charts/wattline --namespace "$environment" --values "charts/wattline/values-$environment.yaml" \
+    "$@" --wait --timeout 10m >"$state/helm-$environment.log" 2>&1 || {
+    cat "$state/helm-$environment.log" >&2
+    show_trouble "$environment"
+    fail "$environment was not installed"
+  }
+  took=$((SECONDS - start))
+}
+
+test_release() {
+  helm test wattline --namespace "$1" --timeout 5m >"$state/test-$1.log" 2>&1 || {
+    cat "$state/test-$1.log" >&2
+    k --namespace "$1" logs --selector app.kubernetes.io/name=smoke --tail 30 >&2 || true
+    fail "helm test of $1 failed"
+  }
+}
+
+# What an operator would look at first.
+show_trouble() {
+  k --namespace "$1" get pods --output wide >&2 || true
+  k --namespace "$1" get events --sort-by=.lastTimestamp | tail -n 25 >&2 || true
+  local pod
+  for pod in $(k --namespace "$1" get pods --output jsonpath='{range .items[?(@.status.phase!="Succeeded")]}{.metadata.name}{" "}{range .status.containerStatuses[*]}{.ready}{" "}{end}{"\n"}{end}' | awk '/false/ { print $1 }'); do
+    printf -- '--- %s\n' "$pod" >&2
+    k --namespace "$1" logs "$pod" --all-containers --tail 15 >&2 || true
+  done
+}
