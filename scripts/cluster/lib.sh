@@ -86,14 +86,15 @@ cgroup_trees() {
   done
 }
 
-# What pods and nodes leave behind: groups can be removed as soon as their last process is gone.
+# What pods and nodes leave behind: groups can be removed as soon as their last process is gone. Where v1 and v2 are mounted
+# together runc makes them in both.
 remove_cgroups() {
   local tree i
-  while read -r tree; do
+  for tree in /sys/fs/cgroup /sys/fs/cgroup/*; do
     for ((i = 0; i < 50; i++)); do
       [ -d "$tree$1" ] || break
       find "$tree$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
       [ ! -d "$tree$1" ] || sleep 0.1
     done
-  done < <(cgroup_trees)
+  done
 }
