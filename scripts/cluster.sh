@@ -4,7 +4,7 @@
 #
 #   cluster.sh up [NODES]             from nothing: control plane, nodes (3), what a cluster has, images; stays until `down`
 #   cluster.sh down                   all of it; nothing stays but the cache
-#   cluster.sh run [STORY …]          up, the stories of scripts/cluster/stories (all by default), down; also when it is killed
+#   cluster.sh run [STORY …]          up, the stories dev, staging and prod or some of them, down; also when it is killed
 #   cluster.sh shell                  a shell inside of the cluster's network, with kubectl, helm and the addresses of the pages
 #   cluster.sh k ARGUMENTS …          kubectl
 #   cluster.sh in COMMAND …           any command inside of the cluster's network
@@ -90,16 +90,18 @@ keep() {
 
 run() {
   local story failed=() start=$SECONDS stories=("$@")
-  [ $# -gt 0 ] || mapfile -t stories < <(cd scripts/cluster/stories && ls -- *.sh | sed 's/\.sh$//')
+  [ $# -gt 0 ] || stories=(dev staging prod)
   for story in "${stories[@]}"; do
     [ -x "scripts/cluster/stories/$story.sh" ] || { echo "cluster: there is no story '$story' in scripts/cluster/stories" >&2; exit 2; }
   done
+  ! machine_is_on || fail "a cluster is there already: '$0 down' ends it"
   local report=${CARGO_TARGET_DIR:-target}/reports/cluster
   mkdir -p "$(dirname "$report")"
   rm -f "$report.tsv"
   export WATTLINE_CLUSTER_REPORT=$report.tsv
   # Nobody else may hold it: what is started below closes 7.
   exec 7> >(exec setsid "$0" _keep)
+  trap 'exec 7>&-; while [ -e "$state" ]; do sleep 0.2; done' EXIT
   up
   for story in "${stories[@]}"; do
     say "story $story"

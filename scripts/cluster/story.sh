@@ -33,9 +33,9 @@ make_secrets() {
   k --namespace "$namespace" create secret generic wattline-api-token --from-literal=token="$(random)" >/dev/null
 }
 
-# Installs or upgrades ENVIRONMENT, and says how long it takes.
+# Installs or upgrades ENVIRONMENT with further arguments of helm.
 install() {
-  local environment=$1 start=$SECONDS
+  local environment=$1
   shift
   helm upgrade --install wattline charts/wattline --namespace "$environment" --values "charts/wattline/values-$environment.yaml" \
     "$@" --wait --timeout 10m >"$state/helm-$environment.log" 2>&1 || {
@@ -43,7 +43,6 @@ install() {
     show_trouble "$environment"
     fail "$environment was not installed"
   }
-  took=$((SECONDS - start))
 }
 
 test_release() {
@@ -52,6 +51,12 @@ test_release() {
     k --namespace "$1" logs --selector app.kubernetes.io/name=smoke --tail 30 >&2 || true
     fail "helm test of $1 failed"
   }
+}
+
+# Its volumes, too: the next one begins from nothing.
+uninstall() {
+  helm uninstall wattline --namespace "$1" --wait >/dev/null
+  k --namespace "$1" delete persistentvolumeclaims,jobs,pods --all --wait=false >/dev/null
 }
 
 # What an operator would look at first.

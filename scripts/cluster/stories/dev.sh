@@ -16,3 +16,4 @@ for component in timescale-sink aggregator mqtt-ingest query-api mqtt kafka time
   kill_pods dev "$component"
 done
 load_off dev
+uninstall dev

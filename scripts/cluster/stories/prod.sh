@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# prod from nothing, `helm test`, and each node powered off and on in turn under a load with books.
+# prod from nothing, `helm test`, each node powered off and on in turn, and one drained, under loads with books.
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
@@ -18,3 +18,16 @@ for node in 1 2 3; do
   lose_node prod "$node"
   load_off prod
 done
+
+LOAD_NODE=node1 load_on prod
+mark >/dev/null
+start=$SECONDS
+k drain node2 --ignore-daemonsets --delete-emptydir-data --timeout=300s >/dev/null || fail "node 2 is not drained"
+took=$((SECONDS - start))
+k uncordon node2 >/dev/null
+eventually 420 "not everything in prod is ready again" all_is_ready prod
+flow 200
+gaps=$(mark)
+row "prod: node 2 drained and back" "drained in $took s" "$(field stored_s <<<"$gaps") s" "$(field acknowledged_s <<<"$gaps") s"
+load_off prod
+uninstall prod

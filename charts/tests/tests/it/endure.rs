@@ -34,7 +34,9 @@ pub(crate) fn endures(servers: &Addresses<'_>) {
         let output = endure(servers, &foreign, folder.path());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{environment}: {said}");
-        assert!(said.contains("cannot connect to the database") && said.contains("UnknownIssuer"), "{said}");
+        // Which word follows depends on how alike the two authorities are.
+        let refused = ["cannot connect to the database", "invalid peer certificate"];
+        assert!(refused.iter().all(|words| said.contains(words)), "{environment}: {said}");
     }
 }
 

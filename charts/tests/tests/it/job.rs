@@ -8,8 +8,9 @@ use std::process::Command;
 
 const KUBECTL: &str = r#"#!/bin/bash
 cd "$(dirname "$0")"
-calls=$(cat calls 2>/dev/null || echo 0)
-echo $((calls + 1)) >calls
+# Two may be asked at once: a byte for each call is never half there.
+printf . >>calls
+calls=$(($(wc -c <calls) - 1))
 case "$*" in
   *"create job"*) echo '{}' ;;
   *patch*) cat ;;
