@@ -270,7 +270,7 @@ pub async fn topic_ends(kafka: &KafkaSettings, topic: Topic) -> anyhow::Result<B
             .map(|partition| {
                 let ends = consumer.fetch_watermarks(topic.name, partition, WATERMARK_TIMEOUT);
                 let (_, high) = ends.with_context(|| {
-                    let said = consumer.context().last();
+                    let said = Said::last(&consumer);
                     format!("asking Kafka at {brokers} for the end of {}/{partition}{said}", topic.name)
                 })?;
                 Ok((partition, high))

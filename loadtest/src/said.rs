@@ -1,9 +1,12 @@
-//! What librdkafka says of its connections: its errors name a code only, its log says why.
+//! What librdkafka says of its connections: its errors name a code only, its log and its events say why.
+
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// Keeps the last complaint.
 #[derive(Default)]
@@ -15,6 +18,13 @@ impl ClientContext for Said {
             *self.0.lock() = Some(message.to_owned());
         }
     }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all are down says nothing of why.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.0.lock() = Some(reason.to_owned());
+        }
+    }
 }
 
 impl ConsumerContext for Said {}
@@ -22,8 +32,14 @@ impl ConsumerContext for Said {}
 // === impl Said ===
 
 impl Said {
-    /// `: ` and the last complaint, or nothing.
-    pub(crate) fn last(&self) -> String {
-        self.0.lock().as_ref().map(|said| format!(": {said}")).unwrap_or_default()
+    /// `: ` and the last complaint, or nothing. Events wait to be asked for, and the log is another thread's: it has a second.
+    pub(crate) fn last(consumer: &BaseConsumer<Self>) -> String {
+        for _ in 0..10 {
+            drop(consumer.poll(Duration::from_millis(100)));
+            if let Some(said) = consumer.context().0.lock().as_ref() {
+                return format!(": {said}");
+            }
+        }
+        String::new()
     }
 }
