@@ -27,12 +27,12 @@ up() {
   down quietly
   prepare
   machine_on
-  scripts/cluster/control-plane.sh
+  scripts/cluster/control-plane.sh 7>&-
   say "control plane: $((SECONDS - start)) s"
   for ((i = 1; i <= nodes; i++)); do node_on "$i"; done
   say "$nodes nodes: $((SECONDS - start)) s"
   load "$images"/cluster/*.tar
-  scripts/cluster/add-ons.sh
+  scripts/cluster/add-ons.sh 7>&-
   say "add-ons: $((SECONDS - start)) s"
 }
 
