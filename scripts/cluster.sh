@@ -20,10 +20,16 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/cluster/nodes.sh
 . scripts/cluster/nodes.sh
 
+# There is one at a time.
+check_that_none_is_on() {
+  ! machine_is_on || fail "a cluster is there already: '$0 down' ends it"
+  ! somebodys_is_on || fail "a cluster of another checkout is on, there can be one at a time"
+}
+
 up() {
   local nodes=${1:-3} start=$SECONDS i
   need_root
-  ! machine_is_on || fail "a cluster is there already: '$0 down' ends it"
+  check_that_none_is_on
   down quietly
   prepare
   machine_on
@@ -53,7 +59,7 @@ prepare() {
 machine_on() {
   mkdir -p "$state"
   sysctl vm.overcommit_memory kernel.panic kernel.panic_on_oops >"$state/sysctl"
-  spawn machine unshare --pid --mount --fork --kill-child=KILL --mount-proc --propagation private "$kubernetes/pause"
+  spawn machine flock --nonblock "$lock" unshare --pid --mount --fork --kill-child=KILL --mount-proc --propagation private "$kubernetes/pause"
   machine_pid >/dev/null
 }
 
@@ -63,6 +69,8 @@ down() {
     kill -KILL "$(machine_pid)"
     for ((i = 0; i < 100; i++)); do machine_is_on || break; sleep 0.1; done
     ! machine_is_on || fail "the cluster's first process, $(machine_pid), does not end"
+  elif somebodys_is_on; then
+    fail "the cluster that is on is another checkout's"
   fi
   remove_cgroups "$cgroup"
   # The kubelets have changed these for the whole machine.
@@ -94,7 +102,8 @@ run() {
   for story in "${stories[@]}"; do
     [ -x "scripts/cluster/stories/$story.sh" ] || { echo "cluster: there is no story '$story' in scripts/cluster/stories" >&2; exit 2; }
   done
-  ! machine_is_on || fail "a cluster is there already: '$0 down' ends it"
+  need_root
+  check_that_none_is_on
   local report=${CARGO_TARGET_DIR:-target}/reports/cluster
   mkdir -p "$(dirname "$report")"
   rm -f "$report.tsv"

@@ -14,8 +14,13 @@ objects() {
 }
 
 for name in dns volumes; do k apply --filename "scripts/cluster/manifests/$name.yaml" >/dev/null; done
-crds=${WATTLINE_CRDS:-$cache/crds}
-[ -e "$crds" ] || scripts/kubernetes-crds.sh "$crds" >/dev/null
+# Of the versions that the script names.
+crds=${WATTLINE_CRDS:-$cache/cluster-crds-$(sha256sum scripts/kubernetes-crds.sh | cut -c1-16)}
+if [ ! -e "$crds" ]; then
+  rm -rf "$crds.new"
+  scripts/kubernetes-crds.sh "$crds.new" >/dev/null
+  mv "$crds.new" "$crds"
+fi
 k apply --server-side --filename "$crds" >/dev/null
 start_in_control_plane "$add_ons/cert-manager" --kubeconfig "$state/pki/admin.kubeconfig"
 # Kubelets' certificates are their own.

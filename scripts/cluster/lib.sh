@@ -1,13 +1,14 @@
 # What the scripts of the cluster share: where things are, and how to get into a namespace. To be sourced in the checkout's root.
 # shellcheck shell=bash
 
-state=${WATTLINE_CLUSTER_DIR:-$PWD/.cluster}
+state=$PWD/.cluster
 cache=$(scripts/cache-folder.sh)
 images=$cache/cluster-images
-containers=$cache/containers-1
+containers=$cache/$(sed -n 's/^readonly CONTAINERS_PART="\(.*\)"$/\1/p' scripts/install-debian.sh)
+# Held by the first process as long as it lives: control groups and kernel settings are the whole machine's.
+lock=$cache/cluster.lock
 cgroup=/wattline
 readonly api=10.89.0.1
-export state
 
 say() { printf 'cluster: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -54,7 +55,9 @@ pid_of() {
 }
 
 is_on() { [ -e "$state/$1.pid" ] && kill -0 "$(cat "$state/$1.pid")" 2>/dev/null; }
-machine_is_on() { is_on machine; }
+somebodys_is_on() { [ -e "$lock" ] && ! flock --nonblock "$lock" true; }
+# Not by its process id: that may be another's after this machine's own boot.
+machine_is_on() { [ -e "$state/machine.pid" ] && somebodys_is_on; }
 machine_pid() { pid_of machine; }
 node_is_on() { is_on "node$1"; }
 node_address() { echo "10.89.0.1$1"; }

@@ -1,5 +1,5 @@
-# A load inside of a cluster, whose books say what was lost or doubled, and how long nothing new was stored. To be sourced
-# after story.sh. The image has no shell: it is asked by HTTP.
+# A load inside of a cluster, whose books say what was lost or doubled, and how long nothing new was stored. Sourced by
+# story.sh. The image has no shell: it is asked by HTTP.
 # shellcheck shell=bash
 
 # Waits until the load's pod answers.
@@ -89,7 +89,7 @@ flow() {
 
 # Ends the load, and says what its books say.
 load_off() {
-  local namespace=$1 code said
+  local namespace=$1 code said sent stored
   ask_load --request POST "http://$(load_address):9500/end" >/dev/null
   ended() { [[ $(k --namespace "$namespace" get pod load --output 'jsonpath={.status.phase}') =~ Succeeded|Failed ]]; }
   eventually 600 "the load in $namespace does not end" ended
@@ -97,7 +97,10 @@ load_off() {
   said=$(k --namespace "$namespace" logs load --tail 40)
   [ "$code" = 0 ] || { printf '%s\n' "$said" >&2; show_trouble "$namespace"; fail "the books of the load in $namespace do not add up"; }
   said=$(grep '^{' <<<"$said" | tail -n 1)
-  row "$namespace: the load's books" "$(field sent <<<"$said") sent" "$(field stored_once <<<"$said") read back, once each" ""
+  sent=$(field sent <<<"$said")
+  stored=$(field stored_once <<<"$said")
+  if [ "$sent" -eq 0 ] || [ "$sent" -ne "$stored" ]; then fail "of $sent readings $stored were read back"; fi
+  row "$namespace: the load's books" "$sent sent" "$stored read back, once each" ""
   k --namespace "$namespace" delete pod,secret,networkpolicy --selector wattline.test=load --wait >/dev/null
 }
 
@@ -111,7 +114,7 @@ kill_pods() {
   eventually 300 "$component in $namespace does not come back" pods_are_ready
   flow 400
   gaps=$(mark)
-  row "$namespace: pods of $component killed" "" "$(field stored_s <<<"$gaps") s" "$(field acknowledged_s <<<"$gaps") s"
+  gap_row "$namespace: pods of $component killed" "" "$gaps"
 }
 
 # Powers NODE off under a load and on again, and says how long nothing new was stored, and what was on it.
@@ -130,9 +133,9 @@ lose_node() {
   eventually 420 "not everything in $namespace is ready again" all_is_ready "$namespace"
   back=$((SECONDS - back))
   flow 200
-  row "$namespace: node off with $held" "ready again $back s after power on" "$(field stored_s <<<"$gaps") s" "$(field acknowledged_s <<<"$gaps") s"
+  gap_row "$namespace: node off with $held" "ready again $back s after power on" "$gaps"
   gaps=$(mark)
-  row "$namespace: the same node on again" "" "$(field stored_s <<<"$gaps") s" "$(field acknowledged_s <<<"$gaps") s"
+  gap_row "$namespace: the same node on again" "" "$gaps"
 }
 
 # Every workload has the replicas that it wants.

@@ -16,10 +16,11 @@ route_to_services() {
 lead() {
   local what=$1 port=$2 namespace=$3 service=$4 service_port=$5 address
   address=$(k --namespace "$namespace" get service "$service" --output 'jsonpath={.spec.clusterIP}' 2>/dev/null) || return 0
+  # A release that was installed anew has another address.
+  while is_on "forward-$port"; do pkill --parent "$(cat "$state/forward-$port.pid")" || true; sleep 0.1; done
   # In the machine's process namespace, so that it ends with it, and in this network.
-  is_on "forward-$port" ||
-    spawn "forward-$port" nsenter --target "$(machine_pid)" --pid --mount --wd="$PWD" -- \
-      python3 scripts/cluster/forward.py "$port" "/proc/$(pid_in_machine control-plane)/ns/net" "$address" "$service_port"
+  spawn "forward-$port" nsenter --target "$(machine_pid)" --pid --mount --wd="$PWD" -- \
+    python3 scripts/cluster/forward.py "$port" "/proc/$(pid_in_machine control-plane)/ns/net" "$address" "$service_port"
   say "$what: http://127.0.0.1:$port/"
 }
 

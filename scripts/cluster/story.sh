@@ -5,6 +5,8 @@
 . scripts/cluster/lib.sh
 # shellcheck source=scripts/cluster/nodes.sh
 . scripts/cluster/nodes.sh
+# shellcheck source=scripts/cluster/load.sh
+. scripts/cluster/load.sh
 read_tools
 report=${WATTLINE_CLUSTER_REPORT:-/dev/stderr}
 
@@ -17,6 +19,14 @@ helm() { in_cluster helm "$@"; }
 row() {
   printf '%s\t%s\t%s\t%s\n' "$@" >>"$report"
   say "$1: $2 $3 $4"
+}
+
+# A row of how long nothing new was stored, and no PUBACK came, as `mark` has it.
+gap_row() {
+  local what=$1 note=$2 gaps=$3 stored acknowledged
+  stored=$(field stored_s <<<"$gaps")
+  acknowledged=$(field acknowledged_s <<<"$gaps")
+  row "$what" "$note" "$stored s" "$acknowledged s"
 }
 
 # The Secrets that an environment names and doesn't make, as docs/kubernetes.md has it.
@@ -53,10 +63,21 @@ test_release() {
   }
 }
 
-# Its volumes, too: the next one begins from nothing.
+# ENVIRONMENT on a cluster that has nothing of it, until its test has passed.
+from_nothing() {
+  local environment=$1 start
+  load_images
+  [ "$environment" = dev ] || make_secrets "$environment"
+  start=$SECONDS
+  install "$environment"
+  test_release "$environment"
+  row "$environment: from nothing to \`helm test\` passed" "$((SECONDS - start)) s" "" ""
+}
+
+# Its volumes and Secrets, too: the next one begins from nothing.
 uninstall() {
   helm uninstall wattline --namespace "$1" --wait >/dev/null
-  k --namespace "$1" delete persistentvolumeclaims,jobs,pods --all --wait=false >/dev/null
+  k --namespace "$1" delete persistentvolumeclaims,jobs,pods,secrets --all --wait=false >/dev/null
 }
 
 # What an operator would look at first.

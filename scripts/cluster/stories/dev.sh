@@ -3,14 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
-# shellcheck source=scripts/cluster/load.sh
-. scripts/cluster/load.sh
 
-load_images
-start=$SECONDS
-install dev
-test_release dev
-row "dev: from nothing to \`helm test\` passed" "$((SECONDS - start)) s" "" ""
+from_nothing dev
 load_on dev
 for component in timescale-sink aggregator mqtt-ingest query-api mqtt kafka timescaledb; do
   kill_pods dev "$component"

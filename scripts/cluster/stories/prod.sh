@@ -3,15 +3,8 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
-# shellcheck source=scripts/cluster/load.sh
-. scripts/cluster/load.sh
 
-load_images
-make_secrets prod
-start=$SECONDS
-install prod
-test_release prod
-row "prod: from nothing to \`helm test\` passed" "$((SECONDS - start)) s" "" ""
+from_nothing prod
 for node in 1 2 3; do
   # The load itself is where it survives.
   LOAD_NODE=node$((node % 3 + 1)) load_on prod
@@ -28,6 +21,6 @@ k uncordon node2 >/dev/null
 eventually 420 "not everything in prod is ready again" all_is_ready prod
 flow 200
 gaps=$(mark)
-row "prod: node 2 drained and back" "drained in $took s" "$(field stored_s <<<"$gaps") s" "$(field acknowledged_s <<<"$gaps") s"
+gap_row "prod: node 2 drained and back" "drained in $took s" "$gaps"
 load_off prod
 uninstall prod
