@@ -7,6 +7,13 @@ set -euo pipefail
 
 from_nothing staging
 
+# A pod that lives for a second: policies must let it in before it gives up.
+for _ in 1 2 3 4; do
+  said=$(in_cluster scripts/wattlinectl-job.sh staging offsets show)
+  grep -q "timescale-sink .* fits" <<<"$said" || fail "wattlinectl-job.sh staging does not say where the sink is: $said"
+done
+row "staging: wattlinectl by \`scripts/wattlinectl-job.sh\`" "four of four" "" ""
+
 sinks_are() { [ "$(k --namespace staging get statefulset wattline-timescale-sink --output 'jsonpath={.status.readyReplicas}')" = "$1" ]; }
 
 # One sink stores a backlog faster than KEDA looks, so less than this rate's lag is made what one is enough for.

@@ -13,7 +13,8 @@ use wattlinectl::{audit, dead_letters, decode, migrate, offsets, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
-#[command(version)]
+// In its image the program has another name than people know it by.
+#[command(version, bin_name = "wattlinectl")]
 struct Arguments {
     /// How long a server that can't be reached is tried again for, in s. One that refuses is believed at once.
     #[arg(
