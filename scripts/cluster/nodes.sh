@@ -21,10 +21,12 @@ node_on() {
   eventually 120 "node $i does not register" patch
 }
 
-# Power off: its first process is killed, and with it the kubelet, the containers and their network. Its disk stays.
+# Power off: its cable is cut, so that it takes leave of nobody, and its first process is killed, and with it the kubelet, the
+# containers and their network. Its disk stays.
 node_off() {
   local i=$1 t
   node_is_on "$i" || fail "node $i is off"
+  in_control_plane_network ip link set "wl$i" down
   kill -KILL "$(pid_of "node$i")"
   for ((t = 0; t < 100; t++)); do node_is_on "$i" || break; sleep 0.1; done
   rm -f "$state/node$i.pid"

@@ -49,6 +49,8 @@ pub enum Op {
     AwaitShares(ServiceKind),
     /// `kill -9` of one server, by its name in the stack.
     KillServer(&'static str),
+    /// It answers nothing and none of its connections breaks, for so long.
+    FreezeServer(&'static str, Duration),
     /// It comes back, and has caught up with the others of its kind.
     ReturnServer(&'static str),
     /// Until so many more records are stored: whatever was lost before is done without.
@@ -151,6 +153,11 @@ impl Op {
             Self::Add(kind) => system.add(kind),
             Self::RemoveLast(kind) => system.remove_last(kind).await,
             Self::AwaitShares(kind) => await_shares(system, kind).await,
+            Self::FreezeServer(name, duration) => {
+                system.stack.server(name).freeze().await?;
+                tokio::time::sleep(duration).await;
+                system.stack.server(name).thaw().await
+            }
             Self::KillServer(name) => system.stack.server(name).kill().await,
             Self::ReturnServer(name) => return_server(system, name).await,
             Self::AwaitStored(count) => await_stored(system, count).await,

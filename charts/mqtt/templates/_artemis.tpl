@@ -29,6 +29,10 @@
     <cluster-connections>
       <cluster-connection name="pair">
         <connector-ref>node-{{ .ordinal }}</connector-ref>
+        <!-- Whose node has lost its power says nothing: the other one takes over when this long nothing came. 30 and 60 s by default. -->
+        <check-period>3000</check-period>
+        <connection-ttl>9000</connection-ttl>
+        <call-timeout>5000</call-timeout>
         <static-connectors>
           <connector-ref>node-{{ sub 1 .ordinal }}</connector-ref>
         </static-connectors>
@@ -131,9 +135,11 @@ backend brokers
   tcp-check connect
   tcp-check send-binary 100c00044d5154540400000a0000
   tcp-check expect binary 2002
-  default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions resolvers cluster init-addr last,libc,none
+  default-server check inter 1s fall 2 rise 1 resolvers cluster init-addr last,libc,none
+  # Who is connected to a primary that pauses stays with it: there is no other to go to, and a connection that ends while the
+  # broker subscribes it can cost what waits for all. He is sent away when the backup is in charge. Were both, it has the newer word.
   {{- range $node := list 0 1 }}
-  server node-{{ $node }} {{ include "wattline-lib.inCluster" (list $ (printf "%s-%d.%s-pods" $name $node $name)) }}:11883
+  server node-{{ $node }} {{ include "wattline-lib.inCluster" (list $ (printf "%s-%d.%s-pods" $name $node $name)) }}:11883 {{ ternary "backup" "on-marked-down shutdown-sessions on-marked-up shutdown-backup-sessions" (eq (int $node) 0) }}
   {{- end }}
 {{- end -}}
 

@@ -65,8 +65,8 @@ fn start_haproxy(stack: &Stack, metrics: SocketAddr) -> anyhow::Result<Process> 
              frontend metrics\n  mode http\n  bind {metrics}\n  timeout client 10s\n\
              \x20 http-request use-service prometheus-exporter if {{ path /metrics }}\n\
              \x20 http-request deny deny_status 404\n\
-             backend brokers\n  default-server check inter 1s fall 2 rise 1 on-marked-down shutdown-sessions\n\
-             \x20 server node-0 {}\n  server node-1 {standby}\n",
+             backend brokers\n  default-server check inter 1s fall 2 rise 1\n\
+             \x20 server node-0 {} backup\n  server node-1 {standby}\n",
             stack.mosquitto().address()
         ),
     )?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wattline_loadtest::message::Message;
@@ -69,4 +70,46 @@ async fn a_broker_in_charge_lost_under_load_loses_and_doubles_nothing() {
         ]
     })
     .await;
+}
+
+/// Artemis deletes the queue of a subscription whose connection ends before it stands, with what waits there for the group: so
+/// no connection ends because a broker pauses, and one SUBSCRIBE at a time is on its way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long: make failover"]
+async fn a_broker_in_charge_that_pauses_again_and_again_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let system = start(options(folder.path()).await, 1).await;
+    rounds(&system, "artemis-paused", "Artemis: primary frozen for 4, 6, 5 and 4 s", async || {
+        vec![FLOW, pause(4), FLOW, pause(6), pause(5), Op::Flow(500), pause(4), FLOW]
+    })
+    .await;
+}
+
+/// Then both are in charge until the first one is ended, and who comes is led to the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long: make failover"]
+async fn a_broker_that_wakes_up_after_it_was_replaced_loses_and_doubles_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let system = start(options(folder.path()).await, 1).await;
+    rounds(
+        &system,
+        "artemis-replaced",
+        "Artemis: primary frozen for 40 s, the backup in charge, then both until the first one is ended",
+        async || {
+            vec![
+                FLOW,
+                pause(40),
+                FLOW,
+                Op::KillServer("artemis-0"),
+                Op::ReturnServer("artemis-0"),
+                Op::AwaitServer("artemis-1"),
+                FLOW,
+            ]
+        },
+    )
+    .await;
+}
+
+fn pause(seconds: u64) -> Op {
+    Op::FreezeServer("artemis-0", Duration::from_secs(seconds))
 }

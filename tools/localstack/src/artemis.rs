@@ -233,7 +233,7 @@ impl Software for Haproxy {
         text = replaced(&text, "bind :1883", &format!("bind {}", self.address))?;
         text = replaced(&text, "bind :8404", &format!("bind {}", self.metrics))?;
         for (ordinal, address) in self.brokers.iter().enumerate() {
-            text = between(&text, &format!("server node-{ordinal} "), "\n", &address.to_string())?;
+            text = between(&text, &format!("server node-{ordinal} "), " ", &address.to_string())?;
         }
         write_private(&self.settings(), &text)
     }

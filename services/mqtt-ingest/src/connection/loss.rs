@@ -8,6 +8,7 @@ use rumqttc::{ConnectReturnCode, Disconnect, DisconnectReasonCode, SubscribeReas
 use rustls::{AlertDescription, CertificateError};
 use strum::IntoStaticStr;
 
+use super::outbox::Unsent;
 use super::wire::Broken;
 use crate::config::MqttSettings;
 
@@ -82,6 +83,11 @@ impl Loss {
             settings.username.as_deref().unwrap_or_default()
         );
         Self::new(Cause::Subscription, detail)
+    }
+
+    /// A SUBSCRIBE could not be sent.
+    pub(super) fn unasked(error: &Unsent) -> Self {
+        Self::new(Cause::Subscription, format!("cannot ask for the subscription: {error}"))
     }
 
     /// An answer that says nothing of what was asked.

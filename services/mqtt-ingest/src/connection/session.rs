@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use wattline_reading::Timestamp;
 
 use super::dial::dial;
-use super::loss::{Cause, Loss};
+use super::loss::Loss;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::subscriptions::{Granted, Subscriptions};
@@ -114,11 +114,13 @@ impl Session {
             };
             let event = match packet {
                 Packet::Publish(publish) => self.published(publish),
-                Packet::SubAck(answer) => match self.subscriptions.granted(&answer, &self.settings) {
-                    Granted::More => None,
-                    Granted::All { canary } => Some(Event::Subscribed { canary }),
-                    Granted::No(loss) => Some(Event::Lost(loss)),
-                },
+                Packet::SubAck(answer) => {
+                    match self.subscriptions.granted(&self.outbox, &answer, &self.settings) {
+                        Granted::More => None,
+                        Granted::All { canary } => Some(Event::Subscribed { canary }),
+                        Granted::No(loss) => Some(Event::Lost(loss)),
+                    }
+                }
                 Packet::UnsubAck(answer) => {
                     let ended = self.subscriptions.ended(&self.outbox, &answer);
                     (!ended).then_some(Event::FarewellAnswered)
@@ -214,10 +216,7 @@ impl Session {
         // Also where the session continues: the configuration may have another filter than the session.
         match self.subscriptions.ask(&self.outbox, accepted) {
             Ok(()) => Event::Opened { session_present },
-            Err(error) => Event::Lost(Loss::new(
-                Cause::Subscription,
-                format!("cannot ask for the subscription: {error}"),
-            )),
+            Err(error) => Event::Lost(Loss::unasked(&error)),
         }
     }
 

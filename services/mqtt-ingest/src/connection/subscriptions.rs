@@ -4,6 +4,11 @@
 //! A session keeps its subscriptions for as long as the broker keeps it, over restarts with another configuration. So
 //! the list of them lies where the session lies: retained by the broker, on a topic of this client alone. On each
 //! connection the broker sends the list; what is in it and not wanted is unsubscribed; then the list is written anew.
+//!
+//! One SUBSCRIBE at a time waits for its answer: a broker must never find one behind a connection's end. Artemis deletes the
+//! queue of a subscription that it can't make, with all that waits there for the whole group (`docs/failover.md`).
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use rumqttc::{
@@ -53,8 +58,10 @@ struct OnConnection {
     no_retain: bool,
     /// The list is as it must be, or on its way.
     listed: bool,
-    /// SUBSCRIBEs without an answer, by packet id.
-    asked: Vec<(u16, Asked)>,
+    /// The SUBSCRIBE without an answer, with its packet id.
+    asked: Option<(u16, Asked)>,
+    /// What is asked for behind it.
+    to_ask: VecDeque<Asked>,
     /// UNSUBSCRIBEs without an answer, by packet id.
     ending: Vec<(u16, Vec<String>)>,
     /// What the broker refuses to end: it stays in the list.
@@ -67,12 +74,14 @@ struct Asked {
     filters: Vec<String>,
     /// The canaries' own filter is the last one.
     canary: bool,
+    /// By what the broker names it.
+    id: Option<usize>,
 }
 
 /// What the answer to a SUBSCRIBE means.
 #[derive(Debug)]
 pub(super) enum Granted {
-    /// Answers to others are on their way.
+    /// The next one is asked for.
     More,
     /// All is granted, but for the canaries perhaps.
     All { canary: bool },
@@ -167,14 +176,30 @@ impl Subscriptions {
         };
         // What ranks first stands first: then an identifier says that all before it stood.
         let plain = self.wanted.iter().filter(|wanted| !identified.iter().any(|(_, other)| other == *wanted));
-        self.ask_for(outbox, Asked { filters: plain.cloned().collect(), canary: self.has_canaries }, None)?;
-        for (id, wanted) in identified {
-            self.ask_for(outbox, Asked { filters: vec![wanted], canary: false }, Some(id))?;
+        let plain = Asked { filters: plain.cloned().collect(), canary: self.has_canaries, id: None };
+        let identified = identified.into_iter().map(|(id, wanted)| Asked {
+            filters: vec![wanted],
+            canary: false,
+            id: Some(id),
+        });
+        self.on_connection.to_ask = std::iter::once(plain).chain(identified).collect();
+        self.ask_next(outbox)
+    }
+
+    /// Asks for the next that has filters, if there is one.
+    fn ask_next(&mut self, outbox: &Outbox) -> Result<(), Unsent> {
+        while let Some(asked) = self.on_connection.to_ask.pop_front() {
+            let filters = self.filters(&asked);
+            if !filters.is_empty() {
+                let packet_id = outbox.subscribe(filters, asked.id)?;
+                self.on_connection.asked = Some((packet_id, asked));
+                break;
+            }
         }
         Ok(())
     }
 
-    fn ask_for(&mut self, outbox: &Outbox, asked: Asked, id: Option<usize>) -> Result<(), Unsent> {
+    fn filters(&self, asked: &Asked) -> Vec<SubscribeFilter> {
         let retained = if self.trial { RetainForwardRule::Never } else { RetainForwardRule::OnNewSubscribe };
         let wanted = asked.filters.iter().map(|path| {
             let mut filter = SubscribeFilter::new(path.clone(), QoS::AtLeastOnce);
@@ -186,21 +211,15 @@ impl Subscriptions {
             // Also the topic below it; and the list at each connection.
             filters.push(SubscribeFilter::new(format!("{}/#", self.canary_topic), QoS::AtMostOnce));
         }
-        if filters.is_empty() {
-            return Ok(());
-        }
-        let packet_id = outbox.subscribe(filters, id)?;
-        self.on_connection.asked.push((packet_id, asked));
-        Ok(())
+        filters
     }
 
-    /// The answer to a SUBSCRIBE.
-    pub(super) fn granted(&mut self, answer: &SubAck, settings: &MqttSettings) -> Granted {
-        let asked = &mut self.on_connection.asked;
-        let Some(index) = asked.iter().position(|(id, _)| *id == answer.pkid) else {
+    /// The answer to a SUBSCRIBE. The next one is sent.
+    pub(super) fn granted(&mut self, outbox: &Outbox, answer: &SubAck, settings: &MqttSettings) -> Granted {
+        let asked = self.on_connection.asked.take_if(|(id, _)| *id == answer.pkid);
+        let Some((_, Asked { filters, canary, id: _ })) = asked else {
             return Granted::No(Loss::no_answer(settings, "SUBSCRIBE"));
         };
-        let (_, Asked { filters, canary }) = asked.remove(index);
         if answer.return_codes.len() != filters.len() + usize::from(canary) {
             return Granted::No(Loss::no_answer(settings, "SUBSCRIBE"));
         }
@@ -212,10 +231,10 @@ impl Subscriptions {
         if canary {
             self.has_canaries = !answer.return_codes.last().is_none_or(refused);
         }
-        if self.on_connection.asked.is_empty() {
-            Granted::All { canary: self.has_canaries }
-        } else {
-            Granted::More
+        match self.ask_next(outbox) {
+            Err(error) => Granted::No(Loss::unasked(&error)),
+            Ok(()) if self.on_connection.asked.is_some() => Granted::More,
+            Ok(()) => Granted::All { canary: self.has_canaries },
         }
     }
 
