@@ -123,8 +123,9 @@ impl Link {
             session,
             open_since: None,
             short_lives: 0,
-            // Soon at first: a broker may lose what is published before the group is back.
-            backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(10)),
+            // Soon at first: a broker may lose what is published before the group is back. And never long: it is a few clients
+            // that all readings wait for.
+            backoff: Backoff::new(Duration::from_millis(20), Duration::from_secs(3)),
             taken_over_wait: Duration::from_millis(settings.taken_over_wait_ms),
             kafka: Arc::new(common.kafka.part(&name, "not checked yet")),
             mqtt: common.mqtt.part(&name, "not connected yet"),
@@ -147,11 +148,13 @@ impl Link {
         let wait_max = Duration::from_millis(self.config.produce.retry_wait_ms_max);
         let mut backoff = Backoff::new(Duration::from_millis(500).min(wait_max), wait_max);
         while let Some(producer) = self.open_producer(&mut backoff).await? {
-            let confirmed_before = self.metrics.readings_confirmed.get();
+            let began = Instant::now();
             if self.produce(Arc::new(producer)).await == Ended::Stopped {
                 break;
             }
-            if self.metrics.readings_confirmed.get() > confirmed_before {
+            // Not because something was confirmed: of a cause that stays, such as one topic of two that may not be written, each
+            // producer confirms some.
+            if began.elapsed() > wait_max {
                 backoff.reset();
             }
             tokio::select! {

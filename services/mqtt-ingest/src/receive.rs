@@ -81,6 +81,12 @@ impl Receiver {
             }
             arrival
         };
+        let received = match arrival {
+            Arrival::Again { at, redelivered } => {
+                Received { received_at: at, duplicate: redelivered, ..received }
+            }
+            _ => Received { duplicate: arrival == Arrival::Redelivered, ..received },
+        };
         self.decode(received, arrival, producer)
     }
 
@@ -100,7 +106,7 @@ impl Receiver {
             topic: &topic,
             payload: &received.payload,
             retained: received.retained,
-            redelivered: arrival == Arrival::Redelivered,
+            redelivered: received.duplicate,
             received_at: received.received_at,
         };
         let metrics = &self.metrics;

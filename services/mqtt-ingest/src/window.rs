@@ -272,12 +272,19 @@ impl Window {
         settled
     }
 
-    /// Gives up everything in flight: its producer is gone, and nobody will ever confirm it.
+    /// Gives up everything in flight: its producer is gone, and nobody will ever confirm the rest of it. The connection must be
+    /// given up, too. What Kafka has confirmed stays known as taken. So many were given up unconfirmed.
     pub fn abandon(&mut self) -> usize {
-        let count = self.entries.len();
-        self.account.count_shed(Shed::ProducerReplaced, count as u64);
-        self.known.clear();
-        while !self.entries.is_empty() {
+        self.connection_lost();
+        let mut count = 0;
+        while let Some(entry) = self.entries.front() {
+            if entry.open == 0 {
+                self.account.count_settled(entry.fate);
+            } else {
+                self.known.abandoned(&entry.message);
+                self.account.count_shed(Shed::ProducerReplaced, 1);
+                count += 1;
+            }
             self.drop_front();
         }
         self.settled.notify_waiters();

@@ -6,9 +6,14 @@
 //! under way when the connection broke is not: the broker may have got it and given the id to another message with
 //! the same content (a device that publishes a bare value does that), and taking that for a copy would lose it. It
 //! is taken again, marked as redelivered.
+//!
+//! Where a producer is given up, what Kafka has not confirmed may be in Kafka or not. It is given to Kafka again as what it
+//! was when it came first, so that the store finds one reading in both.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+
+use wattline_reading::Timestamp;
 
 use crate::received::Received;
 
@@ -22,6 +27,13 @@ pub enum Arrival {
     Redelivered,
     /// This process has taken it: only its acknowledgement is missing.
     Copy,
+    /// This process took it at this time, and its producer was given up before Kafka confirmed it.
+    Again {
+        /// When it came first.
+        at: Timestamp,
+        /// It came as [`Arrival::Redelivered`].
+        redelivered: bool,
+    },
 }
 
 /// By packet id, so it is bounded. Empty in normal work: then it costs a message one comparison.
@@ -35,8 +47,17 @@ pub(super) struct Known {
 struct Message {
     /// Of topic and payload.
     fingerprint: u64,
-    /// False: it was let go, without an acknowledgement and without any record.
-    taken: bool,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    /// Kafka has it or will: only the acknowledgement is missing.
+    Taken,
+    /// It was let go, without an acknowledgement and without any record.
+    Shed,
+    /// Its producer was given up.
+    Abandoned { at: Timestamp, redelivered: bool },
 }
 
 // === impl Known ===
@@ -44,12 +65,22 @@ struct Message {
 impl Known {
     /// The connection is lost, and this one was taken and not acknowledged.
     pub(super) fn taken(&mut self, message: &Received) {
-        self.insert(message, true);
+        self.insert(message, Fate::Taken);
     }
 
     /// This one was let go.
     pub(super) fn shed(&mut self, message: &Received) {
-        self.insert(message, false);
+        self.insert(message, Fate::Shed);
+    }
+
+    /// Its producer is given up: whether Kafka has it nobody will say. Only of what is known as taken.
+    pub(super) fn abandoned(&mut self, message: &Received) {
+        let fingerprint = self.fingerprint(message);
+        if let Some(known) = self.messages.get_mut(&message.packet_id)
+            && known.fingerprint == fingerprint
+        {
+            known.fate = Fate::Abandoned { at: message.received_at, redelivered: message.duplicate };
+        }
     }
 
     /// The acknowledgement of this id is on its way: what comes with the id from now on may be another message.
@@ -73,12 +104,15 @@ impl Known {
             return unknown;
         };
         if received.duplicate && known.fingerprint == self.fingerprint(received) {
-            if known.taken {
-                // Stays known until it is acknowledged: this connection may break, too.
-                return Arrival::Copy;
-            }
-            self.messages.remove(&received.packet_id);
-            return Arrival::New;
+            // What was taken stays known until it is acknowledged: this connection may break, too.
+            return match known.fate {
+                Fate::Taken => Arrival::Copy,
+                Fate::Abandoned { at, redelivered } => Arrival::Again { at, redelivered },
+                Fate::Shed => {
+                    self.messages.remove(&received.packet_id);
+                    Arrival::New
+                }
+            };
         }
         // The broker has given the id to another message.
         self.messages.remove(&received.packet_id);
@@ -86,10 +120,10 @@ impl Known {
     }
 
     /// Of QoS 0 nothing is known: it has no id.
-    fn insert(&mut self, message: &Received, taken: bool) {
+    fn insert(&mut self, message: &Received, fate: Fate) {
         if message.packet_id != 0 {
             let fingerprint = self.fingerprint(message);
-            self.messages.insert(message.packet_id, Message { fingerprint, taken });
+            self.messages.insert(message.packet_id, Message { fingerprint, fate });
         }
     }
 

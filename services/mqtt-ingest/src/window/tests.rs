@@ -213,6 +213,31 @@ fn what_was_acknowledged_is_not_known() {
     assert_eq!(recognise(&mut window, 7, true), Arrival::Redelivered);
 }
 
+/// Kafka may have what it has not confirmed: under its first arrival the store finds one reading in both.
+#[test]
+fn what_a_producer_left_open_comes_again_as_what_it_was() {
+    let mut window = Window::new(SETTINGS);
+    window.connection_opened(true);
+    let confirmed = window.admit(message(7), Fate::Forward, 1, 10);
+    window.admit(message(8), Fate::Forward, 1, 10);
+    window.admit(Received { duplicate: true, ..message(9) }, Fate::Forward, 1, 10);
+    window.confirm(confirmed);
+    assert_eq!((window.abandon(), window.account().forwarded), (2, 1));
+    let at = |packet_id| message(packet_id).received_at;
+    for _ in 0..2 {
+        window.connection_opened(true);
+        assert_eq!(recognise(&mut window, 7, true), Arrival::Copy, "Kafka has it");
+        assert_eq!(recognise(&mut window, 8, true), Arrival::Again { at: at(8), redelivered: false });
+        assert_eq!(recognise(&mut window, 9, true), Arrival::Again { at: at(9), redelivered: true });
+        assert_eq!(recognise(&mut window, 10, true), Arrival::Redelivered);
+        // A second producer fails before it has anything of them.
+        window.admit(message(8), Fate::Forward, 1, 10);
+        assert_eq!(window.abandon(), 1);
+    }
+    window.connection_opened(false);
+    assert_eq!(recognise(&mut window, 8, true), Arrival::Redelivered, "the broker has lost the session");
+}
+
 #[test]
 fn what_was_let_go_comes_as_new() {
     let mut window = Window::new(SETTINGS);
@@ -260,8 +285,8 @@ struct Model {
     connected: bool,
     received: u64,
     shed: u64,
-    /// What the broker holds, by packet id, in the order of delivery; true: this process has it, too.
-    held: BTreeMap<u16, bool>,
+    /// What the broker holds, by packet id, in the order of delivery, and as what it comes again.
+    held: BTreeMap<u16, Arrival>,
     /// What of it is to be delivered again on this connection.
     again: Vec<u16>,
 }
@@ -338,7 +363,7 @@ fn arrive(
     }
     let sequence = window.admit(message(packet_id), fate, records, 40);
     if packet_id != 0 && model.connected {
-        model.held.insert(packet_id, true);
+        model.held.insert(packet_id, Arrival::Copy);
     }
     model.add(sequence, packet_id, records, false)
 }
@@ -348,8 +373,8 @@ fn redeliver(window: &mut Window, model: &mut Model) -> Result<(), TestCaseError
     let Some(packet_id) = model.again.pop().filter(|packet_id| model.held.contains_key(packet_id)) else {
         return Ok(());
     };
-    let known = model.held[&packet_id];
-    let expected = if known { Arrival::Copy } else { Arrival::Redelivered };
+    let expected = model.held[&packet_id];
+    let known = expected == Arrival::Copy;
     prop_assert_eq!(recognise(window, packet_id, true), expected);
     model.received += 1;
     if !window.has_room(1, 1, 60) {
@@ -362,7 +387,7 @@ fn redeliver(window: &mut Window, model: &mut Model) -> Result<(), TestCaseError
         window.admit_copy(&message(packet_id));
     } else {
         window.admit(message(packet_id), Fate::Forward, 1, 40);
-        model.held.insert(packet_id, true);
+        model.held.insert(packet_id, Arrival::Copy);
     }
     model.add(sequence, packet_id, usize::from(!known), known)
 }
@@ -422,11 +447,23 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 model.again.clear();
             }
             Step::Abandon => {
-                let open = model.messages.values_mut().filter(|message| !message.gone);
-                let count = open.map(|message| message.gone = true).count();
+                let in_flight = model.messages.values_mut().filter(|message| !message.gone);
+                let mut count = 0;
+                for message in in_flight {
+                    message.gone = true;
+                    model.shed += u64::from(message.open > 0 || message.copy);
+                    if message.open == 0 {
+                        continue;
+                    }
+                    count += 1;
+                    if let Some(again) = model.held.get_mut(&message.packet_id) {
+                        let at = Timestamp::from_micros(i64::from(message.packet_id));
+                        *again = Arrival::Again { at, redelivered: false };
+                    }
+                }
                 prop_assert_eq!(window.abandon(), count);
-                model.shed += count as u64;
-                model.held.values_mut().for_each(|known| *known = false);
+                (model.connection, model.connected) = (model.connection + 1, false);
+                model.again.clear();
             }
         }
         model.compare(&window)?;

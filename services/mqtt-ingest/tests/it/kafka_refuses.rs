@@ -13,8 +13,8 @@ use wattline_reading::topics::{ALL, DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, TI
 
 use crate::fixture::{Ingest, World, faulty, payload};
 
-async fn delete_readings_topic(world: &World) {
-    let deleted = admin(world).delete_topics(&[READINGS.name], &AdminOptions::new()).await.unwrap();
+async fn delete_topic(world: &World, topic: &str) {
+    let deleted = admin(world).delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
     deleted[0].as_ref().unwrap();
 }
 
@@ -30,7 +30,7 @@ async fn a_topic_that_goes_away_stops_the_acks_until_it_is_back() {
     config.produce.retry_wait_ms_max = 500;
     let ingest = world.start(config).await;
     let mut publisher = world.publisher().await;
-    delete_readings_topic(&world).await;
+    delete_topic(&world, READINGS.name).await;
     publisher.publish((0..COUNT).map(|meter| (world.topic(meter), payload(meter)))).await;
     let named = || ingest.missing().contains("wattlinectl topics");
     ingest.until("it names the cure", named).await;
@@ -47,10 +47,34 @@ async fn a_topic_that_goes_away_stops_the_acks_until_it_is_back() {
     ingest.stop().await.unwrap();
 }
 
+/// A letter that can't be written holds up the acknowledgements of what came behind it, which Kafka has. Forgotten with its
+/// producer, each of them would come again under another arrival, and be another reading in the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kafka_had_when_its_producer_was_given_up_is_not_produced_again() {
+    const COUNT: u64 = 100;
+    let world = faulty("letters-gone").await;
+    let mut config = world.config();
+    config.produce.retry_wait_ms_max = 500;
+    let ingest = world.start(config).await;
+    let mut publisher = world.publisher().await;
+    delete_topic(&world, DEAD_LETTERS.name).await;
+    let bare = (0..COUNT).map(|meter| (world.topic(meter), format!(r#"{{"power_w":{meter}}}"#)));
+    let unreadable = (world.topic(COUNT), "{".to_owned());
+    publisher.publish(std::iter::once(unreadable).chain(bare)).await;
+    ingest.until("the producer is given up", || ingest.sum("producers_replaced_total") > 0).await;
+    assert_eq!(ingest.sum("acknowledged_total"), 0);
+    create_topics(&world).await;
+    ingest.until_settled(COUNT + 1).await;
+    let by_meter = world.readings_of_all(COUNT).await;
+    assert!(by_meter.values().all(|readings| readings.len() == 1), "produced again: {by_meter:?}");
+    ingest.assert_equation();
+    ingest.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_topics_it_takes_nothing_and_says_why() {
     let world = faulty("topic-missing").await;
-    delete_readings_topic(&world).await;
+    delete_topic(&world, READINGS.name).await;
     let mut config = world.config();
     config.produce.retry_wait_ms_max = 200;
     let ingest = Ingest::begin(config);

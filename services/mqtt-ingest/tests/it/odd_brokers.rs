@@ -1,6 +1,7 @@
 //! Brokers that do what Mosquitto doesn't: a peer of this test's own plays them, packet by packet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
@@ -95,6 +96,28 @@ async fn a_broker_that_ends_the_connection_for_a_canary_is_connected_to_without(
     assert_eq!((canaries, asked.len()), (1, 2), "{asked:?}");
     assert_eq!(ingest.sum_of("connections_lost_total", "cause", "forbidden"), 1, "{}", ingest.door());
     ingest.kill().await;
+}
+
+/// Artemis deletes, with all that waits there for the group, the queue of each SUBSCRIBE that it finds behind a connection's end.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_subscribe_at_a_time_waits_for_its_answer() {
+    let world = quiet("odd-subscribe").await;
+    // Each is a SUBSCRIBE of its own, because they overlap; and one more for the canaries.
+    let overlapping = ["a/+", "+/b", "#"].map(str::to_owned).to_vec();
+    for (answer, asked_for) in [((|_, _| Vec::new()) as Answer, 1), (|_, granted| vec![granted], 4)] {
+        let broker = OddBroker::start(answer).await;
+        let mut config = world.config();
+        config.mqtt.url.clone_from(&broker.url);
+        config.mqtt.filters.clone_from(&overlapping);
+        config.mqtt.keep_alive_s = 60;
+        let ingest = Ingest::begin(config);
+        ingest.until("the SUBSCRIBEs", || broker.asked.lock().len() >= asked_for).await;
+        // What would be sent at once would be there by now.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(broker.asked.lock().len(), asked_for, "{:?}", broker.asked.lock());
+        assert_eq!(ingest.context.ready.is_ready(), asked_for == 4);
+        ingest.kill().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
