@@ -128,13 +128,15 @@ frontend metrics
   http-request deny deny_status 404
 {{- end }}
 backend brokers
-  # By MQTT: for a frozen broker the kernel still takes connections. A CONNECT of version 3.1.1 without a client id for a
-  # session that stays; it is refused before anybody looks for its user, and each CONNACK is the word of one who lives.
-  # Of a connection that is reset before it has said anything Artemis writes an error with a stack, as each bare check would be.
+  # By MQTT: for a frozen broker the kernel still takes connections. As `observer`, by a CONNECT that the container makes when it
+  # starts; any CONNACK is the word of one who lives. One that Artemis refuses before it looks for a user is often answered by the
+  # connection's end alone (3 of 10 under load), one without a user writes a line to its log, and of a bare connection it
+  # writes an error with a stack.
   option tcp-check
-  tcp-check connect
-  tcp-check send-binary 100c00044d5154540400000a0000
+  tcp-check connect linger
+  tcp-check send-binary "${CHECK}"
   tcp-check expect binary 2002
+  tcp-check send-binary e000
   default-server check inter 1s fall 2 rise 1 resolvers cluster init-addr last,libc,none
   # Who is connected to a primary that pauses stays with it: there is no other to go to, and a connection that ends while the
   # broker subscribes it can cost what waits for all. He is sent away when the backup is in charge. Were both, it has the newer word.

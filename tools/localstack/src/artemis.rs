@@ -240,7 +240,11 @@ impl Software for Haproxy {
 
     fn launch(&self, log_file: PathBuf) -> Result<Launch> {
         let arguments = ["-W".into(), "-db".into(), "-f".into(), self.settings().into_os_string()];
-        Ok(Launch::new(self.installation.haproxy(), log_file).args(arguments))
+        let mut launch = Launch::new(self.installation.haproxy(), log_file).args(arguments);
+        launch
+            .environment
+            .push(("CHECK".to_owned(), check(&read(&password_file(&self.passwords, "observer"))?)));
+        Ok(launch)
     }
 
     /// Ready = it takes connections; that a broker is behind it is the brokers' own to say.
@@ -250,6 +254,14 @@ impl Software for Haproxy {
             Ok(())
         })
     }
+}
+
+/// The CONNECT that the chart's container makes for the proxy's checks, in hexadecimal digits.
+fn check(password: &str) -> String {
+    let hex = |text: &str| text.bytes().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let text = |text: &str| format!("{:04x}{}", text.len(), hex(text));
+    let rest = format!("00044d51545404c2000a0000{}{}", text("observer"), text(password));
+    format!("10{:02x}{rest}", rest.len() / 2)
 }
 
 fn read(path: &Path) -> Result<String> {

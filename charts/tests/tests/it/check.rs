@@ -55,7 +55,7 @@ async fn haproxy_takes_its_configuration() {
     let file = folder.path().join("haproxy.cfg");
     std::fs::write(&file, text.replace(MOUNT, &folder.path().display().to_string())).unwrap();
     let haproxy = Installation::find().unwrap().haproxy();
-    let output = Command::new(&haproxy).arg("-c").arg("-f").arg(&file).output();
+    let output = Command::new(&haproxy).env("CHECK", "c000").arg("-c").arg("-f").arg(&file).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}", haproxy.display()));
     assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
 }

@@ -335,6 +335,26 @@ impl Model {
         acks
     }
 
+    /// How many nobody will confirm.
+    fn abandon(&mut self) -> usize {
+        let mut count = 0;
+        for message in self.messages.values_mut().filter(|message| !message.gone) {
+            message.gone = true;
+            self.shed += u64::from(message.open > 0 || message.copy);
+            if message.open == 0 {
+                continue;
+            }
+            count += 1;
+            if let Some(again) = self.held.get_mut(&message.packet_id) {
+                let at = Timestamp::from_micros(i64::from(message.packet_id));
+                *again = Arrival::Again { at, redelivered: false };
+            }
+        }
+        (self.connection, self.connected) = (self.connection + 1, false);
+        self.again.clear();
+        count
+    }
+
     fn compare(&self, window: &Window) -> Result<(), TestCaseError> {
         let used = window.used();
         let in_flight = self.messages.values().filter(|message| !message.gone).count();
@@ -446,25 +466,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 (model.connection, model.connected) = (model.connection + 1, false);
                 model.again.clear();
             }
-            Step::Abandon => {
-                let in_flight = model.messages.values_mut().filter(|message| !message.gone);
-                let mut count = 0;
-                for message in in_flight {
-                    message.gone = true;
-                    model.shed += u64::from(message.open > 0 || message.copy);
-                    if message.open == 0 {
-                        continue;
-                    }
-                    count += 1;
-                    if let Some(again) = model.held.get_mut(&message.packet_id) {
-                        let at = Timestamp::from_micros(i64::from(message.packet_id));
-                        *again = Arrival::Again { at, redelivered: false };
-                    }
-                }
-                prop_assert_eq!(window.abandon(), count);
-                (model.connection, model.connected) = (model.connection + 1, false);
-                model.again.clear();
-            }
+            Step::Abandon => prop_assert_eq!(window.abandon(), model.abandon()),
         }
         model.compare(&window)?;
     }
