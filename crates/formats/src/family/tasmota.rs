@@ -18,7 +18,8 @@ pub(super) const FAMILY: Family = Family {
             meter scripts by the usual labels; `TIC` and `METER` of Teleinfo",
     units: "W, kWh, V, A; `TIC` in Wh",
     sign: "+ import",
-    time: "`Time`; without zone unless the firmware is told to send one: give the route a `time_zone`",
+    time: "`Epoch` where it is there (the command `Time 2`); else `Time`, which is without zone unless the firmware is \
+           told to send one: give the route a `time_zone`",
     documents: &[
         "https://tasmota.github.io/docs/Power-Monitoring-Calibration/",
         "https://tasmota.github.io/docs/Smart-Meter-Interface/",
@@ -44,7 +45,7 @@ fn decode(message: &Message<'_>) -> Outcome {
     }
     let json = message.object()?;
     let sensor = json.get("StatusSNS").unwrap_or(&json);
-    let time = DeviceTime::from_json(sensor.get("Time"));
+    let time = time(sensor);
     let mut drafts = Drafts::default();
     if let Some(tic) = sensor.get("TIC") {
         frame(sensor, tic, &time, &mut drafts);
@@ -62,6 +63,14 @@ fn decode(message: &Message<'_>) -> Outcome {
         }
     }
     drafts.or_ignore(OwnWords(&json, &["Time", "StatusSNS", "ENERGY"]))
+}
+
+/// After the command `Time 2` an `Epoch` stands beside the local `Time`; before the clock is set neither says anything.
+fn time(sensor: &Json<'_>) -> DeviceTime {
+    match DeviceTime::from_json(sensor.get("Epoch")) {
+        epoch @ DeviceTime::At(_) => epoch,
+        _ => DeviceTime::from_json(sensor.get("Time")),
+    }
 }
 
 /// Up to version 5 the driver's object had a topic of its own.

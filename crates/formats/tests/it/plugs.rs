@@ -115,6 +115,28 @@ fn tasmota_energies() {
                 r#"{"Time":"2026-11-20T11:00:00","ENERGY":{"Power":5}}"#,
                 "P=5 @local 2026-11-20 11:00:00",
             ),
+            // Of both the one counts that needs no zone.
+            (
+                topic,
+                r#"{"Time":"2026-11-20T11:00:00","Epoch":1795168800,"ENERGY":{"Power":5}}"#,
+                "P=5 @2026-11-20T10:00:00Z",
+            ),
+            (
+                topic,
+                r#"{"StatusSNS":{"Time":"2026-11-20T11:00:00","Epoch":1795168800,"ENERGY":{"Power":5}}}"#,
+                "P=5 @2026-11-20T10:00:00Z",
+            ),
+            (
+                topic,
+                r#"{"Time":"2026-11-20T11:00:00","Epoch":12,"ENERGY":{"Power":5}}"#,
+                "P=5 @local 2026-11-20 11:00:00",
+            ),
+            (
+                topic,
+                r#"{"Time":"2026-11-20T11:00:00","Epoch":"soon","ENERGY":{"Power":5}}"#,
+                "P=5 @local 2026-11-20 11:00:00",
+            ),
+            (topic, r#"{"Time":"1970-01-01T00:00:12","Epoch":12,"ENERGY":{"Power":5}}"#, "P=5 @unset"),
             (
                 topic,
                 r#"{"ENERGY":{"TotalStartTime":"2026-01-01T00:00:00Z","Power":5}}"#,
