@@ -119,9 +119,11 @@ fn a_total_of_0_beside_tariffs_is_none() {
 }
 
 #[test]
-fn a_power_factor_above_1_is_per_cent_and_a_generator_takes_nothing() {
+fn a_power_factor_from_2_on_is_per_cent_and_a_generator_takes_nothing() {
     let made = measures(&[(Quantity::PowerFactor, "98"), (Quantity::PowerGenerated, "0")]);
     assert_eq!(made.power_factor, Some(0.98));
+    // A little above 1 it is inexact, and no hundredth of it.
+    assert_eq!(measures(&[(Quantity::PowerFactor, "1.01")]).power_factor, Some(1.01));
     assert!(made.power_w.is_some_and(|power| power == 0.0 && power.is_sign_positive()), "no −0");
 }
 

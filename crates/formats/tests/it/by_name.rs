@@ -54,6 +54,38 @@ fn generic_json() {
 }
 
 #[test]
+fn the_route_says_what_unit_powers_and_currents_have() {
+    let options = FamilyOptions {
+        power_unit: Some(Unit::Kilo),
+        current_unit: Some(Unit::Milli),
+        ..FamilyOptions::default()
+    };
+    let topic = "meter/h1";
+    assert_made_with(
+        "generic-json",
+        &options,
+        &[
+            (topic, r#"{"power":1.5,"current":6500}"#, "P=1500 I=6.5"),
+            // What says its own unit has that.
+            (topic, r#"{"power_w":1.5,"current_a":6.5}"#, "P=1.5 I=6.5"),
+            (topic, r#"{"power":1.5,"unit":"W"}"#, "P=1.5"),
+            (topic, r#"{"power":"1.5 W","current":{"value":6.5,"unit":"A"}}"#, "P=1.5 I=6.5"),
+            (topic, r#"{"phases":[{"power":1,"current":250}]}"#, "L1(P=1000 I=0.25)"),
+        ],
+    );
+    assert_made_with(
+        "esphome",
+        &options,
+        &[
+            ("node/sensor/power/state", "1.5", "P=1500"),
+            ("node/sensor/current/state", "6500", "I=6.5"),
+            ("node/sensor/power_delivered/state", "0.5", "P=500"),
+        ],
+    );
+    assert_made_with("modbus", &options, &[("modbus/m1/active_power", "1.5", "P=1500")]);
+}
+
+#[test]
 fn generic_lists_are_readings_each() {
     let topic = "meter/h1";
     assert_made(
@@ -195,6 +227,13 @@ fn lorawan_servers() {
             ),
             (chirpstack, r#"{"object":{"energy":5}}"#, "ignored unit_unknown"),
             (chirpstack, r#"{"object":{"energy":5,"power":1}}"#, "P=1 | left out energy=unit_unknown"),
+            // Codecs call energy so, and power.
+            (chirpstack, r#"{"object":{"power_consumption":1110}}"#, "ignored unit_unknown"),
+            (
+                chirpstack,
+                r#"{"object":{"power_consumption":1110,"voltage":230}}"#,
+                "U=230 | left out power_consumption=unit_unknown",
+            ),
             (chirpstack, r#"{"data":"AQI="}"#, "ignored other_quantity"),
             (chirpstack, r#"{"object":null}"#, "ignored no_value"),
             (chirpstack, r#"{"object":[]}"#, "ignored no_value"),
@@ -202,6 +241,12 @@ fn lorawan_servers() {
         ],
     );
     assert_made_with("chirpstack", &in_wh(), &[(chirpstack, r#"{"object":{"energy":5}}"#, "in=5000")]);
+    let in_w = FamilyOptions { power_unit: Some(Unit::One), ..FamilyOptions::default() };
+    assert_made_with(
+        "chirpstack",
+        &in_w,
+        &[(chirpstack, r#"{"object":{"power_consumption":1110}}"#, "P=1110")],
+    );
     let things = "v3/app@ttn/devices/d1/up";
     assert_made(
         "the-things-stack",
@@ -217,6 +262,11 @@ fn lorawan_servers() {
                 "P=5 @2026-11-20T09:59:59Z",
             ),
             (things, r#"{"uplink_message":{"frm_payload":"AQ=="}}"#, "ignored other_quantity"),
+            (
+                things,
+                r#"{"uplink_message":{"decoded_payload":{"power_consumption":1110}}}"#,
+                "ignored unit_unknown",
+            ),
             (things, r#"{"join_accept":{}}"#, "ignored no_value"),
             ("v3/app@ttn/devices/d1/down/queued", "{}", "ignored status"),
             (things, r#"{"uplink_message":{"decoded_payload":{"energy_kwh":"1.5"}}}"#, "in=1500000"),

@@ -191,6 +191,8 @@ fn p1() {
             (topic, "/ISK\n1-0:1.7.0(*kW)\n!", "ignored no_value"),
             (topic, "/ISK\n1-0:1.7.0(\n1-0:16.7.0(5*W)\n!", "P=5"),
             (topic, "/ISK\n1-0:1.7.0(5*horses)\n!", "ignored unit_unknown"),
+            // A power factor has no unit.
+            (topic, "/ISK\n1-0:1.7.0(5*W)\n1-0:13.7.0(0.999)\n!", "P=5 pf=0.999"),
             (topic, "/ISK\n0-1:24.2.1(101209112500W)(12785.123*m3)\n!", "ignored no_value"),
             (topic, "/ISK\n1-0:21.7.0(1*kW)\n1-0:22.7.0(0.25*kW)\n!", "L1(P=750)"),
             (topic, "noise before/ISK\n1-0:16.7.0(5*W)\n!", "P=5"),

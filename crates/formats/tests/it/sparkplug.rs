@@ -121,6 +121,23 @@ fn values_have_the_type_that_is_said() {
     }
 }
 
+/// The specification wants the type in the BIRTH alone; an integer's sign is only in it.
+#[test]
+fn values_have_the_type_that_their_birth_said() {
+    let unsigned = 7;
+    for (datatype, value, expected) in
+        [(INT16, 65_124, "P=-412"), (INT32, 4_294_966_884, "P=-412"), (unsigned, 65_124, "P=65124")]
+    {
+        let mut memory = Memory::default();
+        let birth = Metric::named("Active Power").varint(2, 5).varint(4, datatype).varint(10, 12);
+        assert_eq!(said(&mut memory, "DBIRTH", &[birth]), "P=12");
+        let data = Metric::aliased(5).varint(10, value);
+        assert_eq!(said(&mut memory, "DDATA", &[data]), expected, "by alias, type {datatype}");
+        let data = Metric::named("Active Power").varint(10, value);
+        assert_eq!(said(&mut memory, "DDATA", &[data]), expected, "by name, type {datatype}");
+    }
+}
+
 #[test]
 fn folders_are_channels_and_instants_are_readings() {
     let mut memory = Memory::default();
