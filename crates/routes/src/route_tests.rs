@@ -59,6 +59,21 @@ fn judged(settings: &RouteSettings, topic: &str, payload: &str) -> String {
     }
 }
 
+/// What a device says before it knows its id makes no meter of its own.
+#[test]
+fn a_word_for_no_id_is_none_in_any_message() {
+    let settings = named("meters/+", "generic-json");
+    for said in
+        ["", r#""device_id":"","#, r#""device_id":"None","#, r#""device_id":null,"#, r#""MeterID":"nan","#]
+    {
+        for payload in [format!(r#"{{{said}"power":5}}"#), format!(r#"[{{{said}"power":5}}]"#)] {
+            assert_eq!(judged(&settings, "meters/h1", &payload), "generic-json/h1", "{payload}");
+        }
+    }
+    let known = r#"{"device_id":"","serial":"7E16","power":5}"#;
+    assert_eq!(judged(&settings, "meters/h1", known), "generic-json/h1/7E16", "another field knows it");
+}
+
 #[test]
 fn one_name_in_two_spellings_is_one_meter() {
     let own = named("wattline/+/reading", "wattline-json");

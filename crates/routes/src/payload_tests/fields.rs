@@ -8,7 +8,7 @@ use super::{Case, Decoded, Input, Memory, cases, input, judge};
 
 /// Fields that say which meter it is, in letters and digits: without them it is another, or the device's own. `raw` is so in a
 /// Teleinfo address, of which a document has masked a digit.
-const WHO: [&str; 6] = ["meterid", "id", "name", "slaveid", "tags", "raw"];
+const WHO: [&str; 7] = ["meterid", "id", "name", "slaveid", "tags", "raw", "adco"];
 
 /// A step to a field: its name, or the place of an array's item.
 #[derive(Clone, Debug)]
