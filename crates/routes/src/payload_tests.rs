@@ -14,6 +14,7 @@ use crate::answer::answer;
 use crate::{Decoded, Input, Judge, Memory, RouteSettings, Routes};
 
 mod fields;
+mod forms;
 mod hostile;
 mod left_out;
 mod no_value;
