@@ -137,6 +137,10 @@ session. What was learned is gone with the process: until the next BIRTH, DATA b
 refused. With `mqtt.sparkplug_rebirth = true` the node is asked for its BIRTH at once; mqtt-ingest's user must be allowed to
 publish on `spBv1.0/+/NCMD/+`. Else have BIRTHs repeated, or names sent in DATA.
 
+Home Assistant's discovery is not remembered, so its `unit_of_measurement` is not used: replicas share the other routes' messages by
+their group, to which MQTT sends nothing retained, and a reading's unit would depend on which replica has it and on what came
+before. Where a name doesn't say the unit, the route does (`energy_unit`, `power_unit`, `current_unit`).
+
 ## Bridges whose topics their users choose
 IoTaWatt, HomeWizard, Modbus meters and HAN or SML readers speak no MQTT themselves; a bridge does, and most let their user
 choose the topic. Defaults are taken where the bridge has one: iwMQTT, homewizard-p1-mqtt's sample, spicierModbus2mqtt,
