@@ -250,6 +250,7 @@ mod tests {
             ("MQTT__CERT_FILE", "/x", "mqtt.key_file"),
             ("MQTT__WATCHDOG_MS", "10", "mqtt.watchdog_ms"),
             ("MQTT__CANARY_TOPIC", "a/#", "mqtt.canary_topic"),
+            ("MQTT__FILTERS", "a/+,+/b", "have no topic in common"),
             ("WINDOW__MESSAGES_MAX", "100", "mqtt.receive_maximum (10000)"),
             ("WINDOW__BYTES_MAX", "1000", "window.bytes_max"),
             ("WINDOW__RECORDS_MAX", "1", "window.records_max"),

@@ -33,9 +33,11 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
             ensure!(
                 partitions == topic.partitions,
                 "the topic {} has {partitions} partitions, must have {}: a meter's readings would be spread \
-                 over partitions. Make it anew with `wattlinectl topics`",
+                 over partitions. When nothing lags any more, delete it, make it anew with `wattlinectl topics`, and \
+                 `wattlinectl offsets reset --topic {}`: what meters send meanwhile waits in the broker",
                 topic.name,
-                topic.partitions
+                topic.partitions,
+                topic.name
             );
         }
         Ok(admin)
