@@ -95,13 +95,29 @@ load_off() {
   eventually 600 "the load in $namespace does not end" ended
   code=$(k --namespace "$namespace" get pod load --output 'jsonpath={.status.containerStatuses[0].state.terminated.exitCode}')
   said=$(k --namespace "$namespace" logs load --tail 40)
-  [ "$code" = 0 ] || { printf '%s\n' "$said" >&2; show_trouble "$namespace"; fail "the books of the load in $namespace do not add up"; }
+  [ "$code" = 0 ] || {
+    printf '%s\n' "$said" >&2
+    show_trouble "$namespace"
+    keep_logs "$namespace"
+    fail "the books of the load in $namespace do not add up"
+  }
   said=$(grep '^{' <<<"$said" | tail -n 1)
   sent=$(field sent <<<"$said")
   stored=$(field stored_once <<<"$said")
   if [ "$sent" -eq 0 ] || [ "$sent" -ne "$stored" ]; then fail "of $sent readings $stored were read back"; fi
   row "$namespace: the load's books" "$sent sent" "$stored read back, once each" ""
   k --namespace "$namespace" delete pod,secret,networkpolicy --selector wattline.test=load --wait >/dev/null
+}
+
+# Whole logs of who had the readings in hand, beside the reports: what was lost has gone by them.
+keep_logs() {
+  local pod folder=${CARGO_TARGET_DIR:-target}/reports/cluster-logs
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  for pod in $(k --namespace "$1" get pods --output name | grep -E 'mqtt|kafka|sink'); do
+    k --namespace "$1" logs "$pod" --all-containers --timestamps >"$folder/${pod#pod/}.log" 2>&1 || true
+  done
+  say "logs of brokers, ingest and sinks: $folder" >&2
 }
 
 # Kills every pod of COMPONENT at once, as a crash does, and says how long nothing new was stored.

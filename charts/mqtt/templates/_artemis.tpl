@@ -112,6 +112,10 @@ defaults
 resolvers cluster
   parse-resolv-conf
   hold valid 5s
+  # Where no answer comes the last one counts: a resolver that went with its node took the living broker out after 30 s, too.
+  hold timeout 1d
+  hold refused 1d
+  hold other 1d
 frontend mqtt
   bind :1883
   {{- if include "mqtt.tlsSecret" . }}
