@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, ResourceSpecifier};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, ResourceSpecifier,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::message::{Message, Timestamp as KafkaTimestamp};
@@ -95,6 +97,26 @@ async fn a_topic_with_too_small_records_is_refused_at_the_start() {
     let ingest = Ingest::begin(config);
     ingest.until("the setting is named", || ingest.missing().contains("set its max.message.bytes")).await;
     set(&world, DEAD_LETTERS.name, "max.message.bytes", &RECORD_BYTES_MAX.to_string()).await;
+    ingest.until("ready", || ingest.context.ready.is_ready()).await;
+    ingest.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_has_grown_is_refused_with_a_cure_that_loses_nothing() {
+    let world = faulty("grown").await;
+    let grown = [NewPartitions::new(READINGS.name, 13)];
+    admin(&world).create_partitions(&grown, &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+    let mut config = world.config();
+    config.produce.retry_wait_ms_max = 200;
+    let ingest = Ingest::begin(config);
+    ingest.until("it is named", || ingest.missing().contains("has 13 partitions, must have 12")).await;
+    let cure = format!(
+        "When nothing lags any more, delete it, make it anew with `wattlinectl topics`, and `wattlinectl offsets reset --topic {}`",
+        READINGS.name
+    );
+    assert!(ingest.missing().contains(&cure), "{}", ingest.missing());
+    delete_topic(&world, READINGS.name).await;
+    create_topics(&world).await;
     ingest.until("ready", || ingest.context.ready.is_ready()).await;
     ingest.stop().await.unwrap();
 }
