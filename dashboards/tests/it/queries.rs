@@ -1,6 +1,7 @@
 //! Every query of the database, as Grafana would send it, run by its read-only role.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use tokio_postgres::Client;
 use wattline_dashboards::board::{self, Board, Target, text};
@@ -55,6 +56,25 @@ async fn no_query_reads_raw_readings_one_after_the_other_or_many_days_of_them() 
             // Two chunks: 24 hours that begin within a day.
             assert!(touching.len() <= 2, "{name}: raw readings of {} days\n{plan}", touching.len());
         }
+    }
+}
+
+/// Hours of a zone that begin at half past, and sums without a 17th digit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readme_s_sql_for_analysts_does_what_it_says() {
+    let readme = fs::read_to_string(wattline_dashboards::root().join("README.md")).unwrap();
+    let [hour, sum] = ["date_trunc('hour', bucket, 'Asia/Kolkata')", "round(sum(import_wh)::numeric, 3)"];
+    for part in [hour, sum] {
+        assert!(readme.contains(&format!("`{part}`")), "README.md says no {part}");
+    }
+    let minute = format!("extract(minute FROM {hour} AT TIME ZONE 'UTC')::integer");
+    let sql =
+        format!("SELECT {minute}, {sum}::text FROM energy_15m GROUP BY {hour} HAVING {sum} IS NOT NULL");
+    let (_, table) = run(&connect().await, &sql, "README").await;
+    assert!(table.rows.len() > 24, "{} hours", table.rows.len());
+    for row in &table.rows {
+        assert_eq!(row[0], "30", "{row:?}");
+        assert!(row[1].split_once('.').is_none_or(|(_, decimals)| decimals.len() <= 3), "{row:?}");
     }
 }
 
