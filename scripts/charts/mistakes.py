@@ -171,6 +171,11 @@ def bare_check(one):
     data["haproxy.cfg"] = data["haproxy.cfg"].replace("tcp-check send-binary", "# ")
 
 
+def forgotten_brokers(one):
+    data = files_of(one, "wattline-mqtt")
+    data["haproxy.cfg"] = data["haproxy.cfg"].replace("hold timeout 1d", "")
+
+
 def dropped_field(one):
     container(one, "StatefulSet", "wattline-kafka")["lifecycle"] = {"stopSignal": "SIGINT"}
 
@@ -240,6 +245,7 @@ FOUND_BY_RULES = [
     ("a change that starts nothing anew", other_files, ["StatefulSet/wattline-mqtt: checksum/config is not that of"]),
     ("a broker that is killed as it recovers", short_recovery, ["container kafka has 300 s to read its files"]),
     ("a Service that leads to a lost node", any_node, ["Service/wattline-mqtt leads to servers of any node"]),
+    ("a proxy that forgets", forgotten_brokers, ["haproxy.cfg forgets its brokers where a resolver answers by 'timeout'"]),
     ("a check that fills the broker's log", bare_check, ["haproxy.cfg checks by a bare connection"]),
     ("a field that is dropped", dropped_field, ["container kafka has lifecycle.stopSignal"]),
     ("a group of one", lonely_group, ["the only replica shares a subscription"]),

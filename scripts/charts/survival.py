@@ -155,8 +155,17 @@ def checks_say_something(render):
     """Of a connection that is reset before it has said anything a broker writes an error, each second."""
     for item in render.of("ConfigMap"):
         text = item.get("data", {}).get("haproxy.cfg")
-        if text and "tcp-check send-binary" not in text:
+        if text and 'tcp-check send-binary "${CHECK}"' not in text:
             yield f"{title(item)}: haproxy.cfg checks by a bare connection, which fills the broker's log"
+
+
+def brokers_are_remembered(render):
+    """A proxy whose resolver went with its node takes living brokers out after 30 s, unless their last addresses count."""
+    for item in render.of("ConfigMap"):
+        text = item.get("data", {}).get("haproxy.cfg")
+        for answer in ("timeout", "refused", "other"):
+            if text and f"hold {answer} 1d" not in text:
+                yield f"{title(item)}: haproxy.cfg forgets its brokers where a resolver answers by '{answer}'"
 
 
 def fields_are_not_dropped(render):
@@ -187,6 +196,7 @@ ALL = [
     recovery_has_time,
     connections_stay_on_the_node,
     checks_say_something,
+    brokers_are_remembered,
     fields_are_not_dropped,
     one_reader_has_a_subscription_of_its_own,
 ]

@@ -13,12 +13,12 @@ pub struct Received {
     pub payload: Bytes,
     /// The RETAIN flag of its delivery.
     pub retained: bool,
-    /// The DUP flag: the broker has delivered it before.
+    /// The DUP flag: the broker has delivered it before. Once it is taken in: an earlier process may have given it to Kafka.
     pub duplicate: bool,
     /// Another subscription of the group brings it too, and that copy counts.
     pub second_copy: bool,
     /// The MQTT packet id; 0 for QoS 0, which has none.
     pub packet_id: u16,
-    /// Its arrival.
+    /// Its arrival; the first one, where this process has had it before.
     pub received_at: Timestamp,
 }
