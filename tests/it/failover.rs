@@ -6,6 +6,7 @@
 mod broker;
 mod database;
 mod kafka;
+mod leaderless;
 mod mirror;
 mod upgrade;
 

@@ -116,10 +116,8 @@ pub(crate) async fn transact(
     let mut report = Report::default();
     let done = match work {
         Work::Live(group) => {
-            // One that was taken back between the choice of marks and the lock of its row is someone else's now.
-            let group = || group.iter().filter(|(id, _)| standing.contains_key(id)).map(|(_, taken)| taken);
-            read_keys(&transaction, statements, keys, group()).await?;
-            let jobs: Vec<Job> = group().filter_map(|taken| job(keys, taken)).collect();
+            read_keys(&transaction, statements, keys, locked(group, &standing)).await?;
+            let jobs: Vec<Job> = locked(group, &standing).filter_map(|taken| job(keys, taken)).collect();
             recompute(&transaction, statements, &jobs, line_us).await?
         }
         Work::BackFill(cursor) => {
@@ -215,6 +213,12 @@ async fn read_keys<'a>(
     Ok(())
 }
 
+/// The marks of partitions whose rows are locked: one that was taken back between the choice of marks and the lock of its row
+/// is someone else's now.
+fn locked<'a>(group: &'a [(i32, Taken)], standing: &'a Standing) -> impl Iterator<Item = &'a Taken> {
+    group.iter().filter(|(id, _)| standing.contains_key(id)).map(|(_, taken)| taken)
+}
+
 /// None for a meter that isn't in the registry though the sink is past its record: it was refused, nothing is stored.
 fn job(keys: &HashMap<Arc<str>, i32>, taken: &Taken) -> Option<Job> {
     Some(Job { meter_key: *keys.get(&taken.meter)?, changed: taken.changed, always: false })
@@ -277,4 +281,21 @@ async fn move_offsets(
         scene.offsets.advance(transaction, rows, &spans).await?;
     }
     Ok(advanced)
+}
+
+#[cfg(test)]
+mod tests {
+    use wattline_energy::reach::Changed;
+
+    use super::*;
+
+    /// Seen to fail without the filter: the second partition's meter was computed without its lock.
+    #[test]
+    fn a_group_has_the_partitions_that_are_locked_only() {
+        let taken = |meter: &str| Taken { meter: meter.into(), changed: Changed { first_us: 0, last_us: 1 } };
+        let group = [(1, taken("mine")), (2, taken("taken back")), (3, taken("mine, too"))];
+        let standing = Standing::from([(1, (10, Some(10))), (3, (5, None))]);
+        let meters: Vec<&str> = locked(&group, &standing).map(|taken| &*taken.meter).collect();
+        assert_eq!(meters, ["mine", "mine, too"]);
+    }
 }

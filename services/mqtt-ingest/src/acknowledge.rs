@@ -53,7 +53,8 @@ pub(crate) struct Failure {
 // === impl Failure ===
 
 impl Failure {
-    fn say(&self, why: String) {
+    /// Ends the producer's time; the first reason stays.
+    pub(crate) fn say(&self, why: String) {
         self.why.lock().get_or_insert(why);
         self.said.cancel();
     }

@@ -94,6 +94,9 @@ pub struct ProduceSettings {
     pub stalled_after_ms: u64,
     /// Longest wait between two tries after an error that retrying can't cure (no such topic, no right to write), in ms.
     pub retry_wait_ms_max: u64,
+    /// How often Kafka is asked for the topics' numbers of partitions, in ms: where one has grown, nothing is taken any more,
+    /// for each meter's readings would be spread over two partitions.
+    pub topics_check_ms: u64,
 }
 
 // === impl Config ===
@@ -213,7 +216,13 @@ impl Broker {
 
 impl Default for ProduceSettings {
     fn default() -> Self {
-        Self { linger_ms: 20, batch_records_max: 10_000, stalled_after_ms: 10_000, retry_wait_ms_max: 30_000 }
+        Self {
+            linger_ms: 20,
+            batch_records_max: 10_000,
+            stalled_after_ms: 10_000,
+            retry_wait_ms_max: 30_000,
+            topics_check_ms: 10_000,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::config::{Broker, Config};
 use crate::connection::{Rebirth, Session, Subscriptions, Watchdog};
 use crate::letters::{Letters, Quota};
 use crate::metrics::{BrokerMetrics, Metrics};
-use crate::produce::{Deliveries, Producer, check_topics};
+use crate::produce::{Deliveries, Producer, check_topics, grown_topic};
 use crate::readiness::{Part, Shared};
 use crate::receive::{Receiver, Values};
 use crate::window::{Window, wait_until};
@@ -226,9 +226,14 @@ impl Link {
             shutdown.cancelled().await;
             tokio::time::sleep(grace).await;
         };
+        let check_every = Duration::from_millis(self.config.produce.topics_check_ms);
         tokio::select! {
             biased;
             () = failure.said.cancelled() => Ended::ProducerFailed,
+            why = grown_topic(producer.look(), check_every) => {
+                failure.say(why);
+                Ended::ProducerFailed
+            }
             () = deadline => Ended::Stopped,
             () = self.receive_and_drain(producer) => Ended::Stopped,
         }

@@ -33,6 +33,7 @@ pub struct Metrics {
     connections: Family<BrokerLabel, Counter>,
     connections_lost: Family<CauseLabel, Counter>,
     connected: Family<BrokerLabel, Gauge>,
+    session_expiry: Family<BrokerLabel, Gauge>,
     watchdog_armed: Family<BrokerLabel, Gauge>,
     producers_replaced: Family<BrokerLabel, Counter>,
     rebirths_asked: Family<BrokerLabel, Counter>,
@@ -52,6 +53,8 @@ pub struct BrokerMetrics {
     pub connections: Counter,
     /// 1 while connected and subscribed.
     pub connected: Gauge,
+    /// How long the broker keeps the session without a connection, in seconds: 0, and each reconnect loses what waits.
+    pub session_expiry: Gauge,
     /// 1 while the connection has brought a canary back, -1 without a watchdog.
     pub watchdog_armed: Gauge,
     /// Producers that were replaced after an error of the third kind.
@@ -124,6 +127,7 @@ impl Metrics {
             readings_confirmed: self.readings_confirmed.get_or_create_owned(&label),
             connections: self.connections.get_or_create_owned(&label),
             connected: self.connected.get_or_create_owned(&label),
+            session_expiry: self.session_expiry.get_or_create_owned(&label),
             watchdog_armed: self.watchdog_armed.get_or_create_owned(&label),
             producers_replaced: self.producers_replaced.get_or_create_owned(&label),
             rebirths_asked: self.rebirths_asked.get_or_create_owned(&label),
@@ -151,6 +155,12 @@ impl Metrics {
             self.connections_lost.clone(),
         );
         registry.register("connected", "1 while connected and subscribed", self.connected.clone());
+        registry.register_with_unit(
+            "session_expiry",
+            "How long the broker keeps the session without a connection: 0, and each lost connection loses what waits",
+            SECONDS,
+            self.session_expiry.clone(),
+        );
         registry.register(
             "watchdog_armed",
             "1 while the connection has brought a canary back, so that its silence would be noticed; -1: there is no \

@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
+use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use rdkafka::statistics::Statistics;
 use tokio::sync::Notify;
@@ -27,7 +28,7 @@ use wattline_service::traces::InFlight;
 use crate::config::ProduceSettings;
 use crate::window::WindowSettings;
 
-pub use topics::check_topics;
+pub use topics::{check_topics, grown_topic};
 
 /// Which record of which message a delivery is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +120,13 @@ impl Producer {
             *revived_at = now;
             wattline_service::kafka::revive(self.inner.client());
         }
+    }
+
+    /// Looks at Kafka's topics through this producer's own connections: no other thread has to be kept for it.
+    pub fn look(&self) -> impl Fn() -> KafkaResult<Metadata> + Clone + Send + 'static {
+        let inner = Arc::clone(&self.inner);
+        // Of all topics: asking for one by name may create it.
+        move || inner.client().fetch_metadata(None, METADATA_TIMEOUT)
     }
 
     /// What librdkafka refuses at once comes back as a delivery, like what Kafka refuses later.

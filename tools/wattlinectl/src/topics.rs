@@ -1,4 +1,4 @@
-//! Kafka topics: created where they are missing, checked where they exist.
+//! Kafka topics: created where they are missing, checked and set right where they exist.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode;
-use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, TIMESTAMP_TYPE, Topic};
+use wattline_reading::topics::{ALL, CLEANUP_POLICY, RECORD_BYTES_MAX, TIMESTAMP_TYPE, Topic};
 use wattline_service::KafkaSettings;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,10 +25,10 @@ pub async fn create(brokers: &str, replication_factor: i32) -> anyhow::Result<()
     create_with(&settings, replication_factor).await.map(drop)
 }
 
-/// Creates all topics that are missing, and checks the others, whose records the broker's clock stamps from now on; gives a line for each. In the end all brokers know all topics.
+/// Creates all topics that are missing, and gives the others the settings that they must have; gives a line for each. In the end all brokers know all topics.
 ///
 /// # Errors
-/// Where Kafka can't be reached or refuses, or an existing topic has other partitions or takes too small records.
+/// Where Kafka can't be reached or refuses, or an existing topic has another number of partitions.
 pub async fn create_with(settings: &KafkaSettings, replication_factor: i32) -> anyhow::Result<Vec<String>> {
     let admin: AdminClient<DefaultClientContext> =
         settings.client_config("wattlinectl")?.create().context("cannot make a Kafka client")?;
@@ -96,7 +96,8 @@ async fn create_one(
         .set("retention.ms", &retention)
         .set("max.message.bytes", &bytes_max)
         .set("min.insync.replicas", &in_sync)
-        .set(TIMESTAMP_TYPE.0, TIMESTAMP_TYPE.1);
+        .set(TIMESTAMP_TYPE.0, TIMESTAMP_TYPE.1)
+        .set(CLEANUP_POLICY.0, CLEANUP_POLICY.1);
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     let outcome = admin.create_topics([&new], &options).await.with_context(|| {
         format!("Kafka at {brokers} did not answer: is it running, and is --brokers right?")
@@ -112,49 +113,57 @@ async fn create_one(
 async fn check(admin: &AdminClient<DefaultClientContext>, topic: Topic) -> anyhow::Result<String> {
     let name = topic.name;
     let partitions = partitions(admin, name).await?;
-    if i32::try_from(partitions) != Ok(topic.partitions) {
-        bail!(
-            "topic {name} has {partitions} partitions, must have {}: its keys would move; delete it if it is \
-             empty, else write to the next version of the topic",
-            topic.partitions
-        );
+    if let Some(wrong) = topic.wrong_partitions(partitions) {
+        bail!(wrong);
     }
     let resources = admin.describe_configs(&[ResourceSpecifier::Topic(name)], &AdminOptions::new()).await;
     let mut resources = resources.context("cannot read the topic's configuration")?.into_iter();
     let exists = format!("topic {name} exists, with {partitions} partitions");
     let Some(Ok(settings)) = resources.next() else { return Ok(exists) };
-    let value = |name: &str| settings.get(name).and_then(|entry| entry.value.as_deref());
-    let bytes_max = value("max.message.bytes").and_then(|value| value.parse::<usize>().ok());
-    if let Some(bytes) = bytes_max.filter(|bytes| *bytes < RECORD_BYTES_MAX) {
-        bail!(
-            "topic {name} takes records up to {bytes} bytes only: set its max.message.bytes to {RECORD_BYTES_MAX}"
-        );
-    }
-    let (setting, wanted) = TIMESTAMP_TYPE;
-    if value(setting).is_none_or(|value| value == wanted) {
+    let wrong = wrong(&settings);
+    if wrong.is_empty() {
         return Ok(exists);
     }
-    set(admin, name, &settings, TIMESTAMP_TYPE).await?;
-    Ok(format!("{exists}; {setting} is {wanted} now"))
+    set(admin, name, &settings, &wrong).await?;
+    let changed: Vec<String> =
+        wrong.iter().map(|(setting, value)| format!("{setting} is {value} now")).collect();
+    Ok(format!("{exists}; {}", changed.join(", ")))
 }
 
-/// Changes one setting. Kafka takes all of a topic's own settings at once, so the others are said again.
+/// What must have another value, and which. A topic may take larger records than it must.
+fn wrong(settings: &ConfigResource) -> Vec<(&'static str, String)> {
+    let value = |name: &str| settings.get(name).and_then(|entry| entry.value.as_deref());
+    let bytes_max = value("max.message.bytes").and_then(|value| value.parse::<usize>().ok());
+    let too_small = bytes_max.filter(|bytes| *bytes < RECORD_BYTES_MAX);
+    let bytes_max = too_small.map(|_| ("max.message.bytes", RECORD_BYTES_MAX.to_string()));
+    let others = [TIMESTAMP_TYPE, CLEANUP_POLICY]
+        .into_iter()
+        .filter(|(setting, wanted)| value(setting).is_some_and(|found| found != *wanted))
+        .map(|(setting, wanted)| (setting, wanted.to_owned()));
+    bytes_max.into_iter().chain(others).collect()
+}
+
+/// Changes some settings. Kafka takes all of a topic's own settings at once, so the others are said again.
 async fn set(
     admin: &AdminClient<DefaultClientContext>,
     topic: &str,
     settings: &ConfigResource,
-    (name, value): (&str, &str),
+    changes: &[(&'static str, String)],
 ) -> anyhow::Result<()> {
-    let is_own = |entry: &&ConfigEntry| entry.source == ConfigSource::DynamicTopic && entry.name != name;
-    let mut altered = AlterConfig::new(ResourceSpecifier::Topic(topic)).set(name, value);
+    let is_changed = |entry: &ConfigEntry| changes.iter().any(|(name, _)| *name == entry.name);
+    let is_own = |entry: &&ConfigEntry| entry.source == ConfigSource::DynamicTopic && !is_changed(entry);
+    let mut altered = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    for (name, value) in changes {
+        altered = altered.set(name, value);
+    }
     for entry in settings.entries.iter().filter(is_own) {
         if let Some(value) = &entry.value {
             altered = altered.set(&entry.name, value);
         }
     }
     let answers = admin.alter_configs(&[altered], &AdminOptions::new()).await;
-    match answers.with_context(|| format!("cannot set {name} of topic {topic}"))?.into_iter().next() {
-        Some(Err((_, error))) => bail!("Kafka refuses to set {name} of topic {topic} to {value}: {error}"),
+    match answers.with_context(|| format!("cannot set {changes:?} of topic {topic}"))?.into_iter().next() {
+        Some(Err((_, error))) => bail!("Kafka refuses to set {changes:?} of topic {topic}: {error}"),
         _ => Ok(()),
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
@@ -197,6 +198,40 @@ impl Scene {
         }
     }
 
+    /// The topic is deleted and made anew under its name; the sink has nothing of it.
+    pub(crate) async fn make_topic_anew(&mut self) {
+        let admin = admin(&self.stack.kafka_brokers());
+        admin.delete_topics(&[&self.topic], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+        create_topic(&self.stack.kafka_brokers(), &self.topic, 1).await.unwrap();
+        let before = self.identity.clone();
+        let anew = poll_until("the topic anew", PATIENCE, Duration::from_millis(20), async || {
+            let now = topic_identity(self.producer.client(), &self.topic, TIMEOUT).ok();
+            Ok(now.filter(|now| *now != before))
+        });
+        self.identity = anew.await.unwrap();
+        self.stored.clear();
+    }
+
+    /// How many records the first partition has, read one by one.
+    pub(crate) fn count_records(&self) -> usize {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.stack.kafka_brokers())
+            .set("group.id", "count")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        std::iter::from_fn(|| consumer.poll(TIMEOUT)).take_while(Result::is_ok).count()
+    }
+
+    /// Does what an error says.
+    pub(crate) async fn obey(&self, error: &str) -> String {
+        let url = self.stack.database_url_of(&self.database, "wattline_operator");
+        wattlinectl::offsets::obey(error, &self.stack.kafka_brokers(), &url).await.unwrap()
+    }
+
     /// The sink stores everything that was sent: first come, first kept, and its offsets in the same transaction.
     pub(crate) async fn store(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
@@ -336,9 +371,12 @@ pub(crate) async fn connect(url: &str) -> Client {
     client
 }
 
+pub(crate) fn admin(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap()
+}
+
 async fn create_topic(brokers: &str, name: &str, partitions: i32) -> Result<()> {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let admin = admin(brokers);
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
     for outcome in admin.create_topics([&topic], &options).await? {

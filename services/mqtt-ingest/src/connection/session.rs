@@ -37,6 +37,8 @@ pub enum Event {
     Opened {
         /// The broker has kept the session, and delivers again what was not acknowledged.
         session_present: bool,
+        /// How long it keeps the session without a connection, in seconds.
+        session_expiry_s: u32,
     },
     /// The subscription stands.
     Subscribed {
@@ -211,28 +213,31 @@ impl Session {
         let packet_bytes_max = accepted.properties.as_ref().and_then(|properties| properties.max_packet_size);
         self.outbox.open(packet_bytes_max);
         let session_present = accepted.session_present;
-        self.say_opened(accepted);
+        let asked_s = self.options.session_expiry_s();
+        // A broker that says nothing does as it was asked.
+        let granted_s =
+            accepted.properties.as_ref().and_then(|properties| properties.session_expiry_interval);
+        let session_expiry_s = granted_s.unwrap_or(asked_s);
+        self.say_opened(session_present, session_expiry_s);
         self.opened_before = true;
         // Also where the session continues: the configuration may have another filter than the session.
         match self.subscriptions.ask(&self.outbox, accepted) {
-            Ok(()) => Event::Opened { session_present },
+            Ok(()) => Event::Opened { session_present, session_expiry_s },
             Err(error) => Event::Lost(Loss::unasked(&error)),
         }
     }
 
-    fn say_opened(&self, accepted: &ConnAck) {
+    fn say_opened(&self, session_present: bool, granted_s: u32) {
         let MqttSettings { url, client_id, .. } = &self.settings;
-        let granted_s =
-            accepted.properties.as_ref().and_then(|properties| properties.session_expiry_interval);
         let asked_s = self.options.session_expiry_s();
-        if let Some(granted_s) = granted_s.filter(|granted_s| *granted_s < asked_s) {
+        if granted_s < asked_s {
             warn!(
                 granted_s,
                 "the broker keeps the session for {granted_s} s only, asked were {asked_s} s \
                  (mqtt.session_expiry_s): messages that wait longer than that are lost"
             );
         }
-        match (accepted.session_present, self.opened_before) {
+        match (session_present, self.opened_before) {
             (true, _) => info!("connected to {url} as {client_id}, the session continues"),
             (false, false) => info!("connected to {url} as {client_id}, with a new session"),
             (false, true) => warn!(

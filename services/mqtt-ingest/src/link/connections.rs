@@ -51,7 +51,10 @@ impl Link {
                         None => return,
                     },
                 },
-                Event::Opened { session_present } => self.opened(session_present),
+                Event::Opened { session_present, session_expiry_s } => {
+                    self.metrics.session_expiry.set(session_expiry_s.into());
+                    self.opened(session_present);
+                }
                 Event::Subscribed { canary } => self.subscribed(canary),
                 Event::Canary(payload) => self.watchdog.canary_is_back(&payload),
                 Event::Lost(loss) => self.lost(loss).await,

@@ -1,11 +1,14 @@
 //! What must be right with Kafka's topics before the first message is taken.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail, ensure};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use tracing::warn;
-use wattline_reading::topics::{ALL, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
+use wattline_reading::topics::{ALL, CLEANUP_POLICY, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
 use wattline_service::KafkaSettings;
 
 use super::METADATA_TIMEOUT;
@@ -29,16 +32,9 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
             let Some(found) = found else {
                 bail!("the topic {} doesn't exist: create it with `wattlinectl topics`", topic.name);
             };
-            let partitions = i32::try_from(found.partitions().len()).unwrap_or(i32::MAX);
-            ensure!(
-                partitions == topic.partitions,
-                "the topic {} has {partitions} partitions, must have {}: a meter's readings would be spread \
-                 over partitions. When nothing lags any more, delete it, make it anew with `wattlinectl topics`, and \
-                 `wattlinectl offsets reset --topic {}`: what meters send meanwhile waits in the broker",
-                topic.name,
-                topic.partitions,
-                topic.name
-            );
+            if let Some(wrong) = topic.wrong_partitions(found.partitions().len()) {
+                bail!(wrong);
+            }
         }
         Ok(admin)
     });
@@ -47,6 +43,25 @@ pub async fn check_topics(settings: &KafkaSettings) -> anyhow::Result<()> {
     // Its destructor waits for the client's threads.
     drop(tokio::task::spawn_blocking(move || drop(admin)));
     Ok(())
+}
+
+/// Waits until a topic has another number of partitions than it must have, and says what to do; `look` is tried `every`
+/// so often. What Kafka doesn't tell is found by whoever writes to it.
+pub async fn grown_topic(
+    look: impl Fn() -> KafkaResult<Metadata> + Clone + Send + 'static,
+    every: Duration,
+) -> String {
+    loop {
+        tokio::time::sleep(every).await;
+        let Ok(Ok(metadata)) = tokio::task::spawn_blocking(look.clone()).await else { continue };
+        let wrong = ALL.iter().find_map(|topic| {
+            let mut known = metadata.topics().iter().filter(|found| found.error().is_none());
+            topic.wrong_partitions(known.find(|found| found.name() == topic.name)?.partitions().len())
+        });
+        if let Some(wrong) = wrong {
+            return wrong;
+        }
+    }
 }
 
 async fn check_settings(admin: &AdminClient<DefaultClientContext>) -> anyhow::Result<()> {
@@ -61,18 +76,17 @@ async fn check_settings(admin: &AdminClient<DefaultClientContext>) -> anyhow::Re
                 warn!(
                     topic = topic.name,
                     "the user may not describe the settings of {}: its max.message.bytes must be at least \
-                     {RECORD_BYTES_MAX}, which can't be checked",
-                    topic.name
+                     {RECORD_BYTES_MAX}, and its {} {}, which can't be checked",
+                    topic.name,
+                    CLEANUP_POLICY.0,
+                    CLEANUP_POLICY.1
                 );
                 continue;
             }
             Err(error) => bail!("Kafka does not describe the topic {}: {error}", topic.name),
         };
-        let bytes_max = described
-            .get("max.message.bytes")
-            .and_then(|entry| entry.value.as_deref())
-            .and_then(|value| value.parse::<usize>().ok());
-        if let Some(bytes_max) = bytes_max {
+        let value = |setting: &str| described.get(setting).and_then(|entry| entry.value.as_deref());
+        if let Some(bytes_max) = value("max.message.bytes").and_then(|value| value.parse::<usize>().ok()) {
             ensure!(
                 bytes_max >= RECORD_BYTES_MAX,
                 "the topic {} takes records up to {bytes_max} bytes only, a dead letter may have \
@@ -80,9 +94,16 @@ async fn check_settings(admin: &AdminClient<DefaultClientContext>) -> anyhow::Re
                 topic.name
             );
         }
+        let (setting, wanted) = CLEANUP_POLICY;
+        if let Some(found) = value(setting).filter(|found| *found != wanted) {
+            bail!(
+                "the {setting} of the topic {} is {found}: Kafka would keep the last reading of each meter only, and \
+                 delete others before they are stored. `wattlinectl topics` sets it to {wanted}",
+                topic.name
+            );
+        }
         let (setting, wanted) = TIMESTAMP_TYPE;
-        let found = described.get(setting).and_then(|entry| entry.value.as_deref());
-        if let Some(found) = found.filter(|found| *found != wanted) {
+        if let Some(found) = value(setting).filter(|found| *found != wanted) {
             warn!(
                 topic = topic.name,
                 "{setting} of the topic {} is {found}: Kafka will refuse all records if the clock of this host is an hour \

@@ -11,7 +11,7 @@ use rdkafka::message::{Message, Timestamp as KafkaTimestamp};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use wattline_reading::Timestamp;
-use wattline_reading::topics::{ALL, DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, TIMESTAMP_TYPE};
+use wattline_reading::topics::{ALL, CLEANUP_POLICY, DEAD_LETTERS, READINGS, TIMESTAMP_TYPE};
 
 use crate::fixture::{Ingest, World, faulty, payload};
 
@@ -89,36 +89,72 @@ async fn without_its_topics_it_takes_nothing_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_with_too_small_records_is_refused_at_the_start() {
-    let world = faulty("small-records").await;
-    set(&world, DEAD_LETTERS.name, "max.message.bytes", "1048588").await;
+async fn a_topic_that_would_lose_something_is_refused_until_it_is_set_right() {
+    let world = faulty("wrong-settings").await;
     let mut config = world.config();
     config.produce.retry_wait_ms_max = 200;
-    let ingest = Ingest::begin(config);
-    ingest.until("the setting is named", || ingest.missing().contains("set its max.message.bytes")).await;
-    set(&world, DEAD_LETTERS.name, "max.message.bytes", &RECORD_BYTES_MAX.to_string()).await;
-    ingest.until("ready", || ingest.context.ready.is_ready()).await;
-    ingest.stop().await.unwrap();
+    for (topic, setting, value, cure) in [
+        (
+            DEAD_LETTERS.name,
+            "max.message.bytes",
+            "1048588",
+            "set its max.message.bytes to that with `wattlinectl topics`",
+        ),
+        (READINGS.name, CLEANUP_POLICY.0, "compact", "`wattlinectl topics` sets it to delete"),
+        (READINGS.name, CLEANUP_POLICY.0, "compact,delete", "`wattlinectl topics` sets it to delete"),
+    ] {
+        set(&world, topic, setting, value).await;
+        let ingest = Ingest::begin(config.clone());
+        ingest.until("the setting is named", || ingest.missing().contains(cure)).await;
+        assert_eq!(ingest.sum("connections_total"), 0, "no message is taken before");
+        create_topics(&world).await;
+        ingest.until("ready", || ingest.context.ready.is_ready()).await;
+        ingest.stop().await.unwrap();
+    }
 }
 
+/// Under a running one as at its start.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_has_grown_is_refused_with_a_cure_that_loses_nothing() {
+    const COUNT: u64 = 50;
     let world = faulty("grown").await;
-    let grown = [NewPartitions::new(READINGS.name, 13)];
-    admin(&world).create_partitions(&grown, &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
     let mut config = world.config();
     config.produce.retry_wait_ms_max = 200;
-    let ingest = Ingest::begin(config);
+    config.produce.topics_check_ms = 200;
+    for running in [true, false] {
+        let ingest = Ingest::begin(config.clone());
+        if running {
+            ingest.until("ready", || ingest.context.ready.is_ready()).await;
+            grow(&world).await;
+        }
+        is_refused(&ingest).await;
+        if running {
+            assert_eq!(ingest.sum("producers_replaced_total"), 1);
+            let mut publisher = world.publisher().await;
+            publisher.publish((0..COUNT).map(|meter| (world.topic(meter), payload(meter)))).await;
+        } else {
+            assert_eq!(ingest.sum("connections_total"), 0, "no message is taken before");
+            delete_topic(&world, READINGS.name).await;
+            create_topics(&world).await;
+            world.readings_of_all(COUNT).await;
+            ingest.until("ready", || ingest.context.ready.is_ready()).await;
+        }
+        ingest.stop().await.unwrap();
+    }
+}
+
+async fn grow(world: &World) {
+    let grown = [NewPartitions::new(READINGS.name, 13)];
+    admin(world).create_partitions(&grown, &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+}
+
+async fn is_refused(ingest: &Ingest) {
     ingest.until("it is named", || ingest.missing().contains("has 13 partitions, must have 12")).await;
     let cure = format!(
         "When nothing lags any more, delete it, make it anew with `wattlinectl topics`, and `wattlinectl offsets reset --topic {}`",
         READINGS.name
     );
     assert!(ingest.missing().contains(&cure), "{}", ingest.missing());
-    delete_topic(&world, READINGS.name).await;
-    create_topics(&world).await;
-    ingest.until("ready", || ingest.context.ready.is_ready()).await;
-    ingest.stop().await.unwrap();
 }
 
 /// Where the producer's clock stamps the records, a wrong one is no fault of any message: nothing is acknowledged or put

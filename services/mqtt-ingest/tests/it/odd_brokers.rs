@@ -7,7 +7,8 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{
-    ConnAck, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, SubAck, SubscribeReasonCode,
+    ConnAck, ConnAckProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, SubAck,
+    SubscribeReasonCode,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,25 +27,35 @@ struct OddBroker {
 
 impl OddBroker {
     async fn start(answer: Answer) -> Self {
+        Self::start_with(None, answer).await
+    }
+
+    /// One that says how long it keeps a session.
+    async fn start_with(session_expiry_s: Option<u32>, answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("mqtt://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, answer, Arc::clone(&seen)));
+                tokio::spawn(serve(client, session_expiry_s, answer, Arc::clone(&seen)));
             }
         });
         Self { url, asked }
     }
 }
 
-async fn serve(mut client: TcpStream, answer: Answer, asked: Arc<Mutex<Vec<Vec<String>>>>) {
+async fn serve(
+    mut client: TcpStream,
+    session_expiry_s: Option<u32>,
+    answer: Answer,
+    asked: Arc<Mutex<Vec<Vec<String>>>>,
+) {
     let mut input = BytesMut::new();
     let mut output = BytesMut::new();
     while client.read_buf(&mut input).await.is_ok_and(|count| count > 0) {
         while let Ok(packet) = Packet::read(&mut input, None) {
-            for reply in replies(packet, answer, &asked) {
+            for reply in replies(packet, session_expiry_s, answer, &asked) {
                 reply.write(&mut output, None).unwrap();
                 if client.write_all_buf(&mut output).await.is_err() || matches!(reply, Packet::Disconnect(_))
                 {
@@ -55,11 +66,17 @@ async fn serve(mut client: TcpStream, answer: Answer, asked: Arc<Mutex<Vec<Vec<S
     }
 }
 
-fn replies(packet: Packet, answer: Answer, asked: &Mutex<Vec<Vec<String>>>) -> Vec<Packet> {
+fn replies(
+    packet: Packet,
+    session_expiry_s: Option<u32>,
+    answer: Answer,
+    asked: &Mutex<Vec<Vec<String>>>,
+) -> Vec<Packet> {
     match packet {
         Packet::Connect(..) => {
             let code = ConnectReturnCode::Success;
-            vec![Packet::ConnAck(ConnAck { session_present: true, code, properties: None })]
+            let properties = session_expiry_s.map(keeps_for);
+            vec![Packet::ConnAck(ConnAck { session_present: true, code, properties })]
         }
         Packet::Subscribe(subscribe) => {
             let filters: Vec<String> = subscribe.filters.into_iter().map(|filter| filter.path).collect();
@@ -70,6 +87,41 @@ fn replies(packet: Packet, answer: Answer, asked: &Mutex<Vec<Vec<String>>>) -> V
         }
         Packet::PingReq => vec![Packet::PingResp],
         _ => Vec::new(),
+    }
+}
+
+/// Granted less than asked, what waits is lost with each connection that lasts too short: somebody must be able to see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_long_the_broker_keeps_the_session_is_shown() {
+    let world = quiet("odd-expiry").await;
+    for (granted_s, shown) in [(None, 3600), (Some(0), 0), (Some(60), 60)] {
+        let broker = OddBroker::start_with(granted_s, |_, granted| vec![granted]).await;
+        let ingest = begin(&world, &broker);
+        ingest.until("ready", || ingest.context.ready.is_ready()).await;
+        assert_eq!(ingest.sum("session_expiry_seconds"), shown);
+        ingest.kill().await;
+    }
+}
+
+fn keeps_for(session_expiry_s: u32) -> ConnAckProperties {
+    ConnAckProperties {
+        session_expiry_interval: Some(session_expiry_s),
+        receive_max: None,
+        max_qos: None,
+        retain_available: None,
+        max_packet_size: None,
+        assigned_client_identifier: None,
+        topic_alias_max: None,
+        reason_string: None,
+        user_properties: Vec::new(),
+        wildcard_subscription_available: None,
+        subscription_identifiers_available: None,
+        shared_subscription_available: None,
+        server_keep_alive: None,
+        response_information: None,
+        server_reference: None,
+        authentication_method: None,
+        authentication_data: None,
     }
 }
 

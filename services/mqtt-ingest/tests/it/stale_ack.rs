@@ -43,7 +43,7 @@ impl Harness {
         let receiving = async {
             while received.len() < done || (done == 0 && !subscribed) {
                 match self.session.next().await {
-                    Event::Opened { session_present } => {
+                    Event::Opened { session_present, .. } => {
                         self.window.lock().connection_opened(session_present);
                     }
                     Event::Subscribed { .. } => subscribed = true,
