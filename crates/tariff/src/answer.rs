@@ -78,6 +78,7 @@ pub(crate) struct Name {
 pub(crate) struct LineSum {
     #[serde(flatten)]
     pub(crate) name: Name,
+    pub(crate) currency: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) quantity_mwh: Option<i64>,
     pub(crate) amount: Option<String>,

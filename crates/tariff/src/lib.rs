@@ -15,6 +15,7 @@ mod line;
 mod model;
 mod node;
 mod number;
+mod print;
 mod quotes;
 mod read;
 mod refusal;
@@ -25,6 +26,7 @@ mod world;
 
 pub use answer::Answer;
 pub use model::Question;
+pub use print::{Format, print};
 pub use read::read;
 pub use refusal::{Code, Refusal};
 

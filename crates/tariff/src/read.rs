@@ -76,6 +76,21 @@ pub fn read(text: &str) -> Result<Question, Vec<Refusal>> {
     }
 }
 
+impl Question {
+    /// Takes every quarter-hour of the range apart.
+    ///
+    /// # Errors
+    /// Where they are more than a month's.
+    pub fn explain_all(&mut self) -> Read<()> {
+        let length = self.range.end - self.range.start;
+        if usize::try_from(length).is_ok_and(|length| length <= EXPLAIN_MAX) {
+            self.explain = self.range.clone().collect();
+            return Ok(());
+        }
+        Err(Refusal::new(Code::TooLarge, "range"))
+    }
+}
+
 /// What is wrong with neighbours is told at once, each word and place once.
 #[derive(Default)]
 struct Refusals(Vec<Refusal>);
@@ -90,7 +105,7 @@ impl Refusals {
     }
 
     /// Each of a list, none depending on another.
-    fn each<'a, T>(&mut self, items: Vec<At<'a>>, mut read: impl FnMut(At<'a>) -> Read<T>) -> Vec<T> {
+    fn each<'a, T>(&mut self, items: &[At<'a>], mut read: impl FnMut(&At<'a>) -> Read<T>) -> Vec<T> {
         let mut found = Vec::with_capacity(items.len());
         for item in items {
             match read(item) {
@@ -113,21 +128,21 @@ fn question(fields: &Fields<'_>, refusals: &mut Refusals) -> Read<Question> {
     let resolution = resolution(fields, &range)?;
     let as_of_us = fields.map("as_of", |at| at.instant_us())?;
     let explain = explain(fields, &range)?;
-    let meters = meters::meters(fields.list("meters", METERS_MAX)?, refusals)?;
-    let calendars = tariffs::calendars(fields.list("calendars", CALENDARS_MAX)?, refusals)?;
-    let series = prices::series(fields.list("prices", PRICES_MAX)?, as_of_us, refusals)?;
+    let meters = meters::meters(&fields.list("meters", METERS_MAX)?, refusals)?;
+    let calendars = tariffs::calendars(&fields.list("calendars", CALENDARS_MAX)?, refusals)?;
+    let series = prices::series(&fields.list("prices", PRICES_MAX)?, as_of_us, refusals)?;
     refusals.check()?;
     let names = tariffs::Known { calendars: &calendars, series: &series, as_of_us };
-    let tariffs = tariffs::tariffs(fields.list("tariffs", TARIFFS_MAX)?, &names, refusals)?;
+    let tariffs = tariffs::tariffs(&fields.list("tariffs", TARIFFS_MAX)?, &names, refusals)?;
     refusals.check()?;
     let of = agreements::Of { zone, tariffs: &tariffs, meters: &meters };
-    let agreements = agreements::agreements(fields.list("agreements", AGREEMENTS_MAX)?, &of, refusals)?;
+    let agreements = agreements::agreements(&fields.list("agreements", AGREEMENTS_MAX)?, &of, refusals)?;
     let what_if = what_if(fields, &of, refusals)?;
     let shares = shares(fields, &range, &meters, refusals)?;
-    let value = |at: At<'_>| {
+    let value = |at: &At<'_>| {
         at.word(&[("self_use", ValueKind::SelfUse), ("battery", ValueKind::Battery)], Code::ValueUnknown)
     };
-    let values = refusals.each(fields.list("values", 2)?, value);
+    let values = refusals.each(&fields.list("values", 2)?, value);
     refusals.check()?;
     Ok(Question {
         zone,
@@ -195,7 +210,7 @@ fn what_if(fields: &Fields<'_>, of: &agreements::Of<'_>, refusals: &mut Refusals
         let fields = at.object(&["id", "agreements"])?;
         let id = fields.id()?;
         let list = fields.list("agreements", AGREEMENTS_MAX)?;
-        found.push(WhatIf { id, agreements: agreements::agreements(list, of, refusals)? });
+        found.push(WhatIf { id, agreements: agreements::agreements(&list, of, refusals)? });
     }
     Ok(found)
 }
@@ -206,7 +221,7 @@ fn shares(
     known: &[meters::Named],
     refusals: &mut Refusals,
 ) -> Read<Vec<Share>> {
-    let share = |at: At<'_>| {
+    let share = |at: &At<'_>| {
         let fields = at.object(&["meter", "from", "to"])?;
         let at = fields.need("meter", Code::MeterUnknown)?;
         let meter = meters::load(&at, known)?;
@@ -217,5 +232,5 @@ fn shares(
         }
         Ok(Share { meter, span: from..to })
     };
-    Ok(refusals.each(fields.list("shares", SHARES_MAX)?, share))
+    Ok(refusals.each(&fields.list("shares", SHARES_MAX)?, share))
 }

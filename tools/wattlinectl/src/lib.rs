@@ -2,6 +2,7 @@
 
 mod arguments;
 pub mod audit;
+pub mod cost;
 pub mod dead_letters;
 pub mod decode;
 pub mod migrate;

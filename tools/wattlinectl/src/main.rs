@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
 use wattlinectl::patience::Patience;
-use wattlinectl::{audit, dead_letters, decode, migrate, offsets, smoke, topics};
+use wattlinectl::{audit, cost, dead_letters, decode, migrate, offsets, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -69,6 +69,19 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 180)]
         wait_s: u64,
     },
+    /// Say what energy costs: energies, prices, tariffs and agreements in one JSON object, amounts out. No server is
+    /// needed. docs/tariffs.md says how.
+    Cost {
+        /// The input; `-` is standard input.
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        input: PathBuf,
+        /// How the answer is written.
+        #[arg(long, value_enum, default_value_t = cost::Format::Json)]
+        format: cost::Format,
+        /// Take every quarter-hour of the range apart, at most a month.
+        #[arg(long)]
+        explain: bool,
+    },
     /// Messages that could not become readings: find, repair and replay them. docs/dead-letters.md says how.
     ///
     /// Connect as wattline_operator, or as the owner.
@@ -123,7 +136,7 @@ struct DatabaseArguments {
 async fn main() -> ExitCode {
     let Arguments { server_wait_s, command } = Arguments::parse();
     match run(command, Patience::seconds(server_wait_s)).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("wattlinectl: {error:#}");
             ExitCode::FAILURE
@@ -132,7 +145,7 @@ async fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "a command speaks to its user")]
-async fn run(command: Command, patience: Patience) -> anyhow::Result<()> {
+async fn run(command: Command, patience: Patience) -> anyhow::Result<ExitCode> {
     match command {
         Command::Migrate { database, role_password } => {
             let database = database.into();
@@ -154,6 +167,9 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<()> {
                 let message = decode::Message { topic, payload: Vec::new(), at, retained, broker };
                 decoder.decode_one(message, input, output)?;
             }
+        }
+        Command::Cost { input, format, explain } => {
+            return cost::cost(&input, format, explain, std::io::stdout().lock());
         }
         Command::DeadLetters(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
@@ -194,7 +210,7 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

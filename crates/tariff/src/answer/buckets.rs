@@ -68,6 +68,7 @@ impl Summed {
             let course = &set.courses[*course];
             LineSum {
                 name: name(course, &course.lines[*line]),
+                currency: course.tariff.currency.clone(),
                 quantity_mwh: shown.quantity_mwh,
                 amount: shown.amount.map(money),
                 vat: shown.vat.map(money),

@@ -8,7 +8,7 @@ use crate::clock::Quarter;
 use crate::day::Day;
 use crate::exact::{Beyond, Exact};
 use crate::flags::Flags;
-use crate::line::Cell;
+use crate::line::{Cell, Line};
 use crate::model::{Component, Kind, Per};
 
 /// 100 % in 10⁻¹⁰.
@@ -65,7 +65,7 @@ fn percent(
     let part = Exact::over(part.into(), WHOLE).reduced();
     let mut cells: Vec<Cell> = vec![Cell::ABSENT; work.intervals.len()];
     let named = work.lines.iter().filter(|line| line.version == version && of.contains(&line.component));
-    for (interval, cell) in named.flat_map(|line| line.cells()) {
+    for (interval, cell) in named.flat_map(Line::cells) {
         cells[interval].add(&Cell { quantity_mwh: 0, has_energy: false, ..*cell })?;
     }
     for (interval, cell) in cells.into_iter().enumerate().filter(|(_, cell)| cell.is_present) {

@@ -25,8 +25,8 @@ pub(super) struct Of<'a> {
 }
 
 /// A set of them, each ended where the next one of its kind begins on one of its meters.
-pub(super) fn agreements(list: Vec<At<'_>>, of: &Of<'_>, refusals: &mut Refusals) -> Read<Vec<Agreement>> {
-    let mut agreements = refusals.each(list.clone(), |at| agreement(&at, of));
+pub(super) fn agreements(list: &[At<'_>], of: &Of<'_>, refusals: &mut Refusals) -> Read<Vec<Agreement>> {
+    let mut agreements = refusals.each(list, |at| agreement(at, of));
     refusals.check()?;
     for (place, one) in agreements.iter().enumerate() {
         let twice = agreements[..place].iter().any(|other| other.id == one.id);
@@ -36,7 +36,7 @@ pub(super) fn agreements(list: Vec<At<'_>>, of: &Of<'_>, refusals: &mut Refusals
         }
     }
     let ends: Vec<Quarter> = agreements.iter().map(|one| end(one, &agreements, of)).collect();
-    for (agreement, (end, at)) in agreements.iter_mut().zip(ends.into_iter().zip(&list)) {
+    for (agreement, (end, at)) in agreements.iter_mut().zip(ends.into_iter().zip(list)) {
         if end < agreement.held.end {
             agreement.held.end = end;
             // The date of its last quarter-hour is held, though perhaps not whole.

@@ -31,11 +31,10 @@ const QUALITIES: [(&str, bool); 11] = [
 
 pub(super) type Named = (String, Meter);
 
-pub(super) fn meters(list: Vec<At<'_>>, refusals: &mut Refusals) -> Read<Vec<Named>> {
-    let places: Vec<At<'_>> = list.clone();
-    let meters = refusals.each(list, |at| meter(&at));
+pub(super) fn meters(list: &[At<'_>], refusals: &mut Refusals) -> Read<Vec<Named>> {
+    let meters = refusals.each(list, meter);
     // Where one of them is refused anyway, places no longer match.
-    for (at, (id, _)) in places.iter().zip(&meters).filter(|_| places.len() == meters.len()) {
+    for (at, (id, _)) in list.iter().zip(&meters).filter(|_| list.len() == meters.len()) {
         if meters.iter().filter(|(other, _)| other == id).count() > 1 {
             return at.refuse(Code::MeterUnknown);
         }

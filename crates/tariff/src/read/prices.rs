@@ -46,7 +46,7 @@ struct Published<'a> {
 }
 
 /// All series that are there; of those without an earlier publication nothing is known.
-pub(super) fn series(list: Vec<At<'_>>, as_of_us: Option<i64>, refusals: &mut Refusals) -> Read<Vec<Series>> {
+pub(super) fn series(list: &[At<'_>], as_of_us: Option<i64>, refusals: &mut Refusals) -> Read<Vec<Series>> {
     let mut all = refusals.each(list, published);
     refusals.check()?;
     if all.iter().map(|one| one.publication.prices.len()).sum::<usize>() > ALL_VALUES_MAX {
@@ -80,7 +80,7 @@ pub(super) fn series(list: Vec<At<'_>>, as_of_us: Option<i64>, refusals: &mut Re
     Ok(found)
 }
 
-fn published(at: At<'_>) -> Read<Published<'_>> {
+fn published<'a>(at: &At<'a>) -> Read<Published<'a>> {
     let fields = at.object(&KEYS)?;
     let series = fields.need("series", Code::SeriesUnknown)?.text()?;
     let kinds = [("final", true), ("estimate", false)];
@@ -114,7 +114,7 @@ fn published(at: At<'_>) -> Read<Published<'_>> {
             (currency(&fields)?, Publication { is_final, published_us: need_published()?, revision, prices })
         }
     };
-    Ok(Published { at, series, currency, publication })
+    Ok(Published { at: at.clone(), series, currency, publication })
 }
 
 fn values(fields: &Fields<'_>) -> Read<Vec<(Quarter, i64)>> {

@@ -33,9 +33,9 @@ pub(super) struct Names<'a> {
     pub(super) currency: &'a str,
 }
 
-pub(super) fn calendars(list: Vec<At<'_>>, refusals: &mut Refusals) -> Read<Vec<(String, Calendar)>> {
-    let calendars = refusals.each(list.clone(), |at| calendar(&at));
-    unique(&list, &calendars, Code::CalendarUnknown)?;
+pub(super) fn calendars(list: &[At<'_>], refusals: &mut Refusals) -> Read<Vec<(String, Calendar)>> {
+    let calendars = refusals.each(list, calendar);
+    unique(list, &calendars, Code::CalendarUnknown)?;
     Ok(calendars)
 }
 
@@ -67,12 +67,12 @@ fn calendar(at: &At<'_>) -> Read<(String, Calendar)> {
 }
 
 pub(super) fn tariffs(
-    list: Vec<At<'_>>,
+    list: &[At<'_>],
     known: &Known<'_>,
     refusals: &mut Refusals,
 ) -> Read<Vec<(String, Tariff)>> {
-    let tariffs = refusals.each(list.clone(), |at| tariff(&at, known));
-    unique(&list, &tariffs, Code::TariffUnknown)?;
+    let tariffs = refusals.each(list, |at| tariff(at, known));
+    unique(list, &tariffs, Code::TariffUnknown)?;
     Ok(tariffs)
 }
 
