@@ -27,7 +27,7 @@ readonly LOG4J_VERSION=2.25.4
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
-readonly ALERTMANAGER_PART="alertmanager-2"
+readonly ALERTMANAGER_PART="alertmanager-3"
 # The version that charts/mqtt installs.
 readonly ARTEMIS_VERSION=2.44.0
 readonly FAILOVER_PART="failover-trixie-1"
@@ -275,7 +275,8 @@ make_prometheus() {
 
 make_alertmanager() {
   local folder=$1
-  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/prometheus-alertmanager ./usr/bin/amtool
+  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/prometheus-alertmanager ./usr/bin/amtool \
+    ./usr/share/prometheus/alertmanager/default.tmpl
   "$folder/amtool" --version >/dev/null 2>&1 || fail "the unpacked amtool does not start"
 }
 

@@ -7,6 +7,7 @@ set -euo pipefail
 read_tools
 namespace=$1
 shift
+curl_api() { in_control_plane_network curl --silent --output /dev/null --max-time 2 "http://$api:$1$2"; }
 prometheus=$cache/$(sed -n 's/^readonly PROMETHEUS_PART="\(.*\)"$/\1/p' scripts/install-debian.sh)
 alertmanager=$cache/$(sed -n 's/^readonly ALERTMANAGER_PART="\(.*\)"$/\1/p' scripts/install-debian.sh)
 programs=${BINARIES:-${CARGO_TARGET_DIR:-target}/release}
@@ -16,33 +17,28 @@ mkdir -p "$folder"
 
 # shellcheck disable=SC2046 # One word or two.
 k $([ "$namespace" = all ] && echo --all-namespaces || echo "--namespace $namespace") get servicemonitors,prometheusrules,alertmanagerconfigs --output json |
-  "$programs/wattline-monitoring" "$namespace" "$api:9093" "$folder" "$@"
+  "$programs/wattline-monitoring" "$namespace" "http://$api:9098" "$api:9093" "$folder" "$@"
 
 # Each environment has a configuration of its own.
 if [ "$namespace" != all ] && [ -e "$folder/alertmanager.yml" ]; then
   in_control_plane_network pkill --full "^$alertmanager/prometheus-alertmanager" || true
   mkdir -p "$folder/alertmanager"
-  start_in_control_plane "$alertmanager/prometheus-alertmanager" --config.file="$folder/alertmanager.yml" --storage.path="$folder/alertmanager" \
+  # Debian's looks for its templates in one place only.
+  start_in_control_plane /usr/bin/unshare --mount sh -c 'mount -t overlay none -o "lowerdir=$0:/usr/share" /usr/share && exec "$@"' "$alertmanager" \
+    "$alertmanager/prometheus-alertmanager" --config.file="$folder/alertmanager.yml" --storage.path="$folder/alertmanager" \
     --web.listen-address="$api:9093" --cluster.listen-address=
+fi
+
+# Debian's Prometheus is built without discovery in Kubernetes.
+if ! curl_api 9098 / >/dev/null; then
+  export KUBECONFIG=$state/pki/admin.kubeconfig PATH=$kubernetes:$PATH
+  start_in_control_plane /usr/bin/python3 scripts/cluster/discovery.py "$api" 9098
 fi
 
 k delete namespace monitoring --ignore-not-found >/dev/null
 k create namespace monitoring >/dev/null
 k --namespace monitoring create configmap prometheus --from-file="$folder/prometheus.yml" --from-file="$folder/rules.yml" >/dev/null
 k apply --filename - >/dev/null <<YAML
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: prometheus }
-rules:
-  - { apiGroups: [""], resources: [pods, services], verbs: [get, list, watch] }
-  - { apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch] }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: { name: prometheus }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: prometheus }
-subjects: [{ kind: ServiceAccount, namespace: monitoring, name: default }]
----
 apiVersion: v1
 kind: Pod
 metadata: { name: prometheus, namespace: monitoring, labels: { app: prometheus } }

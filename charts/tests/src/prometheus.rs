@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 
 use crate::object::{each, name, strings, title};
 
-/// Scrapes what these ServiceMonitors select, and tells alerts to `alertmanager`, `host:port`.
+/// Scrapes what these ServiceMonitors select, which `discovery` tells by HTTP, and tells alerts to `alertmanager`, `host:port`.
 ///
 /// # Errors
 /// Where one says something that this doesn't know how to say.
 pub fn config<'a>(
     monitors: impl Iterator<Item = &'a Value>,
+    discovery: &str,
     alertmanager: &str,
-    rules: &str,
 ) -> Result<Value> {
-    let jobs: Vec<Vec<Value>> = monitors.map(jobs).collect::<Result<_>>()?;
+    let jobs: Vec<Vec<Value>> = monitors.map(|monitor| jobs(monitor, discovery)).collect::<Result<_>>()?;
     Ok(json!({
         "global": {"scrape_interval": "15s", "evaluation_interval": "5s"},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "rule_files": [rules],
+        "rule_files": ["rules.yml"],
         "scrape_configs": jobs.concat(),
     }))
 }
@@ -38,52 +38,24 @@ pub fn rules<'a>(objects: impl Iterator<Item = &'a Value>, soon: Option<&str>) -
     json!({ "groups": groups })
 }
 
-fn jobs(monitor: &Value) -> Result<Vec<Value>> {
+fn jobs(monitor: &Value, discovery: &str) -> Result<Vec<Value>> {
     let spec = &monitor["spec"];
-    let selector = strings(&spec["selector"]["matchLabels"]);
-    if selector.is_empty() || !spec["namespaceSelector"].is_null() {
+    if strings(&spec["selector"]["matchLabels"]).is_empty() || !spec["namespaceSelector"].is_null() {
         bail!("{} selects other than by labels of its own namespace", title(monitor));
     }
     let namespace = monitor["metadata"]["namespace"].as_str().context("a monitor without a namespace")?;
     let endpoints = each(&spec["endpoints"]).enumerate();
     let job = |(number, endpoint): (usize, &Value)| {
-        let mut relabel: Vec<Value> = selector
-            .iter()
-            .map(|(label, value)| keep(&format!("__meta_kubernetes_service_label_{}", meta(label)), value))
-            .collect();
-        relabel.push(keep(
-            "__meta_kubernetes_endpointslice_port_name",
-            endpoint["port"].as_str().unwrap_or_default(),
-        ));
-        for (from, to) in [
-            ("__meta_kubernetes_namespace", "namespace"),
-            ("__meta_kubernetes_service_name", "service"),
-            ("__meta_kubernetes_service_name", "job"),
-            ("__meta_kubernetes_pod_name", "pod"),
-            ("__meta_kubernetes_pod_container_name", "container"),
-            ("__meta_kubernetes_endpointslice_port_name", "endpoint"),
-        ] {
-            relabel.push(json!({"source_labels": [from], "target_label": to}));
-        }
+        let place = format!("{namespace}/{}/{number}", name(monitor));
         json!({
-            "job_name": format!("{namespace}/{}/{number}", name(monitor)),
-            "kubernetes_sd_configs": [{"role": "endpointslice", "namespaces": {"names": [namespace]}}],
+            "job_name": place,
+            "http_sd_configs": [{"url": format!("{discovery}/{place}"), "refresh_interval": "5s"}],
             "scrape_interval": endpoint["interval"],
             "scrape_timeout": endpoint["scrapeTimeout"],
             "metrics_path": endpoint["path"].as_str().unwrap_or("/metrics"),
-            "relabel_configs": relabel,
         })
     };
     Ok(endpoints.map(job).collect())
-}
-
-fn keep(label: &str, value: &str) -> Value {
-    json!({"action": "keep", "source_labels": [label], "regex": value.replace('.', "\\.")})
-}
-
-/// A label's name as Prometheus' discovery has it.
-fn meta(label: &str) -> String {
-    label.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -91,20 +63,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_monitor_keeps_its_services_and_its_port() {
+    fn a_monitor_is_asked_for_by_its_place() {
         let monitor = json!({"kind": "ServiceMonitor", "metadata": {"name": "m", "namespace": "n"}, "spec": {
             "selector": {"matchLabels": {"app.kubernetes.io/name": "sink"}},
             "endpoints": [{"port": "admin", "interval": "30s", "scrapeTimeout": "30s"}]}});
-        let config = config([&monitor].into_iter(), "a:1", "rules").unwrap();
+        let config = config([&monitor].into_iter(), "http://d", "a:1").unwrap();
         let job = &config["scrape_configs"][0];
         assert_eq!(job["job_name"], "n/m/0");
-        assert_eq!(
-            job["relabel_configs"][0]["source_labels"][0],
-            "__meta_kubernetes_service_label_app_kubernetes_io_name"
-        );
-        assert_eq!(job["relabel_configs"][1]["regex"], "admin");
+        assert_eq!(job["http_sd_configs"][0]["url"], "http://d/n/m/0");
         let elsewhere = json!({"metadata": {"namespace": "n"}, "spec": {"namespaceSelector": {"any": true}}});
-        assert!(super::config([&elsewhere].into_iter(), "a:1", "rules").is_err());
+        assert!(super::config([&elsewhere].into_iter(), "http://d", "a:1").is_err());
     }
 
     #[test]

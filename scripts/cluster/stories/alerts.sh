@@ -7,6 +7,7 @@ set -euo pipefail
 
 n() { k --namespace staging "$@"; }
 load_images
+leave_nothing staging
 make_secrets staging
 n create secret generic wattline-pager --from-literal=url="http://$api:9099/" >/dev/null
 install staging --set observability.alertmanager.enabled=true,observability.alertmanager.webhook.existingSecret=wattline-pager

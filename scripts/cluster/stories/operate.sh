@@ -13,7 +13,6 @@ uids() { n get pods --selector 'app.kubernetes.io/part-of=wattline,!batch.kubern
 waiting() {
   n get pods --output 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].state.waiting.reason}{"\n"}{end}' | grep -E "$1"
 }
-no_claims() { [ -z "$(n get persistentvolumeclaims --output name)" ]; }
 ready_again() { eventually 300 "not everything in staging is ready again" all_is_ready staging; }
 # A row of what happened since the last one, once everything is ready and stored on.
 done_with() { ready_again; flow 200; gap_row "staging: $1" "$2" "$(mark)"; }
@@ -95,7 +94,7 @@ in_cluster scripts/dumps.sh staging get "$dump" >"$state/of_staging.dump"
 # In the pod of the primary: the end of each connection would end `kubectl port-forward`.
 restore() {
   n exec --stdin wattline-timescaledb-0 --container timescaledb -- env WATTLINE__DATABASE__URL='postgres:///wattline?user=postgres' \
-    bash -c "$(cat scripts/backup.sh)" backup.sh restore /dev/stdin <"$state/of_staging.dump"
+    bash -c "$(cat scripts/backup.sh)" backup.sh restore - <"$state/of_staging.dump"
 }
 start=$SECONDS
 restore >"$state/restore.log" 2>&1 || { cat "$state/restore.log" >&2; fail "the dump was not restored"; }
@@ -109,7 +108,7 @@ before=$(count)
 dump=$(in_cluster scripts/dumps.sh staging list | awk '{ print $NF }' | tail -n 1)
 in_cluster scripts/dumps.sh staging get "$dump" >"$state/of_staging.dump"
 uninstall staging
-eventually 120 "the volumes of the release before stay" no_claims
+eventually 120 "the release before stays" is_empty staging
 from_nothing staging
 restore >"$state/restore.log" 2>&1 || { cat "$state/restore.log" >&2; fail "the dump was not restored"; }
 [ "$(count)" = "$before" ] || fail "of $before readings $(count) are in the new release"

@@ -1,6 +1,6 @@
 //! What the Prometheus operator would tell Prometheus and Alertmanager of one namespace, for a cluster without the operator.
 //!
-//! `kubectl get … --output json | wattline-monitoring NAMESPACE ALERTMANAGER FOLDER`: the list has ServiceMonitors,
+//! `kubectl get … --output json | wattline-monitoring NAMESPACE DISCOVERY ALERTMANAGER FOLDER`: the list has ServiceMonitors,
 //! PrometheusRules and, where there is one, the AlertmanagerConfig.
 
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use wattline_charts_tests::{alertmanager, prometheus};
 struct Arguments {
     /// Whose alerts are told.
     namespace: String,
+    /// Where the targets of monitors are told, `http://host:port`.
+    discovery: String,
     /// Alertmanager's address, `host:port`.
     alertmanager: String,
     /// Where prometheus.yml, rules.yml and alertmanager.yml are written.
@@ -30,7 +32,7 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { namespace, alertmanager, folder, secrets, soon } = Arguments::parse();
+    let Arguments { namespace, discovery, alertmanager, folder, secrets, soon } = Arguments::parse();
     let list: Value = serde_json::from_reader(io::stdin()).context("standard input is no JSON")?;
     let of = |wanted: &'static str| each(&list["items"]).filter(move |object| kind(object) == wanted);
     let secret = |name: &str, key: &str| {
@@ -38,7 +40,7 @@ fn main() -> Result<()> {
         secrets.iter().find_map(of).unwrap_or_default()
     };
     let mut files = vec![
-        ("prometheus.yml", prometheus::config(of("ServiceMonitor"), &alertmanager, "rules.yml")?),
+        ("prometheus.yml", prometheus::config(of("ServiceMonitor"), &discovery, &alertmanager)?),
         ("rules.yml", prometheus::rules(of("PrometheusRule"), soon.as_deref())),
     ];
     if let Some(config) = of("AlertmanagerConfig").next() {

@@ -156,7 +156,7 @@ impl Trouble {
             Self::Grant => "a grant is missing: run `wattlinectl migrate`, which repeats sql/roles.sql",
             Self::Login => {
                 "check the role in database.url and the password in database.password_file, which may also have expired: \
-                 `wattlinectl migrate --role-password` sets it"
+                 `wattlinectl migrate --role-password ROLE=FILE` sets it"
             }
             Self::NoDatabase => "create the database, then run `wattlinectl migrate`",
             Self::InUse => "others are connected to it",
