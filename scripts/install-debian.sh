@@ -276,7 +276,7 @@ make_prometheus() {
 make_alertmanager() {
   local folder=$1
   take_files "$folder" prometheus-alertmanager 3 ./usr/bin/prometheus-alertmanager ./usr/bin/amtool \
-    ./usr/share/prometheus/alertmanager/default.tmpl
+    ./usr/share/prometheus/alertmanager
   "$folder/amtool" --version >/dev/null 2>&1 || fail "the unpacked amtool does not start"
 }
 
