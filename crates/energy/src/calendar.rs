@@ -286,7 +286,3 @@ fn equal_edges_us(from_us: i64, width_us: i64) -> impl Iterator<Item = i64> {
     let first_us = from_us.div_euclid(width_us) * width_us;
     (0..).map(move |number: i64| first_us + number * width_us)
 }
-
-#[cfg(test)]
-#[path = "calendar_tests.rs"]
-mod tests;

@@ -8,7 +8,3 @@ mod tree;
 
 pub use balance::{Balance, balances, sums};
 pub use tree::{HomeError, Member, Members, Role};
-
-#[cfg(test)]
-#[path = "home_tests.rs"]
-mod tests;

@@ -164,7 +164,3 @@ impl Meter {
         notes
     }
 }
-
-#[cfg(test)]
-#[path = "meter_tests.rs"]
-mod tests;

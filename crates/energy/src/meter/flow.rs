@@ -182,7 +182,3 @@ fn last_before_silence_us(readings: &[Reading], reach_us: i64) -> Vec<i64> {
     }
     ends_us
 }
-
-#[cfg(test)]
-#[path = "flow_tests.rs"]
-mod tests;

@@ -163,7 +163,3 @@ fn is_back(side: Side, before: i64, inside: Reach, after: i64) -> bool {
     };
     depth > 0 && before <= after && 10 * (after - before) <= depth && 10 * (highest - lowest) <= depth
 }
-
-#[cfg(test)]
-#[path = "glitch_tests.rs"]
-mod tests;

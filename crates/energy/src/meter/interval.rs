@@ -304,7 +304,3 @@ impl Span {
         share_of(mwh, i128::from(elapsed_us), i128::from(self.to_us - self.begin_us))
     }
 }
-
-#[cfg(test)]
-#[path = "interval_tests.rs"]
-mod tests;

@@ -193,7 +193,3 @@ impl Sum {
 fn overlap_us(from_us: i64, to_us: i64, start_us: i64, end_us: i64) -> i64 {
     (to_us.min(end_us) - from_us.max(start_us)).max(0)
 }
-
-#[cfg(test)]
-#[path = "share_tests.rs"]
-mod tests;

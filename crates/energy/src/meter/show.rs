@@ -144,7 +144,3 @@ impl<'a> Newest<'a> {
 fn flowed(span: &Span) -> Option<i64> {
     span.mwh.map(|mwh| mwh.max(0))
 }
-
-#[cfg(test)]
-#[path = "show_tests.rs"]
-mod tests;

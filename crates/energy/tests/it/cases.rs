@@ -174,8 +174,7 @@ impl<'a> Case<'a> {
     fn same_flags(&self, quality: Quality, imbalance: bool, expected: &Value) {
         let mut words: Vec<&str> = quality.flags().map(wattline_energy::Flag::as_str).collect();
         words.extend(imbalance.then_some("imbalance"));
-        let mut expected: Vec<&str> =
-            expected.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let mut expected: Vec<&str> = expected.as_array().unwrap().iter().filter_map(Value::as_str).collect();
         words.sort_unstable();
         expected.sort_unstable();
         assert_eq!(words, expected, "{}", self.case["id"]);
@@ -195,9 +194,10 @@ fn stored(case: &Value) -> BTreeMap<String, Vec<Reading>> {
             ..Measures::default()
         };
         let mut reading = Stored::new(meter_id, Timestamp::from_micros(us(&value["ts"])), measures);
-        reading.register_epoch = value.get("register_epoch").filter(|epoch| !epoch.is_null()).map(|epoch| {
-            Timestamp::from_micros(us(epoch))
-        });
+        reading.register_epoch = value
+            .get("register_epoch")
+            .filter(|epoch| !epoch.is_null())
+            .map(|epoch| Timestamp::from_micros(us(epoch)));
         let rows = meters.entry(meter_id.to_owned()).or_default();
         let outcome = match rows.get_mut(&reading.ts.micros()).map(|row| row.absorb(&reading)) {
             None => "stored",

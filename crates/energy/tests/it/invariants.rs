@@ -5,7 +5,7 @@ use wattline_energy::calendar::{Calendar, Resolution, Tz};
 use wattline_energy::meter::decision::Decision;
 use wattline_energy::meter::{Cell, Meter, Reading, Settings};
 use wattline_energy::total::{Total, part_edges_us, sum, totals};
-use wattline_energy::{Energy, Flag, Quality, QUARTER_HOUR_US, Register};
+use wattline_energy::{Energy, Flag, QUARTER_HOUR_US, Quality, Register};
 
 use crate::series::{Dice, Month, S, month};
 
@@ -123,16 +123,25 @@ fn i3_hours_sum_to_days_and_days_to_all_else_in_every_zone() {
         assert!(starts.iter().all(|us| us % QUARTER_HOUR_US == 0), "{zone} {year}");
         for resolution in [Resolution::HalfHour, Resolution::Hour] {
             let edges: Vec<i64> = periods(resolution).iter().map(|hour| hour.start_us).collect();
-            assert!(starts.iter().all(|us| edges.binary_search(us).is_ok()), "{zone} {year}: a day cuts an hour");
+            assert!(
+                starts.iter().all(|us| edges.binary_search(us).is_ok()),
+                "{zone} {year}: a day cuts an hour"
+            );
         }
         for resolution in [Resolution::Week, Resolution::Month, Resolution::Year] {
             let wide = periods(resolution);
             assert!(wide.windows(2).all(|pair| pair[0].end_us == pair[1].start_us), "{zone} {year}");
             let inside = wide.iter().map(|period| period.start_us).filter(|us| *us > from_us);
-            assert!(inside.clone().all(|us| starts.binary_search(&us).is_ok()), "{zone} {year} {resolution:?}");
+            assert!(
+                inside.clone().all(|us| starts.binary_search(&us).is_ok()),
+                "{zone} {year} {resolution:?}"
+            );
         }
         assert!(days.windows(2).all(|pair| pair[0].end_us == pair[1].start_us), "{zone} {year}");
-        assert!(days.iter().all(|day| day.us() >= 20 * 4 * QUARTER_HOUR_US && day.us() <= 28 * 4 * QUARTER_HOUR_US));
+        assert!(
+            days.iter()
+                .all(|day| day.us() >= 20 * 4 * QUARTER_HOUR_US && day.us() <= 28 * 4 * QUARTER_HOUR_US)
+        );
     }
     assert_eq!(first.checked_add_days(Days::new(1)).unwrap().day(), 3);
 }

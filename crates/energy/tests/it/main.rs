@@ -1,7 +1,14 @@
-//! The rules of energy against a slow second reading of them, against real cases, and against what must always hold.
+//! The rules of energy one by one, against a slow second reading of them, against real cases, and against what must
+//! always hold.
 
 mod agrees;
 mod cases;
+mod day;
+mod homes;
 mod invariants;
 mod oracle;
+mod periods;
+mod registers;
 mod series;
+mod sharing;
+mod shown;
