@@ -11,13 +11,13 @@
 //! 6. [`show`]: what is shown of now: how far time has elapsed, whether the meter is silent, what power its registers
 //!    tell.
 //!
-//! [`decision`] has a value for everything that was decided on the way, so that an answer can say why. [`state`] is
-//! what a bucket's start must know of the rows before it, so that a part can be computed again.
+//! [`decision`] has a value for everything that was decided on the way, so that an answer can say why.
 
 pub mod decision;
 pub mod flow;
 pub mod glitch;
 pub mod interval;
+pub mod point;
 mod round;
 pub mod settings;
 pub mod share;
@@ -26,7 +26,8 @@ pub mod track;
 
 use decision::{Decision, Note};
 use flow::Flow;
-pub use interval::{Point, Span, Swap};
+pub use interval::Span;
+pub use point::{Point, Swap};
 pub use settings::Settings;
 use share::Limits;
 use track::Track;

@@ -4,7 +4,7 @@
 //! not book what the next reading takes back.
 
 use super::Reading;
-use super::Span;
+use super::interval::Span;
 use super::round::share_of;
 use super::settings::{Settings, mw_us};
 use crate::Register;

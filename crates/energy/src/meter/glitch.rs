@@ -4,7 +4,7 @@
 //! What follows tells such an excursion from a reset, so the readings are looked at as a whole: first all dips, then,
 //! on what is left, all spikes. A register that stands at 465 between zeros keeps the 465 so.
 
-use super::interval::Point;
+use super::point::Point;
 use super::settings::Settings;
 
 /// Where an excursion goes.
@@ -51,13 +51,13 @@ pub fn clean(points: &[Point], settings: &Settings) -> Cleaned {
 
 /// Consecutive readings of one value, by their place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) first: usize,
-    pub(super) last: usize,
-    pub(super) mwh: i64,
+struct Run {
+    first: usize,
+    last: usize,
+    mwh: i64,
 }
 
-pub(super) fn runs(points: &[Point]) -> Vec<Run> {
+fn runs(points: &[Point]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (place, point) in points.iter().enumerate() {
         match runs.last_mut() {
@@ -136,17 +136,17 @@ const fn window_us(runs: usize, mwh: i64, settings: &Settings) -> i64 {
 
 /// The values of an excursion.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reach {
-    pub(super) lowest: i64,
-    pub(super) highest: i64,
+struct Reach {
+    lowest: i64,
+    highest: i64,
 }
 
 impl Reach {
-    pub(super) const fn new(mwh: i64) -> Self {
+    const fn new(mwh: i64) -> Self {
         Self { lowest: mwh, highest: mwh }
     }
 
-    pub(super) fn see(&mut self, mwh: i64) {
+    fn see(&mut self, mwh: i64) {
         self.lowest = self.lowest.min(mwh);
         self.highest = self.highest.max(mwh);
     }

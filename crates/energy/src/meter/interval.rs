@@ -1,34 +1,10 @@
 //! What two consecutive readings of a register say about the time between them: the first rule that fits decides.
 
 use super::decision::Decision;
+use super::point::{Point, Swap};
 use super::round::share_of;
 use super::settings::{MW_US_PER_MWH, Settings, mw_us};
-use crate::Register;
 use crate::quality::{Flag, Quality};
-
-/// A reading of one register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// Event time in µs.
-    pub ts_us: i64,
-    /// The register's value in mWh.
-    pub mwh: i64,
-    /// When the counter began at zero, where the device says so, in µs.
-    pub epoch_us: Option<i64>,
-}
-
-/// The operator's event: a meter was replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swap {
-    /// Which register.
-    pub register: Register,
-    /// When.
-    pub at_us: i64,
-    /// The old meter's last value, in mWh.
-    pub old_mwh: i64,
-    /// The new meter's first value, in mWh.
-    pub new_mwh: i64,
-}
 
 /// A stretch of time with the energy that flowed in it, or with the remark why nobody knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What is shown of now. Who asks gives the instant: the rules, and all that is stored, know none.
 
 use super::Meter;
-use super::interval::{Point, Span};
+use super::interval::Span;
+use super::point::Point;
 use super::round::half_up;
 use super::settings::{MW_US_PER_MWH, Settings};
 use super::track::Track;

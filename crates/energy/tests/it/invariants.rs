@@ -1,4 +1,4 @@
-//! What always holds, whatever the readings are: I1 to I6 and I8, over random meters. (I7 is in recompute.rs.)
+//! What always holds, whatever the readings are: I1 to I7, over random meters. I8 is with the homes.
 
 use chrono::{Datelike, Days, NaiveDate};
 use wattline_energy::calendar::{Calendar, Resolution, Tz};
@@ -72,16 +72,40 @@ fn i1_buckets_sum_to_the_registers_difference() {
     assert!(compared > 2_000, "{compared} ranges");
 }
 
-/// I2: rows come in order of time from a store that has each once, so the order of arrival can't be seen. That of the
-/// operator's events can't either.
+/// I2: any order of arrival and any repetition gives the same buckets. A reading may come in parts, as telegrams over
+/// several topics do; the store puts them together.
 #[test]
-fn i2_the_order_of_events_is_nothing() {
+fn i2_the_order_of_arrival_is_nothing() {
     for seed in 0..300 {
         let month = month(seed, 9_000);
+        let mut dice = Dice::new(seed);
+        let mut messages: Vec<Reading> = Vec::new();
+        for reading in &month.readings {
+            messages.push(Reading { power_mw: None, ..*reading });
+            messages.push(Reading { import_mwh: None, export_mwh: None, ..*reading });
+            messages.extend(dice.once_in(5).then_some(*reading));
+        }
+        for place in (1..messages.len()).rev() {
+            messages.swap(place, usize::try_from(dice.within(0, i64::try_from(place).unwrap())).unwrap());
+        }
         let mut turned = month.clone();
         turned.events.reverse();
+        turned.readings = stored(&messages);
         assert_eq!(meter(&month).cells(&quarters(14)), meter(&turned).cells(&quarters(14)), "seed {seed}");
     }
+}
+
+fn stored(messages: &[Reading]) -> Vec<Reading> {
+    let mut rows = std::collections::BTreeMap::new();
+    for message in messages {
+        let row: &mut Reading = rows.entry(message.ts_us).or_default();
+        row.ts_us = message.ts_us;
+        row.import_mwh = row.import_mwh.or(message.import_mwh);
+        row.export_mwh = row.export_mwh.or(message.export_mwh);
+        row.power_mw = row.power_mw.or(message.power_mw);
+        row.epoch_us = row.epoch_us.or(message.epoch_us);
+    }
+    rows.into_values().collect()
 }
 
 /// I3: fifteen minutes are their quarter-hour: registers exactly, power within the rounding of each.
@@ -249,4 +273,31 @@ fn i6_standstill_is_zero_and_energy_scales() {
         };
         assert_eq!(k * series(1), series(k), "seed {seed}");
     }
+}
+
+/// I7: any range from the raw rows around it alone: twice the reach and 50 hours before it, the reach and 50 hours after
+/// it. Of the 50 hours 26 are those of standing still and 24 those of a single wrong value.
+#[test]
+fn i7_a_part_is_computed_from_the_rows_around_it() {
+    let mut fewer = 0;
+    for seed in 0..1_000 {
+        let month = month(seed, 40_000);
+        let settings = &month.settings;
+        let margin_us = settings.still_max_us + settings.glitch_window_us;
+        let edges = quarters(46);
+        let whole = meter(&month).cells(&edges);
+        let mut dice = Dice::new(seed);
+        for _ in 0..6 {
+            let from = usize::try_from(dice.within(0, 44)).unwrap();
+            let to = from + 1;
+            let before_us = edges[from] - 2 * settings.reach_us - margin_us;
+            let after_us = edges[to] + settings.reach_us + margin_us;
+            let near = |reading: &&Reading| (before_us..=after_us).contains(&reading.ts_us);
+            let readings: Vec<Reading> = month.readings.iter().filter(near).copied().collect();
+            fewer += usize::from(readings.len() < month.readings.len());
+            let part = Month { readings, ..month.clone() };
+            assert_eq!(meter(&part).cells(&edges[from..=to]), whole[from..to], "seed {seed} quarter {from}");
+        }
+    }
+    assert!(fewer > 4_000, "{fewer} parts had fewer rows");
 }

@@ -147,25 +147,8 @@ fn judged(a: At, b: At, begin_s: i64, events: &[Swap], settings: &Settings) -> (
         length_s: dt,
         flags: flags.to_vec(),
     };
-    let mut inside: Vec<&Swap> =
-        events.iter().filter(|event| a.s * S < event.at_us && event.at_us <= b.s * S).collect();
-    inside.sort_by_key(|event| event.at_us);
-    for event in inside {
-        let at = event.at_us / S;
-        let (old, new) = (event.old_mwh - a.mwh, b.mwh - event.new_mwh);
-        let size = |mwh: i64| if settings.is_net { mwh.abs() } else { mwh };
-        if [(old, at - begin_s), (new, b.s - at)]
-            .iter()
-            .all(|(mwh, s)| size(*mwh) >= -allowance && fits(size(*mwh), *s))
-        {
-            let count = |mwh: i64| if settings.is_net { mwh } else { mwh.max(0) };
-            let (old, new) = (count(old), count(new));
-            if at == b.s {
-                return (vec![piece(a.s, a.s, b.s, Some(old + new), &[Flag::Swap])], true);
-            }
-            let first = piece(a.s, a.s, at, Some(old), &[Flag::Swap]);
-            return (vec![first, piece(at, at, b.s, Some(new), &[Flag::Swap])], true);
-        }
+    if let Some(parts) = entered(a, b, begin_s, events, settings) {
+        return (parts, true);
     }
     let one = |mwh: Option<i64>, flags: &[Flag]| (vec![piece(a.s, a.s, b.s, mwh, flags)], false);
     if let (Some(ea), Some(eb), false) = (a.epoch_s, b.epoch_s, settings.is_net) {
@@ -210,6 +193,43 @@ fn judged(a: At, b: At, begin_s: i64, events: &[Swap], settings: &Settings) -> (
         return one(Some(b.mwh), &[Flag::Reset]);
     }
     one(None, &[Flag::Swap])
+}
+
+/// The operator's word, where it can be true.
+fn entered(a: At, b: At, begin_s: i64, events: &[Swap], settings: &Settings) -> Option<Vec<Piece>> {
+    let allowance = settings.jump_allowance_mwh.max(2 * settings.resolution_mwh);
+    let fits = |mwh: i64, s: i64| {
+        i128::from(mwh - allowance) * 3_600 <= i128::from(settings.max_power_mw) * i128::from(s)
+    };
+    let piece = |from_s: i64, to_s: i64, mwh: i64| Piece {
+        begin_s: from_s,
+        from_s,
+        to_s,
+        mwh: Some(mwh),
+        length_s: b.s - a.s,
+        flags: vec![Flag::Swap],
+    };
+    let mut inside: Vec<&Swap> =
+        events.iter().filter(|event| a.s * S < event.at_us && event.at_us <= b.s * S).collect();
+    inside.sort_by_key(|event| event.at_us);
+    for event in inside {
+        let at = event.at_us / S;
+        let (old, new) = (event.old_mwh - a.mwh, b.mwh - event.new_mwh);
+        let size = |mwh: i64| if settings.is_net { mwh.abs() } else { mwh };
+        if [(old, at - begin_s), (new, b.s - at)]
+            .iter()
+            .all(|(mwh, s)| size(*mwh) >= -allowance && fits(size(*mwh), *s))
+        {
+            let count = |mwh: i64| if settings.is_net { mwh } else { mwh.max(0) };
+            let (old, new) = (count(old), count(new));
+            if at == b.s {
+                return Some(vec![piece(a.s, b.s, old + new)]);
+            }
+
+            return Some(vec![piece(a.s, at, old), piece(at, b.s, new)]);
+        }
+    }
+    None
 }
 
 impl Oracle {
