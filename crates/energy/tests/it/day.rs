@@ -35,6 +35,12 @@ impl Day {
         self.rows(rows, |row, wh| row.import_mwh = Some(wh * WH))
     }
 
+    /// Import register in mWh.
+    pub(crate) fn import_mwh(mut self, clock: &str, mwh: i64) -> Self {
+        self.row(at(clock)).import_mwh = Some(mwh);
+        self
+    }
+
     /// Export register in Wh.
     pub(crate) fn export(self, rows: &[(&str, i64)]) -> Self {
         self.rows(rows, |row, wh| row.export_mwh = Some(wh * WH))

@@ -4,6 +4,7 @@
 mod agrees;
 mod cases;
 mod day;
+mod documented;
 mod homes;
 mod invariants;
 mod oracle;
