@@ -4,7 +4,8 @@ use std::io::Write;
 
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Value, json};
 use wattline_energy::calendar::Period;
 use wattline_energy::meter::show::Shown;
 use wattline_energy::quality::Quality;
@@ -15,6 +16,10 @@ use crate::print::WRITE;
 
 /// The word of a home whose balance can't be.
 const IMBALANCE: &str = "imbalance";
+
+/// Keys and values in the order in which they are read.
+#[derive(Default)]
+struct Row(Vec<(String, Value)>);
 
 /// A list of buckets; an object of lists where more was asked for than buckets.
 pub(super) fn json(answer: &Answer, mut out: impl Write) -> anyhow::Result<()> {
@@ -36,12 +41,12 @@ pub(super) fn json(answer: &Answer, mut out: impl Write) -> anyhow::Result<()> {
 
 /// The rows of the home where there is one, else those of the meters. Columns are the keys of the first row.
 pub(super) fn csv(answer: &Answer, mut out: impl Write) -> anyhow::Result<()> {
-    let rows: Vec<Map<String, Value>> = match &answer.home {
+    let rows: Vec<Row> = match &answer.home {
         Some(home) => home.iter().map(home_bucket).collect(),
         None => answer.buckets.iter().map(bucket).collect(),
     };
     let mut columns: Vec<&String> = Vec::new();
-    for key in rows.iter().flat_map(Map::keys) {
+    for (key, _) in rows.iter().flat_map(|row| &row.0) {
         if !columns.contains(&key) {
             columns.push(key);
         }
@@ -61,24 +66,42 @@ pub(super) fn utc(us: i64) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-fn list(
-    key: &str,
-    mut rows: impl Iterator<Item = Map<String, Value>>,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+// === impl Row ===
+
+impl Row {
+    fn insert(&mut self, key: impl Into<String>, value: Value) {
+        self.0.push((key.into(), value));
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (key, value) in &self.0 {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
+fn list(key: &str, mut rows: impl Iterator<Item = Row>, out: &mut impl Write) -> anyhow::Result<()> {
     write!(out, "{key}[").context(WRITE)?;
     let mut before = "\n";
     rows.try_for_each(|row| {
-        write!(out, "{before}{}", Value::Object(row)).context(WRITE)?;
+        write!(out, "{before}{}", serde_json::to_string(&row)?).context(WRITE)?;
         before = ",\n";
         Ok::<_, anyhow::Error>(())
     })?;
     write!(out, "]").context(WRITE)
 }
 
-fn bucket(bucket: &Bucket) -> Map<String, Value> {
-    let mut row = Map::new();
-    row.insert("meter_id".to_owned(), bucket.meter_id.clone().into());
+fn bucket(bucket: &Bucket) -> Row {
+    let mut row = Row::default();
+    row.insert("meter_id", bucket.meter_id.clone().into());
     time(&mut row, &bucket.period, bucket.elapsed);
     for (name, total) in [("import", &bucket.import), ("export", &bucket.export)] {
         row.insert(format!("energy_{name}_wh"), thousandth(total.mwh));
@@ -95,9 +118,9 @@ fn bucket(bucket: &Bucket) -> Map<String, Value> {
     row
 }
 
-fn home_bucket(bucket: &HomeBucket) -> Map<String, Value> {
+fn home_bucket(bucket: &HomeBucket) -> Row {
     let balance = &bucket.balance;
-    let mut row = Map::new();
+    let mut row = Row::default();
     time(&mut row, &bucket.period, bucket.elapsed);
     for (name, mwh) in [
         ("import_wh", balance.import_mwh),
@@ -109,40 +132,40 @@ fn home_bucket(bucket: &HomeBucket) -> Map<String, Value> {
         ("self_consumed_wh", balance.self_consumed_mwh),
         ("rest_wh", balance.rest_mwh),
     ] {
-        row.insert(name.to_owned(), thousandth(mwh));
+        row.insert(name, thousandth(mwh));
     }
     for (meter_id, mwh) in &balance.rests_mwh {
         row.insert(format!("rest_wh_{meter_id}"), thousandth(Some(*mwh)));
     }
-    row.insert("self_consumption_rate".to_owned(), json!(balance.self_consumption_rate()));
-    row.insert("autarky".to_owned(), json!(balance.autarky()));
+    row.insert("self_consumption_rate", json!(balance.self_consumption_rate()));
+    row.insert("autarky", json!(balance.autarky()));
     let known_us = balance.known_ms * 1000;
-    row.insert("coverage".to_owned(), coverage(known_us, &bucket.period, bucket.elapsed));
+    row.insert("coverage", coverage(known_us, &bucket.period, bucket.elapsed));
     if let Some(elapsed) = bucket.elapsed {
-        row.insert("known_seconds".to_owned(), seconds(known_us.min(elapsed.us)));
+        row.insert("known_seconds", seconds(known_us.min(elapsed.us)));
     }
     let mut quality = words(balance.quality);
     quality.extend(balance.imbalance.then_some(IMBALANCE));
-    row.insert("quality".to_owned(), json!(quality));
+    row.insert("quality", json!(quality));
     row
 }
 
-fn meter(meter_id: &str, shown: &Shown) -> Map<String, Value> {
-    let mut row = Map::new();
-    row.insert("meter_id".to_owned(), meter_id.into());
-    row.insert("expected_s".to_owned(), seconds(shown.expected_us));
-    row.insert("silent".to_owned(), shown.is_silent.into());
-    row.insert("derived_power_w".to_owned(), thousandth(shown.derived_mw));
+fn meter(meter_id: &str, shown: &Shown) -> Row {
+    let mut row = Row::default();
+    row.insert("meter_id", meter_id.into());
+    row.insert("expected_s", seconds(shown.expected_us));
+    row.insert("silent", shown.is_silent.into());
+    row.insert("derived_power_w", thousandth(shown.derived_mw));
     row
 }
 
-fn time(row: &mut Map<String, Value>, period: &Period, elapsed: Option<Elapsed>) {
-    row.insert("start".to_owned(), utc(period.start_us).into());
-    row.insert("end".to_owned(), utc(period.end_us).into());
-    row.insert("seconds".to_owned(), seconds(period.us()));
+fn time(row: &mut Row, period: &Period, elapsed: Option<Elapsed>) {
+    row.insert("start", utc(period.start_us).into());
+    row.insert("end", utc(period.end_us).into());
+    row.insert("seconds", seconds(period.us()));
     if let Some(elapsed) = elapsed {
-        row.insert("elapsed_seconds".to_owned(), seconds(elapsed.us));
-        row.insert("running".to_owned(), elapsed.running.into());
+        row.insert("elapsed_seconds", seconds(elapsed.us));
+        row.insert("running", elapsed.running.into());
     }
 }
 
