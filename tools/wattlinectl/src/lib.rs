@@ -4,6 +4,7 @@ mod arguments;
 pub mod audit;
 pub mod dead_letters;
 pub mod decode;
+pub mod energy;
 pub mod migrate;
 pub mod offsets;
 pub mod patience;
