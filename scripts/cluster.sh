@@ -106,7 +106,7 @@ run() {
   check_that_none_is_on
   local report=${CARGO_TARGET_DIR:-target}/reports/cluster
   mkdir -p "$(dirname "$report")"
-  rm -f "$report.tsv"
+  rm -f "$report.tsv" "$report-usage.tsv"
   export WATTLINE_CLUSTER_REPORT=$report.tsv
   # Nobody else may hold it: what is started below closes 7.
   exec 7> >(exec setsid "$0" _keep)
@@ -128,7 +128,12 @@ print_report() {
   {
     printf '# The charts on real nodes\n\n%s, %s, %s cores.\n\n' "$(date -u +%FT%TZ)" "$(git describe --always --dirty)" "$(nproc)"
     printf '| what happens | | nothing new stored for | no PUBACK for |\n| --- | --- | --- | --- |\n'
-    sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$1.tsv"
+    as_rows() { sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$1"; }
+    as_rows "$1.tsv"
+    if [ -e "$1-usage.tsv" ]; then
+      printf '\n| when | component | pods | mCPU asked for | used | MiB asked for | used | allowed |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n'
+      as_rows "$1-usage.tsv"
+    fi
   } | tee "$1.md"
 }
 

@@ -27,7 +27,7 @@ readonly LOG4J_VERSION=2.25.4
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
-readonly ALERTMANAGER_PART="alertmanager-1"
+readonly ALERTMANAGER_PART="alertmanager-3"
 # The version that charts/mqtt installs.
 readonly ARTEMIS_VERSION=2.44.0
 readonly FAILOVER_PART="failover-trixie-1"
@@ -275,7 +275,8 @@ make_prometheus() {
 
 make_alertmanager() {
   local folder=$1
-  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/amtool
+  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/prometheus-alertmanager ./usr/bin/amtool \
+    ./usr/share/prometheus/alertmanager
   "$folder/amtool" --version >/dev/null 2>&1 || fail "the unpacked amtool does not start"
 }
 
@@ -330,7 +331,7 @@ flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
-make_part "$ALERTMANAGER_PART" "amtool" make_alertmanager
+make_part "$ALERTMANAGER_PART" "Alertmanager and amtool" make_alertmanager
 if [ "${1:-}" = failover ] || [ "${1:-}" = cluster ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis

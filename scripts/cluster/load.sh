@@ -141,7 +141,7 @@ lose_node() {
   mark >/dev/null
   say "power off of node $node with $held"
   node_off "$node"
-  sleep 60
+  sleep 40
   flow 200
   gaps=$(mark)
   back=$SECONDS

@@ -29,6 +29,16 @@ gap_row() {
   row "$what" "$note" "$stored s" "$acknowledged s"
 }
 
+# What each component uses now, of a minute at most, to the report's second table.
+usage() {
+  local namespace=$1 when=$2 folder
+  folder=$(mktemp -d)
+  k --namespace "$namespace" get pods --output json >"$folder/pods"
+  k get --raw "/apis/metrics.k8s.io/v1beta1/namespaces/$namespace/pods" >"$folder/metrics"
+  python3 scripts/cluster/usage.py "$folder/pods" "$folder/metrics" "$namespace, $when" | tee -a "${report%.tsv}-usage.tsv" >&2
+  rm -r "$folder"
+}
+
 # The Secrets that an environment names and doesn't make, as docs/kubernetes.md has it.
 make_secrets() {
   local namespace=$1
@@ -67,6 +77,7 @@ test_release() {
 from_nothing() {
   local environment=$1 start
   load_images
+  leave_nothing "$environment"
   [ "$environment" = dev ] || make_secrets "$environment"
   start=$SECONDS
   install "$environment"
@@ -79,6 +90,14 @@ uninstall() {
   helm uninstall wattline --namespace "$1" --wait >/dev/null
   k --namespace "$1" delete persistentvolumeclaims,jobs,pods,secrets --all --wait=false >/dev/null
 }
+
+# What a story that failed has left would be another one's beginning.
+leave_nothing() {
+  helm status wattline --namespace "$1" >/dev/null 2>&1 || return 0
+  uninstall "$1"
+  eventually 180 "what was in $1 before stays" is_empty "$1"
+}
+is_empty() { [ -z "$(k --namespace "$1" get pods,persistentvolumeclaims --output name)" ]; }
 
 # What an operator would look at first.
 show_trouble() {

@@ -20,14 +20,18 @@
 //! spans will be made; neither what goes in nor what comes out of the crate changes by that.
 
 pub mod bucket;
+pub mod calendar;
 pub mod chain;
 pub mod derived;
 pub mod grid;
+pub mod home;
+pub mod meter;
 pub mod power;
 pub mod quality;
 pub mod reach;
 pub mod series;
 pub mod span;
+pub mod total;
 
 pub use bucket::{Bucket, Energy, buckets, register_energy};
 pub use grid::{BucketRange, QUARTER_HOUR_US};

@@ -5,9 +5,15 @@ set -euo pipefail
 . scripts/cluster/story.sh
 
 from_nothing prod
+sleep 60
+usage prod idle
 for node in 1 2 3; do
   # The load itself is where it survives.
   LOAD_NODE=node$((node % 3 + 1)) load_on prod
+  if [ "$node" = 1 ]; then
+    flow 12000
+    usage prod 'under 200 messages a second'
+  fi
   lose_node prod "$node"
   load_off prod
 done

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cost;
 pub mod dead_letters;
 pub mod decode;
+pub mod energy;
 pub mod migrate;
 pub mod offsets;
 pub mod patience;

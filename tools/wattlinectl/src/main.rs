@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use wattline_reading::Timestamp;
 use wattline_service::{DatabaseSettings, KafkaSettings};
 use wattlinectl::patience::Patience;
-use wattlinectl::{audit, cost, dead_letters, decode, migrate, offsets, smoke, topics};
+use wattlinectl::{audit, cost, dead_letters, decode, energy, migrate, offsets, smoke, topics};
 
 /// Sets up and looks after a Wattline installation.
 #[derive(Parser)]
@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_name = "ROLE=FILE", value_parser = role_password)]
         role_password: Vec<(String, PathBuf)>,
     },
-    /// Create the Kafka topics; safe to repeat, also by two at once. Existing ones are checked.
+    /// Create the Kafka topics, and set right what exists; safe to repeat, also by two at once.
     Topics {
         /// Addresses to begin with, `host:port`, separated by commas.
         #[arg(long, env = "WATTLINE__KAFKA__BROKERS")]
@@ -92,6 +92,8 @@ enum Command {
     Offsets(offsets::command::Arguments),
     /// Publish one reading as a meter would, and wait until the API answers with it.
     Smoke(smoke::Arguments),
+    /// Compute the energy of readings from a file, by the rules of docs/energy.md. No server is needed.
+    Energy(energy::Arguments),
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
     /// needed.
     Decode {
@@ -174,6 +176,10 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
             dead_letters::command::run(arguments, environment_kafka()?, patience, output, notes).await?;
+        }
+        Command::Energy(arguments) => {
+            let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
+            energy::run(&arguments, std::io::stdin().lock(), output, notes)?;
         }
         Command::Offsets(arguments) => {
             offsets::command::run(arguments, environment_kafka()?, patience, std::io::stdout().lock())
