@@ -1,0 +1,5 @@
+//! The rules of cost one by one, against a slow second reading of them, against cases with their amounts, and against
+//! what must always hold.
+
+mod ask;
+mod cases;
