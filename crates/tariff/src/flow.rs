@@ -21,6 +21,8 @@ pub(crate) struct Metered {
     role: Role,
     import: Vec<Flow>,
     export: Vec<Flow>,
+    /// Whether it has a register of import, and one of export: what it lacks counts 0 in a net.
+    has: (bool, bool),
 }
 
 /// All meters in a window.
@@ -45,15 +47,11 @@ const UNKNOWN: Flow = Flow { mwh: 0, is_known: false, flags: Flags::NO_ENERGY };
 // === impl Flow ===
 
 impl Flow {
-    /// A direction that says nothing counts 0 where the other one is known.
-    fn net(import: Self, export: Self) -> Self {
-        match (import.is_known, export.is_known) {
-            (true, true) => {
-                Self { mwh: import.mwh - export.mwh, is_known: true, flags: import.flags | export.flags }
-            }
-            (true, false) => import,
-            (false, true) => Self { mwh: -export.mwh, ..export },
-            (false, false) => UNKNOWN,
+    fn minus(self, other: Self) -> Self {
+        if self.is_known && other.is_known {
+            Self { mwh: self.mwh - other.mwh, is_known: true, flags: self.flags | other.flags }
+        } else {
+            UNKNOWN
         }
     }
 
@@ -63,6 +61,19 @@ impl Flow {
             is_known: self.is_known || other.is_known,
             flags: self.flags | other.flags,
         }
+    }
+}
+
+// === impl Metered ===
+
+impl Metered {
+    fn net(&self) -> Vec<Flow> {
+        let of = |flow: Flow, has: bool| {
+            if has { flow } else { Flow { mwh: 0, is_known: true, flags: Flags::NONE } }
+        };
+        let (has_import, has_export) = if self.has == (false, false) { (true, true) } else { self.has };
+        let pairs = self.import.iter().zip(&self.export);
+        pairs.map(|(import, export)| of(*import, has_import).minus(of(*export, has_export))).collect()
     }
 }
 
@@ -77,7 +88,10 @@ impl Flows {
                 write(&mut import, run, &run.import_mwh, &window);
                 write(&mut export, run, &run.export_mwh, &window);
             }
-            Metered { role: meter.role, import, export }
+            let has =
+                |list: fn(&Run) -> &Vec<Option<i64>>| meter.runs.iter().any(|run| !list(run).is_empty());
+            let has = (has(|run| &run.import_mwh), has(|run| &run.export_mwh));
+            Metered { role: meter.role, import, export, has }
         };
         Self { meters: meters.iter().map(metered).collect(), window: window.clone() }
     }
@@ -87,12 +101,7 @@ impl Flows {
         let of_one = |meter: &Metered| match measure {
             Measure::Import => meter.import.clone(),
             Measure::Export => meter.export.clone(),
-            Measure::Net => meter
-                .import
-                .iter()
-                .zip(&meter.export)
-                .map(|(import, export)| Flow::net(*import, *export))
-                .collect(),
+            Measure::Net => meter.net(),
         };
         let mut meters = meters.iter().map(|place| of_one(&self.meters[*place]));
         let Some(mut sum) = meters.next() else {
@@ -150,6 +159,7 @@ impl Flows {
     pub(crate) fn without(&self, kind: ValueKind) -> Self {
         let mut other = self.clone();
         let grid = self.grid();
+        grid.iter().for_each(|meter| other.meters[*meter].has = (true, true));
         for quarter in self.window.clone() {
             let Some((home, _)) = self.home(quarter) else { continue };
             let at = self.index(quarter);

@@ -183,7 +183,7 @@ pub(crate) struct Tier {
     pub(crate) price: Price,
 }
 
-/// Up to where a tier goes, in mWh.
+/// Up to where a tier goes, in µWh.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Edge {
     Whole(i64),

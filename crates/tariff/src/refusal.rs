@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
-use strum::IntoStaticStr;
+use strum::{IntoStaticStr, VariantArray};
 
 /// One thing that is wrong with an input. Any of them refuses all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Refusal {
 }
 
 /// The words for what is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "each is explained for users by `Code::cure`")]
 pub enum Code {
@@ -94,6 +94,9 @@ impl Serialize for Refusal {
 // === impl Code ===
 
 impl Code {
+    /// Each of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
     /// What to do about it, in a sentence.
     #[must_use]
     pub const fn cure(self) -> &'static str {

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use crate::clock::{Clock, Quarter};
 use crate::day::Day;
-use crate::model::{Agreement, Band, Edge, Energy};
+use crate::flags::Flags;
+use crate::flow::Flow;
+use crate::model::{Agreement, Band, Edge, Energy, Per};
 
 /// Where one stands.
 #[derive(Clone, Debug)]
@@ -17,9 +19,12 @@ pub(crate) struct Counter {
     pub(crate) is_unsure: bool,
 }
 
-/// By the names of component and band, through all versions.
+/// µWh of a mWh.
+const UWH: i128 = 1_000;
+
+/// By the names of component and band and by the period, through all versions.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(Vec<(String, Option<String>, Counter)>);
+pub(crate) struct Counters(Vec<(String, Option<String>, Per, Counter)>);
 
 /// A part of a movement: the tier, none below zero, and mWh, less than zero on the way down.
 pub(crate) type Portion = (Option<usize>, i64);
@@ -27,15 +32,16 @@ pub(crate) type Portion = (Option<usize>, i64);
 // === impl Counters ===
 
 impl Counters {
-    pub(crate) fn take(&mut self, component: &str, band: Option<&str>) -> Counter {
-        let found = self.0.iter().position(|(id, name, _)| id == component && name.as_deref() == band);
-        found.map_or(Counter { days: 0..0, end: Quarter::MIN, mwh: 0, is_unsure: false }, |place| {
-            self.0.swap_remove(place).2
-        })
+    pub(crate) fn take(&mut self, component: &str, band: Option<&str>, per: Per) -> Counter {
+        let is_it = |(id, name, own, _): &(String, Option<String>, Per, Counter)| {
+            id == component && name.as_deref() == band && *own == per
+        };
+        let new = Counter { days: 0..0, end: Quarter::MIN, mwh: 0, is_unsure: false };
+        self.0.iter().position(is_it).map_or(new, |place| self.0.swap_remove(place).3)
     }
 
-    pub(crate) fn put(&mut self, component: &str, band: Option<&str>, counter: Counter) {
-        self.0.push((component.to_owned(), band.map(str::to_owned), counter));
+    pub(crate) fn put(&mut self, component: &str, band: Option<&str>, per: Per, counter: Counter) {
+        self.0.push((component.to_owned(), band.map(str::to_owned), per, counter));
     }
 }
 
@@ -43,17 +49,11 @@ impl Counters {
 
 impl Counter {
     /// Begins anew where its period is over; says whether it did.
-    pub(crate) fn reach(
-        &mut self,
-        quarter: Quarter,
-        energy: &Energy,
-        agreement: &Agreement,
-        clock: &Clock,
-    ) -> bool {
+    pub(crate) fn reach(&mut self, quarter: Quarter, per: Per, agreement: &Agreement, clock: &Clock) -> bool {
         if quarter < self.end {
             return false;
         }
-        let days = agreement.period(energy.per, clock.at(quarter).day);
+        let days = agreement.period(per, clock.at(quarter).day);
         *self = Self { end: clock.start(days.end), days, mwh: 0, is_unsure: false };
         true
     }
@@ -62,15 +62,22 @@ impl Counter {
     pub(crate) fn edges(&self, band: &Band, energy: &Energy, agreement: &Agreement) -> Vec<i64> {
         let held = i128::from(agreement.days_held(&self.days));
         let days = i128::from(self.days.end - self.days.start).max(1);
-        let edge = |edge: Edge| match edge {
-            Edge::Whole(mwh) if energy.prorate => {
-                let (num, den) = (i128::from(mwh) * held, days);
-                i64::try_from((2 * num + den).div_euclid(2 * den)).unwrap_or(i64::MAX)
-            }
-            Edge::Whole(mwh) => mwh,
-            Edge::PerDay(mwh) => i64::try_from(i128::from(mwh) * held).unwrap_or(i64::MAX),
+        let edge = |edge: Edge| {
+            let (num, den) = match edge {
+                Edge::Whole(uwh) if energy.prorate => (i128::from(uwh) * held, days),
+                Edge::Whole(uwh) => (i128::from(uwh), 1),
+                Edge::PerDay(uwh) => (i128::from(uwh) * held, 1),
+            };
+            let den = den * UWH;
+            i64::try_from((2 * num + den).div_euclid(2 * den)).unwrap_or(i64::MAX)
         };
         band.tiers.iter().filter_map(|tier| tier.edge).map(edge).collect()
+    }
+
+    /// Moves where nobody asks what it passes.
+    pub(crate) fn go_on(&mut self, flow: Flow) {
+        self.mwh += flow.mwh;
+        self.is_unsure |= flow.flags.has(Flags::NO_ENERGY);
     }
 
     /// Moves, and tells what it passes. `surplus`: below zero is a tier of its own.

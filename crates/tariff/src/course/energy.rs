@@ -10,7 +10,7 @@ use crate::exact::{Beyond, Exact};
 use crate::flags::Flags;
 use crate::flow::Flow;
 use crate::line::{Cell, Probe};
-use crate::model::{Band, Component, Energy, Kind, Measure};
+use crate::model::{Band, Component, Energy, Kind, Measure, Per};
 use crate::quotes::{Quote, Quotes};
 
 /// A band in one version.
@@ -21,6 +21,8 @@ struct Track<'a> {
     quotes: Vec<Quotes>,
     /// Of a band that counts.
     counter: Option<(Counter, Vec<i64>)>,
+    /// Those by which other versions of the component count.
+    others: Vec<(Per, Counter)>,
     sum: Sum,
 }
 
@@ -96,6 +98,7 @@ impl<'a> Pass<'a> {
                 if priced.flags.has(Flags::NO_PRICE) {
                     gaps.lacks_price(quarter);
                 }
+                track.go_on(flow, quarter, work);
                 track.sum.add(flow, &priced);
                 work.lines[track.line].probes.extend(probe.map(|probe| (interval, probe)));
             }
@@ -120,12 +123,16 @@ impl<'a> Pass<'a> {
             let quotes = quotes.collect::<Result<_, _>>()?;
             let counts = self.energy.measure == Measure::Net || band.tiers.len() > 1;
             let counter = counts.then(|| {
-                let counter = counters.take(&self.component.id, band.id.as_deref());
+                let counter = counters.take(&self.component.id, band.id.as_deref(), self.energy.per);
                 let edges = counter.edges(band, self.energy, work.agreement);
                 (counter, edges)
             });
+            let others = self.periods(work, band.id.as_deref()).into_iter();
+            let others = others.filter(|per| !(counts && *per == self.energy.per));
+            let others =
+                others.map(|per| (per, counters.take(&self.component.id, band.id.as_deref(), per))).collect();
             let line = work.line(self.version, self.place, band.id.as_deref());
-            tracks.push(Track { band, line, quotes, counter, sum: Sum::default() });
+            tracks.push(Track { band, line, quotes, counter, others, sum: Sum::default() });
         }
         Ok(tracks)
     }
@@ -133,19 +140,36 @@ impl<'a> Pass<'a> {
     /// Counters go on in the next version.
     fn keep(&self, tracks: Vec<Track<'a>>, counters: &mut Counters) {
         for track in tracks {
-            if let Some((counter, _)) = track.counter {
-                counters.put(&self.component.id, track.band.id.as_deref(), counter);
+            let own = track.counter.map(|(counter, _)| (self.energy.per, counter));
+            for (per, counter) in own.into_iter().chain(track.others) {
+                counters.put(&self.component.id, track.band.id.as_deref(), per, counter);
             }
         }
+    }
+
+    /// By which the band counts in any version.
+    fn periods(&self, work: &Work<'a>, band: Option<&str>) -> Vec<Per> {
+        let mut found = Vec::new();
+        let all = work.tariff.versions.iter().flat_map(|version| &version.components);
+        for component in all.filter(|component| component.id == self.component.id) {
+            let Kind::Energy(energy) = &component.kind else { continue };
+            let mut own = energy.bands.iter().filter(|one| one.id.as_deref() == band);
+            if own.any(|one| energy.measure == Measure::Net || one.tiers.len() > 1)
+                && !found.contains(&energy.per)
+            {
+                found.push(energy.per);
+            }
+        }
+        found
     }
 
     /// Any of the counters might have moved.
     fn without_band(&self, flow: Flow, tracks: &mut [Track<'a>]) -> Priced {
         let is_nothing = flow.is_known && flow.mwh == 0;
         for track in tracks.iter_mut().filter(|_| !is_nothing) {
-            if let Some((counter, _)) = &mut track.counter {
-                counter.is_unsure = true;
-            }
+            let own = track.counter.iter_mut().map(|(counter, _)| counter);
+            own.chain(track.others.iter_mut().map(|(_, counter)| counter))
+                .for_each(|counter| counter.is_unsure = true);
         }
         Priced { base: is_nothing.then_some(0), flags: flow.flags | Flags::NO_PRICE }
     }
@@ -191,7 +215,7 @@ impl<'a> Pass<'a> {
         let Some((counter, edges)) = &mut track.counter else {
             return Priced { base: None, flags: flow.flags };
         };
-        if counter.reach(quarter, self.energy, work.agreement, work.clock) {
+        if counter.reach(quarter, self.energy.per, work.agreement, work.clock) {
             *edges = counter.edges(track.band, self.energy, work.agreement);
         }
         let quotes: Vec<Option<Quote>> = track.quotes.iter().map(|quotes| quotes.at(at)).collect();
@@ -246,6 +270,18 @@ impl<'a> Pass<'a> {
             work.lines[line].add(interval, &std::mem::take(unknown).cell())?;
         }
         Ok(())
+    }
+}
+
+// === impl Track ===
+
+impl Track<'_> {
+    /// Moves the counters by which nothing is priced here.
+    fn go_on(&mut self, flow: Flow, quarter: Quarter, work: &Work<'_>) {
+        for (per, counter) in &mut self.others {
+            counter.reach(quarter, *per, work.agreement, work.clock);
+            counter.go_on(flow);
+        }
     }
 }
 

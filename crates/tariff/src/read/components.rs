@@ -7,7 +7,7 @@ use crate::fields::{At, Fields, Read};
 use crate::model::{
     Average, Band, Component, Days, Edge, Energy, Kind, Measure, Per, Price, Spot, Tier, When,
 };
-use crate::number::{ENERGY_PLACES, PERCENT_PLACES, PRICE_PLACES, VAT_PLACES};
+use crate::number::{PERCENT_PLACES, PRICE_PLACES, VAT_PLACES};
 use crate::refusal::Code;
 
 const BANDS_MAX: usize = 64;
@@ -19,8 +19,10 @@ const VAT_MAX: i64 = 1_000_000;
 const PERCENT_MAX: i64 = 1_000_000_000_000;
 /// A million of 10⁻⁹.
 const FACTOR_MAX: i64 = 1_000_000_000_000_000;
-/// A GWh.
-const EDGE_MWH_MAX: i64 = 1_000_000_000_000;
+/// A GWh in µWh.
+const EDGE_UWH_MAX: i64 = 1_000_000_000_000_000;
+/// From kWh to µWh: edges by the day are multiplied before they are rounded.
+const EDGE_PLACES: u32 = 9;
 
 const RATE_KEYS: [&str; 3] = ["price", "spot", "tiers"];
 
@@ -206,12 +208,12 @@ fn tiers(at: &At<'_>, names: &Names<'_>) -> Read<Vec<Tier>> {
         let edge = match edge {
             None => None,
             Some((at, daily)) => {
-                let mwh = at.decimal(ENERGY_PLACES, EDGE_MWH_MAX, Code::BadNumber)?;
-                if mwh <= before || per_day.is_some_and(|per_day| per_day != daily) {
+                let uwh = at.decimal(EDGE_PLACES, EDGE_UWH_MAX, Code::BadNumber)?;
+                if uwh <= before || per_day.is_some_and(|per_day| per_day != daily) {
                     return at.refuse(Code::TiersOrder);
                 }
-                (before, per_day) = (mwh, Some(daily));
-                Some(if daily { Edge::PerDay(mwh) } else { Edge::Whole(mwh) })
+                (before, per_day) = (uwh, Some(daily));
+                Some(if daily { Edge::PerDay(uwh) } else { Edge::Whole(uwh) })
             }
         };
         if fields.get("price").is_some() == fields.get("spot").is_some() {

@@ -3,3 +3,6 @@
 
 mod ask;
 mod cases;
+mod documented;
+mod home;
+mod rules;
