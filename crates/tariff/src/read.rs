@@ -4,6 +4,7 @@ mod agreements;
 mod capacity;
 mod components;
 mod meters;
+mod names;
 mod prices;
 mod tariffs;
 mod when;

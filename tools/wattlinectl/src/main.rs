@@ -69,19 +69,6 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 180)]
         wait_s: u64,
     },
-    /// Say what energy costs: energies, prices, tariffs and agreements in one JSON object, amounts out. No server is
-    /// needed. docs/tariffs.md says how.
-    Cost {
-        /// The input; `-` is standard input.
-        #[arg(long, value_name = "FILE", default_value = "-")]
-        input: PathBuf,
-        /// How the answer is written.
-        #[arg(long, value_enum, default_value_t = cost::Format::Json)]
-        format: cost::Format,
-        /// Take every quarter-hour of the range apart, at most a month.
-        #[arg(long)]
-        explain: bool,
-    },
     /// Messages that could not become readings: find, repair and replay them. docs/dead-letters.md says how.
     ///
     /// Connect as wattline_operator, or as the owner.
@@ -94,6 +81,9 @@ enum Command {
     Smoke(smoke::Arguments),
     /// Compute the energy of readings from a file, by the rules of docs/energy.md. No server is needed.
     Energy(energy::Arguments),
+    /// Say what energy costs, from a file with energies, prices, tariffs and agreements, by the rules of docs/tariffs.md. No
+    /// server is needed.
+    Cost(cost::Arguments),
     /// Say what ingest would make of a message: one payload from standard input, one JSON object out. No server is
     /// needed.
     Decode {
@@ -170,9 +160,6 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<ExitCode> {
                 decoder.decode_one(message, input, output)?;
             }
         }
-        Command::Cost { input, format, explain } => {
-            return cost::cost(&input, format, explain, std::io::stdout().lock());
-        }
         Command::DeadLetters(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
             dead_letters::command::run(arguments, environment_kafka()?, patience, output, notes).await?;
@@ -180,6 +167,9 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<ExitCode> {
         Command::Energy(arguments) => {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
             energy::run(&arguments, std::io::stdin().lock(), output, notes)?;
+        }
+        Command::Cost(arguments) => {
+            return cost::run(&arguments, std::io::stdin().lock(), std::io::stdout().lock());
         }
         Command::Offsets(arguments) => {
             offsets::command::run(arguments, environment_kafka()?, patience, std::io::stdout().lock())

@@ -1,6 +1,6 @@
 //! Charges for the highest power.
 
-use super::tariffs::Names;
+use super::names::Names;
 use super::when;
 use crate::fields::{At, Fields, Read};
 use crate::model::{Capacity, Charge, Component, Days, Kind, When};

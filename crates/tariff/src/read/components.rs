@@ -1,7 +1,7 @@
 //! Components of a version, and their rates.
 
 use super::capacity::capacity;
-use super::tariffs::Names;
+use super::names::Names;
 use super::when;
 use crate::fields::{At, Fields, Read};
 use crate::model::{

@@ -2,6 +2,7 @@
 
 use super::Refusals;
 use super::components::{component, vat};
+use super::names::Names;
 use crate::day::{self, Day};
 use crate::exact::Rounding;
 use crate::fields::{At, Fields, Read};
@@ -24,13 +25,6 @@ pub(super) struct Known<'a> {
     pub(super) series: &'a [Series],
     /// What was recorded later doesn't exist.
     pub(super) as_of_us: Option<i64>,
-}
-
-/// What components of one tariff name.
-pub(super) struct Names<'a> {
-    pub(super) calendars: &'a [(String, Calendar)],
-    pub(super) series: &'a [Series],
-    pub(super) currency: &'a str,
 }
 
 pub(super) fn calendars(list: &[At<'_>], refusals: &mut Refusals) -> Read<Vec<(String, Calendar)>> {

@@ -1,6 +1,6 @@
 //! Conditions of the clock and the calendar, and the clock that they are about.
 
-use super::tariffs::Names;
+use super::names::Names;
 use crate::fields::{At, Fields, Read};
 use crate::model::{Days, When};
 use crate::node::Node;

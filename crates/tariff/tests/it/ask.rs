@@ -7,14 +7,14 @@ use wattline_tariff::{Format, print};
 pub(crate) fn answer(input: &Value) -> Value {
     match print(&input.to_string(), Format::Json, false) {
         Ok(text) => serde_json::from_str(&text).unwrap(),
-        Err(text) => panic!("refused: {text}\n{input}"),
+        Err(text) => panic!("refused: {text}"),
     }
 }
 
 /// The refusals of an input that is not: words and places.
 pub(crate) fn refusals(input: &str) -> Vec<(String, String)> {
     let text = match print(input, Format::Json, false) {
-        Ok(text) => panic!("taken: {text}\n{input}"),
+        Ok(text) => panic!("taken: {text}"),
         Err(text) => text,
     };
     let errors: Value = serde_json::from_str(&text).unwrap();

@@ -1,8 +1,12 @@
 //! The rules of cost one by one, against a slow second reading of them, against cases with their amounts, and against
 //! what must always hold.
 
+mod agrees;
 mod ask;
 mod cases;
 mod documented;
 mod home;
+mod invariants;
+mod oracle;
 mod rules;
+mod street;

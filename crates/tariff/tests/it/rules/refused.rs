@@ -63,7 +63,6 @@ fn c25_each_word_is_said_of_its_place() {
         ("/colour".to_owned(), json!("blue"), "unknown_key"),
         ("/meters/0/role".to_owned(), json!("mains"), "role_unknown"),
         ("/meters/0/runs/0/import_mwh".to_owned(), json!([0.5]), "bad_number"),
-        ("/prices/0/currency".to_owned(), json!("SEK"), "currency_mismatch"),
         ("/prices/0/minutes".to_owned(), json!(20), "step_unknown"),
         ("/prices/0/kind".to_owned(), json!("guess"), "kind_unknown"),
         ("/prices/0/revision".to_owned(), json!("one"), "revision_unknown"),
@@ -111,7 +110,7 @@ fn c25_each_word_is_said_of_its_place() {
 
 /// The four of which people ask most: each with the place and the cure.
 #[test]
-fn c25_a_hole_an_overlap_two_currencies_and_a_calendar_without_the_year() {
+fn c25_a_hole_an_overlap_two_currencies_a_year_that_is_missing_and_a_time_without_a_zone() {
     let text = |input: &Value| {
         wattline_tariff::print(&input.to_string(), wattline_tariff::Format::Text, false).unwrap_err()
     };
@@ -136,6 +135,9 @@ fn c25_a_hole_an_overlap_two_currencies_and_a_calendar_without_the_year() {
         "{}",
         text(&currencies)
     );
+    let mut year = right().input;
+    year["calendars"][0]["from"] = json!("01-01");
+    assert!(text(&year).starts_with("calendars[0].from: bad_date\n  write a date as"), "{}", text(&year));
     let offset = right().publication(
         json!({"minutes": 60, "values": ["0.3"], "revision": 2, "start": "2026-06-10T00:00:00"}),
     );
