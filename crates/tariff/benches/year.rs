@@ -48,9 +48,7 @@ fn ms(time: Duration) -> String {
 
 /// Energy and prices that differ from quarter-hour to quarter-hour, the same in each run.
 fn input(resolution: &str) -> Value {
-    let spread = |place: u64, most: u64| {
-        place.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40 & 0xffff_ffff | 1 + place % most
-    };
+    let spread = |place: u64, most: u64| (place + most).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
     let mwh = |most: u64| (0..QUARTERS).map(|place| json!(spread(place, most) % most)).collect::<Vec<_>>();
     let price = |place: u64| json!(format!("0.{:05}", spread(place, 40_000) % 40_000));
     let tariff = |id: &str, kind: &str, components: Value| json!({"id": id, "kind": kind, "currency": "EUR", "versions": [{"from": "2020-01-01", "vat": "19", "components": components}]});

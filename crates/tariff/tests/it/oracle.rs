@@ -31,6 +31,11 @@ pub(crate) struct Cell {
 
 pub(crate) type Lines = BTreeMap<Name, BTreeMap<i64, Cell>>;
 
+/// Quarter-hour, date, band, mWh, and whether all of it is known.
+type Move = (i64, i64, String, i64, bool);
+/// Average, whether of the first publication, the first quarter-hour, and how many.
+type Group = (String, bool, i64, usize);
+
 /// One agreement.
 struct Course<'a> {
     input: &'a Value,
@@ -44,10 +49,10 @@ struct Course<'a> {
     to: i64,
     billing: Option<(i64, i64)>,
     lines: Lines,
-    /// By component: quarter-hour, band, mWh, and whether all of it is known.
-    moves: BTreeMap<String, Vec<(i64, i64, String, i64, bool)>>,
-    /// Sum and number of known prices and whether one is an estimate, by average, revision and quarter-hours.
-    means: RefCell<BTreeMap<(String, bool, i64, usize), (i128, usize, bool)>>,
+    /// By component.
+    moves: BTreeMap<String, Vec<Move>>,
+    /// Sum and number of known prices, and whether one is an estimate.
+    means: RefCell<BTreeMap<Group, (i128, usize, bool)>>,
 }
 
 /// What every line shows in every quarter-hour of the range.
@@ -165,7 +170,7 @@ impl<'a> Course<'a> {
                 let days = match component["per"].as_str().unwrap() {
                     "day" => 1,
                     "month" => self.time.month(day).1 - self.time.month(day).0,
-                    _ => self.time.year(day).1 - self.time.year(day).0,
+                    _ => Time::year(day).1 - Time::year(day).0,
                 };
                 let quarters = self.time.start(day + 1) - self.time.start(day);
                 let times = if component["times"].is_null() {
@@ -174,7 +179,7 @@ impl<'a> Course<'a> {
                     decimal(&component["times"], 9)
                 };
                 let price = Ratio::new(decimal(&component["price"], 9) * times, 1_000);
-                let base = price / Ratio::whole(days.into()) / Ratio::whole(quarters.into());
+                let base = price.over(Ratio::whole(days.into())).over(Ratio::whole(quarters.into()));
                 self.put(self.name(version, component, ""), at, Cell { base: Some(base), ..Cell::default() });
             }
             "once" => {
@@ -320,7 +325,7 @@ impl<'a> Course<'a> {
     fn period(&self, per: &str, day: i64) -> (i64, i64) {
         match (per, self.billing) {
             ("day", _) => (day, day + 1),
-            ("year", _) => self.time.year(day),
+            ("year", _) => Time::year(day),
             ("billing", Some((from, months))) => time::billing(from, months, day),
             _ => self.time.month(day),
         }

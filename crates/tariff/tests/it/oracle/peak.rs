@@ -54,7 +54,7 @@ fn charge(course: &Course<'_>, component: &Value, before: &[Peak], month: (i64, 
         return Cell { flags, ..Cell::default() };
     }
     let sum = known.iter().fold(Ratio::whole(0), |sum, kw| sum + *kw);
-    let billed = sum / Ratio::whole(known.len() as i128);
+    let billed = sum.over(Ratio::whole(known.len() as i128));
     let whole = if component["steps"].is_null() {
         billed * Ratio::new(decimal(&component["price_per_kw"], 9), 1_000)
     } else {
@@ -69,7 +69,7 @@ fn charge(course: &Course<'_>, component: &Value, before: &[Peak], month: (i64, 
         let step = list(component, "steps").iter().rfind(is_below);
         Ratio::whole(step.map_or(0, |step| decimal(&step["price"], 9)) * 1_000_000)
     };
-    let (from, to) = if component["per"] == "year" { course.time.year(month.0) } else { month };
+    let (from, to) = if component["per"] == "year" { Time::year(month.0) } else { month };
     let mut base = whole * Ratio::new(days.len() as i128, i128::from(to - from));
     if !component["max_per_kwh"].is_null() {
         let (from, to) = (course.time.start(days[0]), course.time.start(days[days.len() - 1] + 1));
@@ -134,7 +134,7 @@ fn peak(course: &Course<'_>, component: &Value, month: (i64, i64)) -> Peak {
     }
     flags.extend(highest.iter().any(|window| window.3).then_some("estimated"));
     let sum = highest.iter().fold(Ratio::whole(0), |sum, window| sum + window.0);
-    let mean = sum / Ratio::whole(highest.len() as i128);
+    let mean = sum.over(Ratio::whole(highest.len() as i128));
     let least = if component["min_kw"].is_null() {
         Ratio::whole(0)
     } else {

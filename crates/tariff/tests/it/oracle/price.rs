@@ -43,15 +43,12 @@ impl Course<'_> {
             let (from, to) = (minutes(from), minutes(to));
             if from < to { (from..to).contains(&now) } else { now >= from || now < to }
         };
-        let weekday = i64::from(date(day).weekday().num_days_from_monday());
+        let weekday = date(day).weekday().num_days_from_monday() as usize;
         let weekdays = |text: &str| {
             let place = |name: &str| DAYS.iter().position(|day| *day == name).unwrap();
             let (from, to) = text.split_once('-').unwrap_or((text, text));
             let (from, to) = (place(from), place(to));
-            (0..7)
-                .map(|ahead| (from + ahead) % 7)
-                .take((to + 7 - from) % 7 + 1)
-                .any(|one| one as i64 == weekday)
+            (0..7).map(|ahead| (from + ahead) % 7).take((to + 7 - from) % 7 + 1).any(|one| one == weekday)
         };
         let today = date(day).format("%m-%d").to_string();
         let dates = |text: &str| {
@@ -118,7 +115,8 @@ impl Course<'_> {
         if let Some(above) = optional("above") {
             s = if s > above { s - above } else { Ratio::whole(0) };
         }
-        let factor = optional("factor").unwrap_or(Ratio::whole(1_000_000_000)) / Ratio::whole(1_000_000_000);
+        let factor =
+            optional("factor").unwrap_or(Ratio::whole(1_000_000_000)).over(Ratio::whole(1_000_000_000));
         let mut price = factor * s + optional("add").unwrap_or(Ratio::whole(0));
         if let Some(min) = optional("min") {
             price = if price < min { min } else { price };

@@ -1,7 +1,7 @@
 //! Fractions, always reduced.
 
 use std::cmp::Ordering;
-use std::ops::{Add, Div, Mul, Sub};
+use std::ops::{Add, Mul, Sub};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ratio(i128, i128);
@@ -18,6 +18,11 @@ impl Ratio {
 
     pub(crate) fn whole(value: i128) -> Self {
         Self(value, 1)
+    }
+
+    /// The quotient.
+    pub(crate) fn over(self, other: Self) -> Self {
+        self * Self::new(other.1, other.0)
     }
 
     /// floor(x + ½).
@@ -49,14 +54,6 @@ impl Mul for Ratio {
     fn mul(self, other: Self) -> Self {
         let (one, two) = (Self::new(self.0, other.1), Self::new(other.0, self.1));
         Self::new(one.0 * two.0, one.1 * two.1)
-    }
-}
-
-impl Div for Ratio {
-    type Output = Self;
-
-    fn div(self, other: Self) -> Self {
-        self * Self::new(other.1, other.0)
     }
 }
 

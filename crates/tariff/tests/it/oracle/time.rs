@@ -79,9 +79,8 @@ impl Time {
         (first, (day..).find(|other| !is_same(other)).unwrap())
     }
 
-    pub(super) fn year(&self, day: i64) -> (i64, i64) {
+    pub(super) fn year(day: i64) -> (i64, i64) {
         let first = |year| i64::from(NaiveDate::from_ymd_opt(year, 1, 1).unwrap().to_epoch_days());
-        let _ = self;
         (first(date(day).year()), first(date(day).year() + 1))
     }
 }
