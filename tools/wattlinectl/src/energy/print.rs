@@ -54,7 +54,7 @@ pub(super) fn csv(answer: &Answer, mut out: impl Write) -> anyhow::Result<()> {
     let header: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     writeln!(out, "{}", header.join(",")).context(WRITE)?;
     for row in &rows {
-        let cells: Vec<String> = columns.iter().map(|name| cell(row.get(*name))).collect();
+        let cells: Vec<String> = columns.iter().map(|name| cell(row.get(name))).collect();
         writeln!(out, "{}", cells.join(",")).context(WRITE)?;
     }
     Ok(())
