@@ -4,6 +4,7 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
+alone_in staging
 
 from_nothing staging
 
