@@ -2,14 +2,16 @@
 # A logical backup of Wattline's database, and its return, both while all services run.
 #
 #   scripts/backup.sh dump FILE      what is committed at this moment
-#   scripts/backup.sh restore FILE   puts FILE in the place of the database; the one that was there is kept beside it
+#   scripts/backup.sh restore FILE   puts FILE in the place of the database; the one that was there is kept beside it.
+#                                    FILE may be -, standard input
 #
 # WATTLINE__DATABASE__URL names the database, as a role that owns it and may create others; a password is in PGPASSFILE.
 # psql, pg_dump and pg_restore are the server's version; it has the version of TimescaleDB that the dump was made with.
 set -euo pipefail
 usage() { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 64; }
 [ $# -eq 2 ] || usage
-file=$2
+file=$2 shown=$2
+[ "$file" != - ] || shown="standard input"
 url=${WATTLINE__DATABASE__URL:?set it to postgres://OWNER@HOST/DATABASE}
 
 # sql DATABASE STATEMENT…: each by itself, on another database of the same server.
@@ -33,19 +35,24 @@ dump() {
 # Until the restored database is in its place nothing has changed: what was begun is taken back.
 give_up() {
     sql postgres "ALTER DATABASE \"$name\" ALLOW_CONNECTIONS true" "DROP DATABASE IF EXISTS \"$restored\" WITH (FORCE)" || true
-    echo "$file was not restored: $name is as it was" >&2
+    echo "$shown was not restored: $name is as it was" >&2
+    # Whoever writes into a pipe that nobody reads would wait for ever, as `kubectl exec` does.
+    [ "$file" != - ] || cat >/dev/null
 }
 
 restore() {
-    local tries
-    [ -r "$file" ] || { echo "cannot read $file" >&2; exit 66; }
+    local tries from=("$file")
+    # Standard input must have no name: what has one is opened twice.
+    [ "$file" != - ] || from=()
+    [ "$file" = - ] || [ -r "$file" ] || { echo "cannot read $file" >&2; exit 66; }
     name=${base##*/}
     stamp=$(date -u +%Y%m%d_%H%M%S)_$$
     restored=${name}_restored_$stamp before=${name}_before_$stamp
     trap give_up EXIT
     sql postgres "CREATE DATABASE \"$restored\""
-    sql "$restored" 'CREATE EXTENSION timescaledb' 'SELECT timescaledb_pre_restore()' >/dev/null
-    pg_restore --exit-on-error --dbname "$(of "$restored")" "$file"
+    # Where the server's template has it, a new database has it, too.
+    sql "$restored" 'CREATE EXTENSION IF NOT EXISTS timescaledb' 'SELECT timescaledb_pre_restore()' >/dev/null
+    pg_restore --exit-on-error --dbname "$(of "$restored")" "${from[@]}"
     sql "$restored" 'SELECT timescaledb_post_restore()' ANALYZE >/dev/null
     # No service may write into the old one any more.
     sql postgres "ALTER DATABASE \"$name\" ALLOW_CONNECTIONS false"
@@ -56,7 +63,7 @@ restore() {
             "ALTER DATABASE \"$restored\" RENAME TO \"$name\"" COMMIT; then
             trap - EXIT
             sql postgres "ALTER DATABASE \"$before\" ALLOW_CONNECTIONS true"
-            echo "$name is what $file holds; services go on from its offsets. What was there is kept as $before: when" \
+            echo "$name is what $shown holds; services go on from its offsets. What was there is kept as $before: when" \
                 "nothing is missing, DROP DATABASE \"$before\""
             return
         fi

@@ -4,7 +4,7 @@
 #
 #   cluster.sh up [NODES]             from nothing: control plane, nodes (3), what a cluster has, images; stays until `down`
 #   cluster.sh down                   all of it; nothing stays but the cache
-#   cluster.sh run [STORY …]          up, the stories dev, staging and prod or some of them, down; also when it is killed
+#   cluster.sh run [STORY …]          up, the stories dev, staging and prod or others, side by side, down; also when it is killed
 #   cluster.sh shell                  a shell inside of the cluster's network, with kubectl, helm and the addresses of the pages
 #   cluster.sh k ARGUMENTS …          kubectl
 #   cluster.sh in COMMAND …           any command inside of the cluster's network
@@ -19,6 +19,8 @@ cd "$(dirname "$0")/.."
 . scripts/cluster/lib.sh
 # shellcheck source=scripts/cluster/nodes.sh
 . scripts/cluster/nodes.sh
+# shellcheck source=scripts/cluster/leftovers.sh
+. scripts/cluster/leftovers.sh
 
 # There is one at a time.
 check_that_none_is_on() {
@@ -44,15 +46,22 @@ up() {
 
 # What is built once and kept in the cache.
 prepare() {
-  scripts/install-debian.sh cluster >/dev/null
-  scripts/kubernetes-tools.sh real >/dev/null
-  scripts/cluster-tools.sh >/dev/null
-  scripts/charts.sh dependencies >/dev/null
-  [ -n "${BINARIES:-}" ] || cargo build --release --locked --workspace --lib --bins --tests
+  part "Debian's packages and the servers" scripts/install-debian.sh cluster
+  part "Kubernetes" scripts/kubernetes-tools.sh real
+  part "add-ons" scripts/cluster-tools.sh
+  part "Helm and the charts' dependencies" scripts/charts.sh dependencies
+  [ -n "${BINARIES:-}" ] || part "Wattline" cargo build --release --locked --workspace --lib --bins --tests
   read_tools
-  scripts/cluster/images.sh "$images/cluster"
-  scripts/images.sh services "${BINARIES:-${CARGO_TARGET_DIR:-target}/release}" "$images/services"
-  scripts/images.sh stand-ins "$images/public"
+  part "images of add-ons" scripts/cluster/images.sh "$images/cluster"
+  part "images of services" scripts/images.sh services "${BINARIES:-${CARGO_TARGET_DIR:-target}/release}" "$images/services"
+  part "stand-ins" scripts/images.sh stand-ins "$images/public"
+}
+
+# COMMAND, and what it took.
+part() {
+  local TIMEFORMAT="cluster: $1: %0R s, %0U s of CPU and %0S s of the kernel's"
+  shift
+  time "$@" >/dev/null
 }
 
 # The first of all namespaces: whatever runs on this cluster ends with it.
@@ -74,8 +83,14 @@ down() {
   fi
   remove_cgroups "$cgroup"
   # The kubelets have changed these for the whole machine.
-  if [ -e "$state/sysctl" ]; then sysctl --quiet --load="$state/sysctl"; fi
+  local settings=''
+  if [ -e "$state/sysctl" ]; then
+    sysctl --quiet --load="$state/sysctl"
+    settings=$(cat "$state/sysctl")
+  fi
   rm -rf "$state"
+  nothing_is_left() { leftovers "$settings" >&2 && [ -z "$(leftovers "$settings")" ]; }
+  eventually 10 "not everything is gone from the machine" nothing_is_left
   [ "${1:-}" = quietly ] || say "down"
 }
 
@@ -96,8 +111,15 @@ keep() {
   down quietly
 }
 
+# One of those that are told side by side.
+tell() {
+  local start=$SECONDS
+  "scripts/cluster/stories/$1.sh" || return 1
+  say "story $1: $((SECONDS - start)) s"
+}
+
 run() {
-  local story failed=() start=$SECONDS stories=("$@")
+  local story i tellers=() failed=() start=$SECONDS stories=("$@")
   [ $# -gt 0 ] || stories=(dev staging prod)
   for story in "${stories[@]}"; do
     [ -x "scripts/cluster/stories/$story.sh" ] || { echo "cluster: there is no story '$story' in scripts/cluster/stories" >&2; exit 2; }
@@ -106,17 +128,19 @@ run() {
   check_that_none_is_on
   local report=${CARGO_TARGET_DIR:-target}/reports/cluster
   mkdir -p "$(dirname "$report")"
-  rm -f "$report.tsv"
+  rm -f "$report.tsv" "$report-usage.tsv"
   export WATTLINE_CLUSTER_REPORT=$report.tsv
   # Nobody else may hold it: what is started below closes 7.
   exec 7> >(exec setsid "$0" _keep)
   trap 'exec 7>&-; while [ -e "$state" ]; do sleep 0.2; done' EXIT
   up
+  load "$images"/services/*.tar "$images"/public/*.tar
+  touch "$state/images"
   for story in "${stories[@]}"; do
-    say "story $story"
-    local begin=$SECONDS
-    if "scripts/cluster/stories/$story.sh" 7>&-; then say "story $story: $((SECONDS - begin)) s"; else failed+=("$story"); fi
+    tell "$story" 7>&- &
+    tellers+=($!)
   done
+  for i in "${!stories[@]}"; do wait "${tellers[i]}" || failed+=("${stories[i]}"); done
   print_report "$report"
   [ ${#failed[@]} = 0 ] || fail "failed: ${failed[*]}"
   say "all green in $((SECONDS - start)) s"
@@ -128,7 +152,13 @@ print_report() {
   {
     printf '# The charts on real nodes\n\n%s, %s, %s cores.\n\n' "$(date -u +%FT%TZ)" "$(git describe --always --dirty)" "$(nproc)"
     printf '| what happens | | nothing new stored for | no PUBACK for |\n| --- | --- | --- | --- |\n'
-    sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$1.tsv"
+    # Each environment's in their order.
+    as_rows() { sort --stable --field-separator=: --key=1,1 "$1" | sed 's/\t/ | /g; s/^/| /; s/$/ |/'; }
+    as_rows "$1.tsv"
+    if [ -e "$1-usage.tsv" ]; then
+      printf '\n| when | component | pods | mCPU asked for | used | MiB asked for | used | allowed |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n'
+      as_rows "$1-usage.tsv"
+    fi
   } | tee "$1.md"
 }
 

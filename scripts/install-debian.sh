@@ -15,7 +15,7 @@
 # `install-debian.sh faults` adds one, for `make faults` only:
 #   8. the library that gives a program another time of day (faketime).
 # `install-debian.sh cluster` adds, for `make cluster` only, parts 5 and 6 and
-#   9. Debian packages: iptables, ipset, conntrack and a shell without libraries (root or sudo);
+#   9. Debian packages: iptables, ipset, conntrack, xfsprogs and a shell without libraries (root or sudo);
 #  10. containerd, runc and the plugins of pods' networks, unpacked: installed, containerd would run as a service.
 # 2 to 8 and 10 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
@@ -27,7 +27,7 @@ readonly LOG4J_VERSION=2.25.4
 readonly KAFKA_PART="kafka-${KAFKA_VERSION}-1"
 readonly SERVERS_PART="servers-trixie-2"
 readonly PROMETHEUS_PART="prometheus-1"
-readonly ALERTMANAGER_PART="alertmanager-1"
+readonly ALERTMANAGER_PART="alertmanager-3"
 # The version that charts/mqtt installs.
 readonly ARTEMIS_VERSION=2.44.0
 readonly FAILOVER_PART="failover-trixie-1"
@@ -54,6 +54,7 @@ readonly CLUSTER_PACKAGES=(
   iproute2 iptables ipset conntrack kmod                 # what kube-proxy and the network policies call
   libseccomp2                                            # runc
   busybox-static                                         # the image of pods that have nothing else
+  xfsprogs                                               # volumes of a size of their own
   openssl
 )
 
@@ -275,7 +276,8 @@ make_prometheus() {
 
 make_alertmanager() {
   local folder=$1
-  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/amtool
+  take_files "$folder" prometheus-alertmanager 3 ./usr/bin/prometheus-alertmanager ./usr/bin/amtool \
+    ./usr/share/prometheus/alertmanager
   "$folder/amtool" --version >/dev/null 2>&1 || fail "the unpacked amtool does not start"
 }
 
@@ -330,7 +332,7 @@ flock -n 9 || { say "another run is at work, waiting for it"; flock 9; }
 make_part "$KAFKA_PART" "Apache Kafka $KAFKA_VERSION" make_kafka
 make_part "$SERVERS_PART" "Mosquitto, PostgreSQL 17 with TimescaleDB and its exporter, HAProxy" make_servers
 make_part "$PROMETHEUS_PART" "Prometheus and promtool" make_prometheus
-make_part "$ALERTMANAGER_PART" "amtool" make_alertmanager
+make_part "$ALERTMANAGER_PART" "Alertmanager and amtool" make_alertmanager
 if [ "${1:-}" = failover ] || [ "${1:-}" = cluster ]; then
   make_part "$FAILOVER_PART" "etcd and Patroni" make_failover
   make_part "$ARTEMIS_PART" "Apache Artemis $ARTEMIS_VERSION" make_artemis

@@ -28,6 +28,8 @@ lead() {
 pid_in_machine() { awk '/^NSpid:/ { print $3 }' "/proc/$(pid_of "$1")/status"; }
 
 route_to_services
+[ -z "$(k get servicemonitors --all-namespaces --output name 2>/dev/null)" ] || scripts/cluster/monitoring.sh all
+lead Prometheus 9409 monitoring prometheus 9090
 port=9410
 for environment in dev staging prod; do
   lead "live page of $environment" "$port" "$environment" wattline-query-api 9400

@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod manifest;
 pub mod object;
 pub mod pod;
+pub mod prometheus;
 pub mod quantity;
 pub mod report;
 pub mod story;

@@ -26,7 +26,7 @@ spec:
     - type: Resource
       resource: { name: cpu, target: { type: Utilization, averageUtilization: {{ $hpa.cpuPercent }} } }
   behavior:
-    scaleDown: { stabilizationWindowSeconds: 300 }
+    scaleDown: { stabilizationWindowSeconds: {{ $hpa.stabilizationSeconds }} }
 {{- end -}}
 
 {{/* The group's offsets are committed after the database's, so their lag is the truth a moment late. Metadata values
@@ -45,11 +45,10 @@ spec:
   scaleTargetRef: { apiVersion: apps/v1, kind: {{ .kind }}, name: {{ $name }} }
   minReplicaCount: {{ $keda.minReplicas }}
   maxReplicaCount: {{ $keda.maxReplicas }}
-  pollingInterval: 30
   advanced:
     horizontalPodAutoscalerConfig:
       name: {{ $name }}
-      behavior: { scaleDown: { stabilizationWindowSeconds: 600 } }
+      behavior: { scaleDown: { stabilizationWindowSeconds: {{ $keda.stabilizationSeconds }} } }
   triggers:
     - type: kafka
       metadata:

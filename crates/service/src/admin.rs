@@ -132,7 +132,7 @@ mod tests {
         let answer = get(served(&Context::new("test")).await, "/metrics").await;
         assert!(answer.contains("content-type: application/openmetrics-text"), "{answer}");
         assert!(
-            answer.contains("wattline_build{service=\"test\"") && answer.ends_with("# EOF\n"),
+            answer.contains("wattline_build{program=\"test\"") && answer.ends_with("# EOF\n"),
             "{answer}"
         );
     }

@@ -24,7 +24,8 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessCollector::default()));
         let labels = vec![
-            ("service".into(), name.to_owned().into()),
+            // Not `service`: of a Kubernetes target that is the name of its Service, and goes before a label of the metric's own.
+            ("program".into(), name.to_owned().into()),
             ("version".into(), env!("CARGO_PKG_VERSION").into()),
         ];
         registry.sub_registry_with_labels(labels.into_iter()).register(
@@ -81,6 +82,6 @@ mod tests {
         assert!(text.contains("wattline_mqtt_ingest_received_total 3"), "{text}");
         assert!(text.contains("process_resident_memory_bytes"), "{text}");
         assert!(text.contains("process_cpu_seconds_total"), "{text}");
-        assert!(text.contains("wattline_build{service=\"mqtt-ingest\",version=\""), "{text}");
+        assert!(text.contains("wattline_build{program=\"mqtt-ingest\",version=\""), "{text}");
     }
 }

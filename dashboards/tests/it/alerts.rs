@@ -30,6 +30,10 @@ fn each_alert_fires_in_one_case_and_is_silent_in_another() {
     let mut cases: BTreeMap<String, (bool, bool)> = BTreeMap::new();
     for case in files.into_iter().flat_map(|(_, file)| file.tests) {
         for expected in case.alert_rule_test {
+            // By it Alertmanager finds who is told.
+            let nameless =
+                expected.exp_alerts.iter().find(|alert| alert["exp_labels"]["namespace"].is_null());
+            assert!(nameless.is_none(), "{}: an alert without a namespace: {nameless:?}", expected.alertname);
             let (fires, silent) = cases.entry(expected.alertname).or_default();
             if expected.exp_alerts.is_empty() { *silent = true } else { *fires = true }
         }

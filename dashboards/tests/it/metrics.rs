@@ -37,6 +37,8 @@ async fn the_list_of_metrics_is_what_the_services_say() {
 
 /// Labels that Prometheus itself gives every series, and the charts' monitors the namespace.
 const OF_TARGETS: [&str; 3] = ["namespace", "instance", "job"];
+/// And those that the Prometheus operator gives besides.
+const IN_CLUSTERS: [&str; 4] = ["service", "pod", "container", "endpoint"];
 
 /// What dashboards and alerts may ask for: the labels of each series.
 type Known = BTreeMap<String, BTreeSet<String>>;
@@ -105,6 +107,10 @@ async fn every_metric_and_label_that_is_asked_for_exists() {
     let families = || services.iter().flat_map(|(_, families)| families.values());
     let (asked, mut known) = asked();
     for family in families() {
+        // They go before a metric's own: in a cluster nobody would find it by such a label.
+        let of_target = OF_TARGETS.into_iter().chain(IN_CLUSTERS);
+        let hidden = of_target.into_iter().find(|label| family.labels.contains(*label));
+        assert_eq!(hidden, None, "{:?} has a label of its target", family.series);
         for series in &family.series {
             let labels = known.entry(series.clone()).or_default();
             labels.extend(family.labels.iter().cloned());

@@ -14,18 +14,23 @@ const DISK_MIB: u32 = 700;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a mount namespace: make faults"]
-async fn disks_that_are_full_lose_and_double_nothing() {
+async fn a_full_disk_of_the_database_loses_and_doubles_nothing() {
+    full(ServerKind::Timescale).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a mount namespace: make faults"]
+async fn a_full_disk_of_kafka_loses_and_doubles_nothing() {
+    full(ServerKind::Kafka).await;
+}
+
+async fn full(server: ServerKind) {
     // One system at a time.
     let _exclusive = system().await;
-    for server in [ServerKind::Timescale, ServerKind::Kafka] {
-        let small = |shape: &mut Shape| shape.servers = shape.servers.clone().small_disk(server, DISK_MIB);
-        let system = apart(small).await;
-        rounds(
-            &system,
-            &format!("full-disk-{server:?}"),
-            &format!("disk of {server:?} full for 15 s"),
-            |_| vec![Op::Flow(3000), Op::FillDisk(server, Duration::from_secs(15)), Op::Flow(3000)],
-        )
-        .await;
-    }
+    let small = |shape: &mut Shape| shape.servers = shape.servers.clone().small_disk(server, DISK_MIB);
+    let system = apart(small).await;
+    rounds(&system, &format!("full-disk-{server:?}"), &format!("disk of {server:?} full for 15 s"), |_| {
+        vec![Op::Flow(3000), Op::FillDisk(server, Duration::from_secs(15)), Op::Flow(3000)]
+    })
+    .await;
 }

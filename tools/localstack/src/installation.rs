@@ -12,7 +12,7 @@ const SERVERS_PART: &str = "servers-trixie-2";
 /// Must equal PROMETHEUS_PART of the script.
 const PROMETHEUS_PART: &str = "prometheus-1";
 /// Must equal ALERTMANAGER_PART of the script.
-const ALERTMANAGER_PART: &str = "alertmanager-1";
+const ALERTMANAGER_PART: &str = "alertmanager-3";
 /// Must equal FAILOVER_PART of the script.
 const FAILOVER_PART: &str = "failover-trixie-1";
 /// Must equal ARTEMIS_PART of the script.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod input;
+mod instant;
 mod print;
 mod reading;
 mod settings;

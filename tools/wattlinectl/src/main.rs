@@ -40,7 +40,7 @@ enum Command {
         #[arg(long, value_name = "ROLE=FILE", value_parser = role_password)]
         role_password: Vec<(String, PathBuf)>,
     },
-    /// Create the Kafka topics; safe to repeat, also by two at once. Existing ones are checked.
+    /// Create the Kafka topics, and set right what exists; safe to repeat, also by two at once.
     Topics {
         /// Addresses to begin with, `host:port`, separated by commas.
         #[arg(long, env = "WATTLINE__KAFKA__BROKERS")]

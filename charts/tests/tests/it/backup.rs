@@ -1,6 +1,7 @@
 //! The dump of the database, with the script that the chart renders: it waits for a database that takes no connection yet.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ async fn a_dump_waits_for_its_database() {
     stack.timescale().stop().await.unwrap();
     let mut dump = Command::new(&command[0])
         .args(&command[1..])
-        .env("PATH", path)
-        .env("DATABASE_URL", url)
+        .env("PATH", &path)
+        .env("DATABASE_URL", &url)
         .stdin(Stdio::null())
         .stdout(fs::File::create(&said).unwrap())
         .stderr(fs::File::create(folder.path().join("errors")).unwrap())
@@ -60,5 +61,25 @@ async fn a_dump_waits_for_its_database() {
     let files = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
     let dumps: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "dump")).collect();
     assert_eq!(dumps.len(), 1, "{errors}");
+    restored_as_in_a_cluster(&stack, &url, &path, &dumps[0]);
     stack.stop().await.unwrap();
+}
+
+/// By standard input, on a server whose template has the extension, as the public image's has.
+fn restored_as_in_a_cluster(stack: &Stack, url: &str, path: &str, dump: &Path) {
+    let ended = |mut command: Command| {
+        let output = command.env("PATH", path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let mut template = Command::new("psql");
+    template.args(["--dbname", &stack.database_url_of("template1", "postgres"), "--command"]);
+    template.arg("CREATE EXTENSION IF NOT EXISTS timescaledb");
+    ended(template);
+    let mut restore = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/backup.sh"));
+    restore.args(["restore", "-"]).env("WATTLINE__DATABASE__URL", url);
+    restore.stdin(fs::File::open(dump).unwrap());
+    let said = ended(restore);
+    assert!(said.contains("dumped is what standard input holds"), "{said}");
 }

@@ -154,7 +154,10 @@ impl Trouble {
             Self::Duplicate => "the row is there already",
             Self::Schema => "the schema is not what this version needs: run `wattlinectl migrate`",
             Self::Grant => "a grant is missing: run `wattlinectl migrate`, which repeats sql/roles.sql",
-            Self::Login => "check the role in database.url and the password in database.password_file",
+            Self::Login => {
+                "check the role in database.url and the password in database.password_file, which may also have expired: \
+                 `wattlinectl migrate --role-password ROLE=FILE` sets it"
+            }
             Self::NoDatabase => "create the database, then run `wattlinectl migrate`",
             Self::InUse => "others are connected to it",
             Self::Driver => "do the settings of the connection and the schema fit this version?",

@@ -12,7 +12,7 @@ use wattline_energy::meter::{Cell, Meter};
 use wattline_energy::total::{Total, part_edges_us, totals};
 
 use super::input::{Document, Input};
-use super::print::utc;
+use super::instant::utc;
 
 /// Buckets of all meters together.
 const BUCKETS_MAX: usize = 1_000_000;

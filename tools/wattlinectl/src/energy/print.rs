@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::Context;
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 use wattline_energy::calendar::Period;
@@ -12,6 +11,7 @@ use wattline_energy::quality::Quality;
 use wattline_energy::total::Total;
 
 use super::answer::{Answer, Bucket, Elapsed, HomeBucket};
+use super::instant::utc;
 use crate::print::WRITE;
 
 /// The word of a home whose balance can't be.
@@ -58,12 +58,6 @@ pub(super) fn csv(answer: &Answer, mut out: impl Write) -> anyhow::Result<()> {
         writeln!(out, "{}", cells.join(",")).context(WRITE)?;
     }
     Ok(())
-}
-
-/// An instant as everything here writes it.
-pub(super) fn utc(us: i64) -> String {
-    let time = DateTime::<Utc>::from_timestamp_micros(us).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 // === impl Row ===

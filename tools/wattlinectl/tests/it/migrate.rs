@@ -28,6 +28,7 @@ async fn two_at_once_and_again_leave_one_schema_with_least_rights() {
     a_consumer_moves_its_own_offsets_only(&stack, &url).await;
     the_equation_of_the_store_is_a_constraint(&url).await;
     the_border_moves_forward_only(&url).await;
+    a_password_that_is_set_has_not_expired(&url).await;
     a_changed_migration_is_refused(&url).await;
 }
 
@@ -128,4 +129,25 @@ async fn a_changed_migration_is_refused(url: &str) {
     owner.batch_execute("UPDATE schema_migration SET number = 9999 WHERE number = 1").await.unwrap();
     let error = migrate::run(url).await.unwrap_err().to_string();
     assert!(error.contains("newer"), "{error}");
+}
+
+/// One whose end is yet to come keeps it.
+async fn a_password_that_is_set_has_not_expired(url: &str) {
+    let settings = settings(url.to_owned());
+    let owner = settings.connect("owner").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "secret").unwrap();
+    for (until, afterwards) in [("2020-01-01", "infinity"), ("2999-01-01", "2999-01-01 00:00:00+00")] {
+        let expire = format!("SET timezone = 'UTC'; ALTER ROLE wattline_grafana VALID UNTIL '{until}'");
+        owner.batch_execute(&expire).await.unwrap();
+        let passwords = [("wattline_grafana".to_owned(), file.clone())];
+        migrate::migrate(&settings, &passwords).await.unwrap();
+        let query = "SELECT rolvaliduntil::text FROM pg_roles WHERE rolname = 'wattline_grafana'";
+        let found: String = owner.query_one(query, &[]).await.unwrap().get(0);
+        assert_eq!(found, afterwards);
+    }
+    let unknown = [("nobody_knows".to_owned(), file)];
+    let error = migrate::migrate(&settings, &unknown).await.unwrap_err().to_string();
+    assert!(error.contains("role \"nobody_knows\" does not exist"), "{error}");
 }
