@@ -2,6 +2,7 @@
 # A real Kubernetes cluster on this machine, without a container engine and without images from anywhere: the control plane and
 # each node are processes in network, mount and process namespaces of their own. Needs root, Debian, Go and a C compiler.
 #
+#   cluster.sh prepare                what is built once and kept in the cache, and what each part of it takes
 #   cluster.sh up [NODES]             from nothing: control plane, nodes (3), what a cluster has, images; stays until `down`
 #   cluster.sh down                   all of it; nothing stays but the cache
 #   cluster.sh run [STORY …]          up, the stories dev, staging and prod or others, side by side, down; also when it is killed
@@ -75,6 +76,8 @@ machine_on() {
 down() {
   local i
   if machine_is_on; then
+    # Stories of a run that was killed, which would go on writing here.
+    for i in "$state"/story-*.pid; do [ ! -e "$i" ] || kill -KILL -- "-$(cat "$i")" 2>/dev/null || true; done
     kill -KILL "$(machine_pid)"
     for ((i = 0; i < 100; i++)); do machine_is_on || break; sleep 0.1; done
     ! machine_is_on || fail "the cluster's first process, $(machine_pid), does not end"
@@ -111,10 +114,12 @@ keep() {
   down quietly
 }
 
-# One of those that are told side by side.
+# One of those that are told side by side, in a process group of its own.
 tell() {
   local start=$SECONDS
-  "scripts/cluster/stories/$1.sh" || return 1
+  setsid "scripts/cluster/stories/$1.sh" &
+  echo $! >"$state/story-$1.pid"
+  wait $! || return 1
   say "story $1: $((SECONDS - start)) s"
 }
 
@@ -171,6 +176,7 @@ enter_shell() {
 command=${1:-}
 [ $# = 0 ] || shift
 case $command in
+  prepare) need_root; prepare ;;
   up) up "$@" ;;
   down) need_root; read_tools; down ;;
   run) run "$@" ;;

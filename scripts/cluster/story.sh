@@ -100,14 +100,15 @@ follow_notes() {
   row "$namespace: commands of the notes" "$tried, each runs" "" ""
 }
 
-# ENVIRONMENT on a cluster that has nothing of it, until its test has passed.
+# ENVIRONMENT on a cluster that has nothing of it, with further arguments of helm, until its test has passed.
 from_nothing() {
   local environment=$1 start
+  shift
   load_images
   leave_nothing "$environment"
   [ "$environment" = dev ] || make_secrets "$environment"
   start=$SECONDS
-  install "$environment"
+  install "$environment" "$@"
   test_release "$environment"
   row "$environment: from nothing to \`helm test\` passed" "$((SECONDS - start)) s" "" ""
   follow_notes "$environment"
