@@ -16,7 +16,8 @@ pub fn config<'a>(
     discovery: &str,
     alertmanager: &str,
 ) -> Result<Value> {
-    let mut jobs: Vec<Vec<Value>> = monitors.map(|monitor| jobs(monitor, discovery)).collect::<Result<_>>()?;
+    let mut jobs: Vec<Vec<Value>> =
+        monitors.map(|monitor| jobs(monitor, discovery)).collect::<Result<_>>()?;
     jobs.push(further);
     Ok(json!({
         "global": {"scrape_interval": "15s", "evaluation_interval": "5s"},

@@ -38,7 +38,8 @@ struct Arguments {
 const STATE_METRICS: &str = "kube-state-metrics.kube-system.svc.cluster.local:8080";
 
 fn main() -> Result<()> {
-    let Arguments { namespace, discovery, alertmanager, folder, kubelets, secrets, soon } = Arguments::parse();
+    let Arguments { namespace, discovery, alertmanager, folder, kubelets, secrets, soon } =
+        Arguments::parse();
     let list: Value = serde_json::from_reader(io::stdin()).context("standard input is no JSON")?;
     let of = |wanted: &'static str| each(&list["items"]).filter(move |object| kind(object) == wanted);
     let secret = |name: &str, key: &str| {
