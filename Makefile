@@ -50,7 +50,7 @@ images: ## That images made without Docker are those of the Dockerfile, and that
 kubernetes: ## The charts on a real API server with three fake nodes; needs Go, and WATTLINE_CRDS
 	@scripts/kubernetes.sh
 
-cluster: install ## The charts on three real nodes on this machine, with every story; needs root, Go and a C compiler; STORIES="dev prod"
+cluster: install ## The charts on three real nodes on this machine; needs root, Go and a C compiler; STORIES="operate alerts" for others than dev, staging and prod
 	@scripts/cluster.sh run $(STORIES)
 
 cluster-up: install ## Such nodes that stay

@@ -2,9 +2,10 @@
 # A real Kubernetes cluster on this machine, without a container engine and without images from anywhere: the control plane and
 # each node are processes in network, mount and process namespaces of their own. Needs root, Debian, Go and a C compiler.
 #
+#   cluster.sh prepare                what is built once and kept in the cache, and what each part of it takes
 #   cluster.sh up [NODES]             from nothing: control plane, nodes (3), what a cluster has, images; stays until `down`
 #   cluster.sh down                   all of it; nothing stays but the cache
-#   cluster.sh run [STORY …]          up, the stories dev, staging and prod or some of them, down; also when it is killed
+#   cluster.sh run [STORY …]          up, the stories dev, staging and prod or others, side by side, down; also when it is killed
 #   cluster.sh shell                  a shell inside of the cluster's network, with kubectl, helm and the addresses of the pages
 #   cluster.sh k ARGUMENTS …          kubectl
 #   cluster.sh in COMMAND …           any command inside of the cluster's network
@@ -19,6 +20,8 @@ cd "$(dirname "$0")/.."
 . scripts/cluster/lib.sh
 # shellcheck source=scripts/cluster/nodes.sh
 . scripts/cluster/nodes.sh
+# shellcheck source=scripts/cluster/leftovers.sh
+. scripts/cluster/leftovers.sh
 
 # There is one at a time.
 check_that_none_is_on() {
@@ -44,15 +47,22 @@ up() {
 
 # What is built once and kept in the cache.
 prepare() {
-  scripts/install-debian.sh cluster >/dev/null
-  scripts/kubernetes-tools.sh real >/dev/null
-  scripts/cluster-tools.sh >/dev/null
-  scripts/charts.sh dependencies >/dev/null
-  [ -n "${BINARIES:-}" ] || cargo build --release --locked --workspace --lib --bins --tests
+  part "Debian's packages and the servers" scripts/install-debian.sh cluster
+  part "Kubernetes" scripts/kubernetes-tools.sh real
+  part "add-ons" scripts/cluster-tools.sh
+  part "Helm and the charts' dependencies" scripts/charts.sh dependencies
+  [ -n "${BINARIES:-}" ] || part "Wattline" cargo build --release --locked --workspace --lib --bins --tests
   read_tools
-  scripts/cluster/images.sh "$images/cluster"
-  scripts/images.sh services "${BINARIES:-${CARGO_TARGET_DIR:-target}/release}" "$images/services"
-  scripts/images.sh stand-ins "$images/public"
+  part "images of add-ons" scripts/cluster/images.sh "$images/cluster"
+  part "images of services" scripts/images.sh services "${BINARIES:-${CARGO_TARGET_DIR:-target}/release}" "$images/services"
+  part "stand-ins" scripts/images.sh stand-ins "$images/public"
+}
+
+# COMMAND, and what it took.
+part() {
+  local TIMEFORMAT="cluster: $1: %0R s, %0U s of CPU and %0S s of the kernel's"
+  shift
+  time "$@" >/dev/null
 }
 
 # The first of all namespaces: whatever runs on this cluster ends with it.
@@ -66,6 +76,8 @@ machine_on() {
 down() {
   local i
   if machine_is_on; then
+    # Stories of a run that was killed, which would go on writing here.
+    for i in "$state"/story-*.pid; do [ ! -e "$i" ] || kill -KILL -- "-$(cat "$i")" 2>/dev/null || true; done
     kill -KILL "$(machine_pid)"
     for ((i = 0; i < 100; i++)); do machine_is_on || break; sleep 0.1; done
     ! machine_is_on || fail "the cluster's first process, $(machine_pid), does not end"
@@ -74,8 +86,14 @@ down() {
   fi
   remove_cgroups "$cgroup"
   # The kubelets have changed these for the whole machine.
-  if [ -e "$state/sysctl" ]; then sysctl --quiet --load="$state/sysctl"; fi
+  local settings=''
+  if [ -e "$state/sysctl" ]; then
+    sysctl --quiet --load="$state/sysctl"
+    settings=$(cat "$state/sysctl")
+  fi
   rm -rf "$state"
+  nothing_is_left() { leftovers "$settings" >&2 && [ -z "$(leftovers "$settings")" ]; }
+  eventually 10 "not everything is gone from the machine" nothing_is_left
   [ "${1:-}" = quietly ] || say "down"
 }
 
@@ -96,8 +114,17 @@ keep() {
   down quietly
 }
 
+# One of those that are told side by side, in a process group of its own.
+tell() {
+  local start=$SECONDS
+  setsid "scripts/cluster/stories/$1.sh" &
+  echo $! >"$state/story-$1.pid"
+  wait $! || return 1
+  say "story $1: $((SECONDS - start)) s"
+}
+
 run() {
-  local story failed=() start=$SECONDS stories=("$@")
+  local story i tellers=() failed=() start=$SECONDS stories=("$@")
   [ $# -gt 0 ] || stories=(dev staging prod)
   for story in "${stories[@]}"; do
     [ -x "scripts/cluster/stories/$story.sh" ] || { echo "cluster: there is no story '$story' in scripts/cluster/stories" >&2; exit 2; }
@@ -112,11 +139,13 @@ run() {
   exec 7> >(exec setsid "$0" _keep)
   trap 'exec 7>&-; while [ -e "$state" ]; do sleep 0.2; done' EXIT
   up
+  load "$images"/services/*.tar "$images"/public/*.tar
+  touch "$state/images"
   for story in "${stories[@]}"; do
-    say "story $story"
-    local begin=$SECONDS
-    if "scripts/cluster/stories/$story.sh" 7>&-; then say "story $story: $((SECONDS - begin)) s"; else failed+=("$story"); fi
+    tell "$story" 7>&- &
+    tellers+=($!)
   done
+  for i in "${!stories[@]}"; do wait "${tellers[i]}" || failed+=("${stories[i]}"); done
   print_report "$report"
   [ ${#failed[@]} = 0 ] || fail "failed: ${failed[*]}"
   say "all green in $((SECONDS - start)) s"
@@ -128,7 +157,8 @@ print_report() {
   {
     printf '# The charts on real nodes\n\n%s, %s, %s cores.\n\n' "$(date -u +%FT%TZ)" "$(git describe --always --dirty)" "$(nproc)"
     printf '| what happens | | nothing new stored for | no PUBACK for |\n| --- | --- | --- | --- |\n'
-    as_rows() { sed 's/\t/ | /g; s/^/| /; s/$/ |/' "$1"; }
+    # Each environment's in their order.
+    as_rows() { sort --stable --field-separator=: --key=1,1 "$1" | sed 's/\t/ | /g; s/^/| /; s/$/ |/'; }
     as_rows "$1.tsv"
     if [ -e "$1-usage.tsv" ]; then
       printf '\n| when | component | pods | mCPU asked for | used | MiB asked for | used | allowed |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n'
@@ -146,6 +176,7 @@ enter_shell() {
 command=${1:-}
 [ $# = 0 ] || shift
 case $command in
+  prepare) need_root; prepare ;;
   up) up "$@" ;;
   down) need_root; read_tools; down ;;
   run) run "$@" ;;

@@ -15,7 +15,7 @@
 # `install-debian.sh faults` adds one, for `make faults` only:
 #   8. the library that gives a program another time of day (faketime).
 # `install-debian.sh cluster` adds, for `make cluster` only, parts 5 and 6 and
-#   9. Debian packages: iptables, ipset, conntrack and a shell without libraries (root or sudo);
+#   9. Debian packages: iptables, ipset, conntrack, xfsprogs and a shell without libraries (root or sudo);
 #  10. containerd, runc and the plugins of pods' networks, unpacked: installed, containerd would run as a service.
 # 2 to 8 and 10 go to WATTLINE_CACHE, by default /var/cache/wattline for root and ~/.cache/wattline for others, outside
 # the checkout: they survive a new clone. Delete that folder to install anew.
@@ -54,6 +54,7 @@ readonly CLUSTER_PACKAGES=(
   iproute2 iptables ipset conntrack kmod                 # what kube-proxy and the network policies call
   libseccomp2                                            # runc
   busybox-static                                         # the image of pods that have nothing else
+  xfsprogs                                               # volumes of a size of their own
   openssl
 )
 

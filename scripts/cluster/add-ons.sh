@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a cluster has before anything is installed: names, volumes, metrics, KEDA, and the definitions of resources that the
+# What a cluster has before anything is installed: names, volumes, metrics, what is said of its objects, KEDA, and the definitions of resources that the
 # charts use. Called by scripts/cluster.sh.
 set -euo pipefail
 # shellcheck source=scripts/cluster/lib.sh
@@ -10,7 +10,7 @@ read_tools
 objects() {
   local folder=$1
   shift
-  k kustomize "$add_ons/$folder" | sed -E "s#^( *image:) .*/([^/:]+)(:.*)?\$#\1 localhost/\2:1#" | sed "$@"
+  k kustomize "$add_ons/$folder" | sed -E "s#^( *(- )?image:) .*/([^/:]+)(:.*)?\$#\1 localhost/\3:1#" | sed "$@"
 }
 
 for name in dns volumes; do k apply --filename "scripts/cluster/manifests/$name.yaml" >/dev/null; done
@@ -25,11 +25,12 @@ k apply --server-side --filename "$crds" >/dev/null
 start_in_control_plane "$add_ons/cert-manager" --kubeconfig "$state/pki/admin.kubeconfig"
 # Kubelets' certificates are their own.
 objects metrics-server-objects 's/^\( *\)- --metric-resolution=15s/&\n\1- --kubelet-insecure-tls/' | k apply --filename - >/dev/null
+objects kube-state-metrics-objects '' | k apply --filename - >/dev/null
 objects keda-objects/default -e 's#localhost/keda:1#localhost/keda-operator:1#' -e 's#localhost/keda-metrics-apiserver:1#localhost/keda-adapter:1#' \
   -e 's#localhost/keda-admission-webhooks:1#localhost/keda-webhooks:1#' -e 's/imagePullPolicy: Always/imagePullPolicy: IfNotPresent/' |
   k apply --server-side --force-conflicts --filename - >/dev/null
 k apply --filename charts/platform/namespaces.yaml >/dev/null
 for name in kube-system/deployment/coredns local-path-storage/deployment/local-path-provisioner kube-system/deployment/metrics-server \
-  keda/deployment/keda-operator keda/deployment/keda-metrics-apiserver keda/deployment/keda-admission; do
+  kube-system/deployment/kube-state-metrics keda/deployment/keda-operator keda/deployment/keda-metrics-apiserver keda/deployment/keda-admission; do
   k --namespace "${name%%/*}" rollout status "${name#*/}" --timeout=240s >/dev/null || fail "${name#*/} is not ready, see '$0 k --namespace ${name%%/*} describe pods'"
 done

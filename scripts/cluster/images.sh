@@ -41,7 +41,7 @@ pack_busybox() {
 
 program "$kubernetes/pause" 65535
 for name in coredns local-path-provisioner; do program "$add_ons/$name"; done
-program "$add_ons/metrics-server" 65534
+for name in metrics-server kube-state-metrics; do program "$add_ons/$name" 65534; done
 # As KEDA's own objects call them.
 program "$add_ons/keda-operator" 1000 keda
 program "$add_ons/keda-adapter" 1000 keda-adapter

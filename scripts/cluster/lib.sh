@@ -32,11 +32,12 @@ eventually() {
   done
 }
 
+# 6 to 8 are locks and the line to the process that ends the cluster: what outlives a script must not have them.
 # Starts COMMAND apart from this script and its terminal; NAME.pid and NAME.log in the cluster's folder are its own.
 spawn() {
   local name=$1
   shift
-  setsid "$@" >>"$state/$name.log" 2>&1 </dev/null 7>&- &
+  setsid "$@" >>"$state/$name.log" 2>&1 </dev/null 6>&- 7>&- 8>&- &
   echo $! >"$state/$name.pid"
 }
 
@@ -67,7 +68,7 @@ in_control_plane() { nsenter --target "$(pid_of control-plane)" --net --pid --mo
 start_in_control_plane() {
   local program=$1
   shift
-  in_control_plane setsid sh -c 'exec "$0" "$@" </dev/null' "$program" "$@" >"$state/$(basename "$program").log" 2>&1 7>&- &
+  in_control_plane setsid sh -c 'exec "$0" "$@" </dev/null' "$program" "$@" >"$state/$(basename "$program").log" 2>&1 6>&- 7>&- 8>&- &
 }
 in_control_plane_network() { nsenter --target "$(pid_of control-plane)" --net -- "$@"; }
 in_node() {

@@ -133,7 +133,8 @@ kill_pods() {
   gap_row "$namespace: pods of $component killed" "" "$gaps"
 }
 
-# Powers NODE off under a load and on again, and says how long nothing new was stored, and what was on it.
+# Powers NODE off under a load and on again, and says how long nothing new was stored, and what was on it. A story may have
+# `while_off`, for what it wants to see meanwhile.
 lose_node() {
   local namespace=$1 node=$2 held gaps back
   held=$(k --namespace "$namespace" get pods --field-selector "spec.nodeName=node$node,status.phase=Running" --no-headers --output \
@@ -142,6 +143,7 @@ lose_node() {
   say "power off of node $node with $held"
   node_off "$node"
   sleep 40
+  ! declare -F while_off >/dev/null || while_off "$node"
   flow 200
   gaps=$(mark)
   back=$SECONDS

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prometheus in the namespace `monitoring`, which the network policies let in, and Alertmanager beside it, as the operator would set
-# them up for one environment: monitoring.sh NAMESPACE|all [ARGUMENT …], with further arguments of wattline-monitoring.
+# them up for one environment: monitoring.sh NAMESPACE|all [ARGUMENT …], with further arguments of wattline-monitoring. LOAD_NODE is
+# where Prometheus is put.
 set -euo pipefail
 # shellcheck source=scripts/cluster/lib.sh
 . scripts/cluster/lib.sh
@@ -14,6 +15,7 @@ programs=${BINARIES:-${CARGO_TARGET_DIR:-target}/release}
 folder=$state/monitoring
 rm -rf "$folder"
 mkdir -p "$folder"
+for i in 1 2 3 4 5 6 7 8 9; do if node_is_on "$i"; then set -- "$@" --kubelet "$(node_address "$i"):10250"; fi; done
 
 # shellcheck disable=SC2046 # One word or two.
 k $([ "$namespace" = all ] && echo --all-namespaces || echo "--namespace $namespace") get servicemonitors,prometheusrules,alertmanagerconfigs --output json |
@@ -39,10 +41,28 @@ k delete namespace monitoring --ignore-not-found >/dev/null
 k create namespace monitoring >/dev/null
 k --namespace monitoring create configmap prometheus --from-file="$folder/prometheus.yml" --from-file="$folder/rules.yml" >/dev/null
 k apply --filename - >/dev/null <<YAML
+# Kubelets ask whether whoever reads them may.
+apiVersion: v1
+kind: ServiceAccount
+metadata: { name: prometheus, namespace: monitoring }
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: { name: prometheus }
+rules: [{ apiGroups: [""], resources: [nodes/metrics], verbs: [get] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: { name: prometheus }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: prometheus }
+subjects: [{ kind: ServiceAccount, name: prometheus, namespace: monitoring }]
+---
 apiVersion: v1
 kind: Pod
 metadata: { name: prometheus, namespace: monitoring, labels: { app: prometheus } }
 spec:
+  serviceAccountName: prometheus
+  ${LOAD_NODE:+nodeName: $LOAD_NODE}
   securityContext: { runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534 }
   containers:
     - name: prometheus

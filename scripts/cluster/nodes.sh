@@ -13,7 +13,7 @@ node_on() {
     ip link add wl$i type veth peer name eth0 netns $pid
     ip link set wl$i master wl0 up
     ip route replace 10.244.$i.0/24 via $(node_address "$i")"
-  in_node "$i" scripts/cluster/node.sh "$i" 7>&-
+  in_node "$i" scripts/cluster/node.sh "$i" 6>&- 7>&- 8>&-
   # Its pods' addresses, once the kubelet has registered it: handed out by the control plane they would be another node's.
   patch() {
     k patch node "node$i" --patch "{\"spec\":{\"podCIDR\":\"10.244.$i.0/24\",\"podCIDRs\":[\"10.244.$i.0/24\"]}}"

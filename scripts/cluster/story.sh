@@ -7,8 +7,19 @@
 . scripts/cluster/nodes.sh
 # shellcheck source=scripts/cluster/load.sh
 . scripts/cluster/load.sh
+# shellcheck source=scripts/cluster/volumes.sh
+. scripts/cluster/volumes.sh
 read_tools
 report=${WATTLINE_CLUSTER_REPORT:-/dev/stderr}
+
+# Stories are told side by side: each is alone in its environment, and nodes are taken away when the others have ended.
+exec 6>"$state/nodes.lock"
+flock --shared 6
+alone_in() {
+  exec 8>"$state/$1.lock"
+  flock 8
+}
+alone() { flock 6; }
 
 # Images of an environment come once to all nodes.
 load_images() { if [ ! -e "$state/images" ]; then scripts/cluster.sh load "$images"/services/*.tar "$images"/public/*.tar && touch "$state/images"; fi; }
@@ -73,16 +84,34 @@ test_release() {
   }
 }
 
-# ENVIRONMENT on a cluster that has nothing of it, until its test has passed.
+# Runs each command in the notes that Helm prints, but for the test, which has been run.
+follow_notes() {
+  local namespace=$1 line notes=$state/notes-$1 tried=0
+  helm get notes wattline --namespace "$namespace" >"$notes"
+  while read -r line; do
+    case $line in
+      *" port-forward "*) line="$line & sleep 5; curl --fail --silent http://127.0.0.1:9400/; code=\$?; kill %1; exit \$code" ;;
+      kubectl*) ;;
+      *) continue ;;
+    esac
+    in_cluster bash -o pipefail -c "$line" </dev/null >"$notes.said" 2>&1 || { cat "$notes.said" >&2; fail "the notes of $namespace name a command that fails: $line"; }
+    tried=$((tried + 1))
+  done <"$notes"
+  row "$namespace: commands of the notes" "$tried, each runs" "" ""
+}
+
+# ENVIRONMENT on a cluster that has nothing of it, with further arguments of helm, until its test has passed.
 from_nothing() {
   local environment=$1 start
+  shift
   load_images
   leave_nothing "$environment"
   [ "$environment" = dev ] || make_secrets "$environment"
   start=$SECONDS
-  install "$environment"
+  install "$environment" "$@"
   test_release "$environment"
   row "$environment: from nothing to \`helm test\` passed" "$((SECONDS - start)) s" "" ""
+  follow_notes "$environment"
 }
 
 # Its volumes and Secrets, too: the next one begins from nothing.

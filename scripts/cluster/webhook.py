@@ -1,4 +1,5 @@
-"""A receiver of Alertmanager's webhooks: webhook.py ADDRESS PORT FILE; each alert that it is told of is a line `STATUS NAME NAMESPACE`."""
+"""A receiver of Alertmanager's webhooks: webhook.py ADDRESS PORT FILE; each alert that it is told of is a line
+`STATUS NAME NAMESPACE`, and the claim where it is about a volume."""
 
 import http.server
 import json
@@ -13,7 +14,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         with open(file, "a", encoding="utf-8") as lines:
             for alert in told["alerts"]:
                 labels = alert["labels"]
-                print(alert["status"], labels["alertname"], labels.get("namespace"), file=lines)
+                claim = [labels[name] for name in ("persistentvolumeclaim",) if name in labels]
+                print(alert["status"], labels["alertname"], labels.get("namespace"), *claim, file=lines)
         self.send_response(200)
         self.end_headers()
 

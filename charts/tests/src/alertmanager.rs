@@ -39,6 +39,16 @@ pub fn native(config: &Value, namespace: &str, secrets: Secrets<'_>) -> Result<V
     }))
 }
 
+/// Groups of alerts of `route` and of those below it are told after `soon`, however long they would be collected.
+pub fn hasten(route: &mut Value, soon: &str) {
+    for wait in ["group_wait", "group_interval"] {
+        route[wait] = json!(soon);
+    }
+    for inner in route["routes"].as_array_mut().into_iter().flatten() {
+        hasten(inner, soon);
+    }
+}
+
 fn route(from: &Value) -> Result<Value> {
     let mut to = Map::new();
     for (key, value) in from.as_object().into_iter().flatten() {
@@ -106,10 +116,12 @@ mod tests {
             "receivers": [{"name": "a", "webhookConfigs": [{"sendResolved": true, "urlSecret": {"name": "s", "key": "k"}}],
                 "emailConfigs": [{"requireTLS": true, "authPassword": {"name": "m", "key": "p"}}]}],
         }});
-        let native = native(&config, "prod", &|name, key| format!("{name}/{key}")).unwrap();
+        let mut native = native(&config, "prod", &|name, key| format!("{name}/{key}")).unwrap();
+        hasten(&mut native["route"], "1s");
         let route = &native["route"]["routes"][0];
         assert_eq!(route["matchers"], json!(["namespace=\"prod\""]));
         assert_eq!(route["routes"][0]["matchers"], json!(["severity=\"critical\""]));
+        assert_eq!(route["routes"][0]["group_interval"], "1s");
         let receiver = &native["receivers"][1];
         assert_eq!(receiver["webhook_configs"], json!([{"send_resolved": true, "url": "s/k"}]));
         assert_eq!(receiver["email_configs"], json!([{"require_tls": true, "auth_password": "m/p"}]));

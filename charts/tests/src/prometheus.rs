@@ -5,22 +5,42 @@ use serde_json::{Value, json};
 
 use crate::object::{each, name, strings, title};
 
-/// Scrapes what these ServiceMonitors select, which `discovery` tells by HTTP, and tells alerts to `alertmanager`, `host:port`.
+/// Scrapes what these ServiceMonitors select, which `discovery` tells by HTTP, and `further` jobs, and tells alerts to
+/// `alertmanager`, `host:port`.
 ///
 /// # Errors
 /// Where one says something that this doesn't know how to say.
 pub fn config<'a>(
     monitors: impl Iterator<Item = &'a Value>,
+    further: Vec<Value>,
     discovery: &str,
     alertmanager: &str,
 ) -> Result<Value> {
-    let jobs: Vec<Vec<Value>> = monitors.map(|monitor| jobs(monitor, discovery)).collect::<Result<_>>()?;
+    let mut jobs: Vec<Vec<Value>> =
+        monitors.map(|monitor| jobs(monitor, discovery)).collect::<Result<_>>()?;
+    jobs.push(further);
     Ok(json!({
         "global": {"scrape_interval": "15s", "evaluation_interval": "5s"},
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
         "rule_files": ["rules.yml"],
         "scrape_configs": jobs.concat(),
     }))
+}
+
+/// What Kubernetes itself says, as the jobs of the Prometheus community's chart read it: kubelets of the volumes on their nodes, which
+/// want the token of a ServiceAccount and have certificates of their own, and kube-state-metrics of objects. Each `host:port`.
+#[must_use]
+pub fn kubernetes_jobs(kubelets: &[String], state_metrics: &str) -> Vec<Value> {
+    vec![
+        json!({
+            "job_name": "kubelet",
+            "scheme": "https",
+            "tls_config": {"insecure_skip_verify": true},
+            "authorization": {"credentials_file": "/var/run/secrets/kubernetes.io/serviceaccount/token"},
+            "static_configs": [{"targets": kubelets}],
+        }),
+        json!({"job_name": "kube-state-metrics", "static_configs": [{"targets": [state_metrics]}]}),
+    ]
 }
 
 /// The groups of all PrometheusRules. With `soon` an alert fires after that time, however long it would take.
@@ -67,12 +87,13 @@ mod tests {
         let monitor = json!({"kind": "ServiceMonitor", "metadata": {"name": "m", "namespace": "n"}, "spec": {
             "selector": {"matchLabels": {"app.kubernetes.io/name": "sink"}},
             "endpoints": [{"port": "admin", "interval": "30s", "scrapeTimeout": "30s"}]}});
-        let config = config([&monitor].into_iter(), "http://d", "a:1").unwrap();
+        let config = config([&monitor].into_iter(), kubernetes_jobs(&[], "s:1"), "http://d", "a:1").unwrap();
         let job = &config["scrape_configs"][0];
         assert_eq!(job["job_name"], "n/m/0");
         assert_eq!(job["http_sd_configs"][0]["url"], "http://d/n/m/0");
+        assert_eq!(config["scrape_configs"][2]["job_name"], "kube-state-metrics");
         let elsewhere = json!({"metadata": {"namespace": "n"}, "spec": {"namespaceSelector": {"any": true}}});
-        assert!(super::config([&elsewhere].into_iter(), "http://d", "a:1").is_err());
+        assert!(super::config([&elsewhere].into_iter(), vec![], "http://d", "a:1").is_err());
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! kWh from readings: pure, exact, no I/O, no clock. The aggregator, query-api and wattlinectl share it.
 //!
-//! One window of stored rows goes in, buckets come out, in three steps that each live in a module:
+//! [`meter`] computes by all rules of `docs/energy.md`, [`calendar`] and [`total`] make buckets of any width of it,
+//! [`home`] what the meters of a home say together. `wattlinectl energy` uses these.
+//!
+//! What the aggregator stores so far is simpler. One window of stored rows goes in, buckets come out, in three steps
+//! that each live in a module:
 //!
 //! 1. [`chain`]: which register readings count, in order of time, import and export apart;
 //! 2. [`span`]: what each pair of consecutive readings says: so much energy in this time, or nothing known;
@@ -13,11 +17,10 @@
 //! value at a bucket's edge is rounded once, so the energies of consecutive buckets telescope to the register's own
 //! difference exactly, and a recomputation of any part gives the same bytes as one of the whole.
 //!
-//! # What the rules leave out so far
+//! # What these leave out
 //! Every register reading is in the chain: a single zero is not recognised as a glitch yet, so both its fall and its
 //! rise are judged as they are. A fall of more than a dip is `swap`: unknown, whatever follows. Power fills no gaps
-//! and shapes nothing. [`chain::chain`] is where readings will be taken out, [`span::spans`] where further kinds of
-//! spans will be made; neither what goes in nor what comes out of the crate changes by that.
+//! and shapes nothing. [`meter`] does all of it.
 
 pub mod bucket;
 pub mod calendar;

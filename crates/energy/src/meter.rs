@@ -11,7 +11,8 @@
 //! 6. [`show`]: what is shown of now: how far time has elapsed, whether the meter is silent, what power its registers
 //!    tell.
 //!
-//! [`decision`] has a value for everything that was decided on the way, so that an answer can say why.
+//! [`decision`] has a value for everything that was decided on the way, so that an answer can say why. [`state`] is
+//! what a bucket's start must know of the rows before it, so that a part can be computed again.
 
 pub mod decision;
 pub mod flow;
@@ -22,6 +23,7 @@ mod round;
 pub mod settings;
 pub mod share;
 pub mod show;
+pub mod state;
 pub mod track;
 
 use decision::{Decision, Note};

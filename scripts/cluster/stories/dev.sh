@@ -3,6 +3,7 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
+alone_in dev
 
 from_nothing dev
 load_on dev

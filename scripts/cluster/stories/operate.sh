@@ -4,6 +4,7 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
+alone_in staging
 
 version=$(sed -n 's/^appVersion: "\(.*\)"$/\1/p' charts/wattline/Chart.yaml)
 n() { k --namespace staging "$@"; }

@@ -3,22 +3,40 @@
 set -euo pipefail
 # shellcheck source=scripts/cluster/story.sh
 . scripts/cluster/story.sh
+alone_in prod
 
 from_nothing prod
-sleep 60
+alone
 usage prod idle
-for node in 1 2 3; do
-  # The load itself is where it survives.
-  LOAD_NODE=node$((node % 3 + 1)) load_on prod
-  if [ "$node" = 1 ]; then
-    flow 12000
-    usage prod 'under 200 messages a second'
-  fi
-  lose_node prod "$node"
-  load_off prod
-done
+
+# A standby that goes with its node is told of, where the node is neither Prometheus' own nor of those who say what runs.
+alert() {
+  in_control_plane_network curl --silent --fail --max-time 10 "http://$(k --namespace monitoring get pod prometheus --output 'jsonpath={.status.podIP}'):9090/api/v1/alerts" |
+    python3 -c '
+import json, sys
+sys.exit(not any(alert["labels"]["alertname"] == sys.argv[1] and alert["state"] == "firing" for alert in json.load(sys.stdin)["data"]["alerts"]))' "$1"
+}
+on_node() { k --namespace "$1" get pods --selector "$2" --field-selector "spec.nodeName=node$3" --output name; }
+told=0
+while_off() {
+  local node=$1
+  if [ -z "$(on_node prod app.kubernetes.io/name=mqtt "$node")" ] || [ -n "$(on_node kube-system app.kubernetes.io/name=kube-state-metrics "$node")" ]; then return; fi
+  eventually 180 "BrokerStandbyAway does not fire" alert BrokerStandbyAway
+  told=$((told + 1))
+}
+
+# The load itself is where it survives.
+LOAD_NODE=node2 load_on prod
+LOAD_NODE=node2 scripts/cluster/monitoring.sh prod --soon 5s
+flow 12000
+usage prod 'under 200 messages a second'
+for node in 1 3; do lose_node prod "$node"; done
+load_off prod
 
 LOAD_NODE=node1 load_on prod
+LOAD_NODE=node1 scripts/cluster/monitoring.sh prod --soon 5s
+lose_node prod 2
+[ "$told" -gt 0 ] || fail "no node was lost that would have been told of"
 mark >/dev/null
 start=$SECONDS
 k drain node2 --ignore-daemonsets --delete-emptydir-data --timeout=300s >/dev/null || fail "node 2 is not drained"

@@ -44,9 +44,27 @@ pub struct Cleaned {
 #[must_use]
 pub fn clean(points: &[Point], settings: &Settings) -> Cleaned {
     let mut excursions = Vec::new();
-    let left = scan(points, Side::Dip, settings, &mut excursions);
-    let chain = scan(&left, Side::Spike, settings, &mut excursions);
+    let left = scan(points, Side::Dip, settings, None, &mut excursions).kept;
+    let chain = scan(&left, Side::Spike, settings, None, &mut excursions).kept;
     Cleaned { chain, excursions }
+}
+
+/// The chain of the readings before an instant as far as no reading at or after it can change it: up to the reading
+/// from which an excursion is still open. It ends there though readings follow.
+#[must_use]
+pub fn settled(points_before: &[Point], edge_us: i64, settings: &Settings) -> Vec<Point> {
+    let mut excursions = Vec::new();
+    let dips = scan(points_before, Side::Dip, settings, Some(edge_us), &mut excursions);
+    // A spike may end at the first reading of which it is open whether it counts.
+    let edge_us = dips.open_us.unwrap_or(edge_us);
+    scan(&dips.kept, Side::Spike, settings, Some(edge_us), &mut excursions).kept
+}
+
+/// What a scan leaves.
+struct Scanned {
+    kept: Vec<Point>,
+    /// The first reading of which it is open whether it counts.
+    open_us: Option<i64>,
 }
 
 /// Consecutive readings of one value, by their place.
@@ -68,14 +86,26 @@ fn runs(points: &[Point]) -> Vec<Run> {
     runs
 }
 
-/// From left to right: behind an excursion the search goes on from the reading after it, else from the next run.
-fn scan(points: &[Point], side: Side, settings: &Settings, found: &mut Vec<Excursion>) -> Vec<Point> {
+/// From left to right: behind an excursion the search goes on from the reading after it, else from the next run. With
+/// an edge, behind which readings are to come, it stops where one of them can still end an excursion.
+fn scan(
+    points: &[Point],
+    side: Side,
+    settings: &Settings,
+    edge_us: Option<i64>,
+    found: &mut Vec<Excursion>,
+) -> Scanned {
     let runs = runs(points);
     let mut kept = Vec::with_capacity(points.len());
     let mut at = 0;
     while let Some(run) = runs.get(at) {
         kept.extend_from_slice(&points[run.first..=run.last]);
         let Some(next) = end_of_excursion(points, &runs, at, side, settings) else {
+            let later = &runs[at + 1..];
+            let left_us = edge_us.map(|edge_us| edge_us - points[run.last].ts_us);
+            if left_us.is_some_and(|us| is_open(side, run.mwh, later, us, settings)) {
+                return Scanned { kept, open_us: later.first().map(|run| points[run.first].ts_us) };
+            }
             at += 1;
             continue;
         };
@@ -89,7 +119,22 @@ fn scan(points: &[Point], side: Side, settings: &Settings, found: &mut Vec<Excur
         });
         at = next;
     }
-    kept
+    Scanned { kept, open_us: None }
+}
+
+/// Whether all that follows a reading may still turn out to be an excursion from it, `us` or more after it.
+fn is_open(side: Side, before_mwh: i64, later: &[Run], us: i64, settings: &Settings) -> bool {
+    let Some(first) = later.first() else { return false };
+    let mut reach = Reach::new(first.mwh);
+    later.iter().for_each(|run| reach.see(run.mwh));
+    let is_outside = later.iter().all(|run| is_outside(side, run.mwh, before_mwh));
+    let window_us = match later.len() {
+        1 => window_us(1, first.mwh, settings).max(settings.excursion_us),
+        _ => settings.excursion_us,
+    };
+    // At best the register comes back to where it was.
+    let is_flat = is_back(side, before_mwh, reach, before_mwh);
+    is_outside && later.len() <= settings.excursion_runs_max && is_flat && us <= window_us
 }
 
 /// The run in which the register is back, if what lies between `at` and it is an excursion.

@@ -90,14 +90,17 @@ impl Meter {
         if self.flow().holds().last().is_some_and(|hold| hold.from_us >= from_us) {
             return None;
         }
-        // One quotient of both, rounded once.
-        let (mut numerator, mut denominator) = (0, 1);
+        // One quotient of both, rounded once. What has no room in 128 bits is no power of a home.
+        let (mut numerator, mut denominator) = (0_i128, 1_i128);
         for (register, rate) in flows {
             let mwh = if register == Register::Import { rate.mwh } else { -rate.mwh };
-            numerator = numerator * i128::from(rate.us) + i128::from(mwh) * denominator;
-            denominator *= i128::from(rate.us);
+            let added = i128::from(mwh).checked_mul(denominator)?;
+            numerator = numerator.checked_mul(i128::from(rate.us))?.checked_add(added)?;
+            denominator = denominator.checked_mul(i128::from(rate.us))?;
         }
-        i64::try_from(half_up(numerator * MW_US_PER_MWH, denominator)).ok()
+        let mw_numerator = numerator.checked_mul(MW_US_PER_MWH)?;
+        mw_numerator.checked_mul(2)?.checked_add(denominator)?;
+        i64::try_from(half_up(mw_numerator, denominator)).ok()
     }
 }
 

@@ -26,7 +26,21 @@ impl Track {
     /// Import and export.
     #[must_use]
     pub fn both(readings: &[Reading], events: &[Swap], settings: &Settings, flow: &Flow) -> [Self; 2] {
-        let of = |register| Self::of_register(readings, register, events, settings);
+        Self::resumed(readings, [None, None], events, settings, flow)
+    }
+
+    /// From where import and export stood: readings up to there are known by it alone.
+    pub(super) fn resumed(
+        readings: &[Reading],
+        [import, export]: [Option<Standing>; 2],
+        events: &[Swap],
+        settings: &Settings,
+        flow: &Flow,
+    ) -> [Self; 2] {
+        let of = |register| {
+            let standing = if register == Register::Import { import } else { export };
+            Self::of_register(readings, register, standing, events, settings)
+        };
         let mut tracks = if settings.is_net {
             let net = of(Register::Import);
             [net.side(1), net.side(-1)]
@@ -41,16 +55,20 @@ impl Track {
         tracks
     }
 
-    fn of_register(readings: &[Reading], register: Register, events: &[Swap], settings: &Settings) -> Self {
-        let point = |reading: &Reading| {
-            let mwh = reading.register(register)?;
-            Some(Point { ts_us: reading.ts_us, mwh, epoch_us: reading.epoch_us })
-        };
-        let points: Vec<Point> = readings.iter().filter_map(point).collect();
+    fn of_register(
+        readings: &[Reading],
+        register: Register,
+        standing: Option<Standing>,
+        events: &[Swap],
+        settings: &Settings,
+    ) -> Self {
+        let mut points: Vec<Point> = standing.iter().map(|standing| standing.last).collect();
+        let known_us = standing.map_or(i64::MIN, |standing| standing.last.ts_us);
+        points.extend(points_of(readings, register).filter(|point| point.ts_us > known_us));
         let mut events: Vec<Swap> =
             events.iter().filter(|event| event.register == register).copied().collect();
         events.sort_by_key(|event| event.at_us);
-        let mut track = Self::default();
+        let mut track = Self { standing, ..Self::default() };
         if settings.is_net {
             // What falls and comes back may have gone out and in again.
             track.chain = points;
@@ -77,7 +95,8 @@ impl Track {
     }
 
     fn walk(&mut self, register: Register, events: &[Swap], settings: &Settings) {
-        for point in &self.chain {
+        let known = usize::from(self.standing.is_some());
+        for point in &self.chain[known..] {
             let Some(standing) = &mut self.standing else {
                 self.standing = Some(Standing { first_us: point.ts_us, last: *point });
                 continue;
@@ -95,6 +114,21 @@ impl Track {
             self.spans.extend(spans);
             standing.follow(point, ends_run);
         }
+    }
+
+    /// Where a chain stands at its end.
+    pub(super) fn standing_of(
+        chain: Vec<Point>,
+        register: Register,
+        events: &[Swap],
+        settings: &Settings,
+    ) -> Option<Standing> {
+        let mut events: Vec<Swap> =
+            events.iter().filter(|event| event.register == register).copied().collect();
+        events.sort_by_key(|event| event.at_us);
+        let mut track = Self { chain, ..Self::default() };
+        track.walk(register, &events, settings);
+        track.standing
     }
 
     /// Of a net register the one direction: what goes the other way is none of it.
@@ -151,6 +185,14 @@ impl Track {
         };
         self.spans.iter().filter_map(note).collect()
     }
+}
+
+/// A register's readings.
+pub(super) fn points_of(readings: &[Reading], register: Register) -> impl Iterator<Item = Point> + '_ {
+    readings.iter().filter_map(move |reading| {
+        let mwh = reading.register(register)?;
+        Some(Point { ts_us: reading.ts_us, mwh, epoch_us: reading.epoch_us })
+    })
 }
 
 // === impl Standing ===

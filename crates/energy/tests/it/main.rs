@@ -9,6 +9,7 @@ mod homes;
 mod invariants;
 mod oracle;
 mod periods;
+mod recompute;
 mod registers;
 mod series;
 mod sharing;
