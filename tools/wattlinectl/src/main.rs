@@ -168,9 +168,7 @@ async fn run(command: Command, patience: Patience) -> anyhow::Result<ExitCode> {
             let (output, notes) = (std::io::stdout().lock(), std::io::stderr().lock());
             energy::run(&arguments, std::io::stdin().lock(), output, notes)?;
         }
-        Command::Cost(arguments) => {
-            return cost::run(&arguments, std::io::stdin().lock(), std::io::stdout().lock());
-        }
+        Command::Cost(arguments) => return cost::run(&arguments, std::io::stdin(), std::io::stdout().lock()),
         Command::Offsets(arguments) => {
             offsets::command::run(arguments, environment_kafka()?, patience, std::io::stdout().lock())
                 .await?;
