@@ -142,7 +142,8 @@ lose_node() {
   mark >/dev/null
   say "power off of node $node with $held"
   node_off "$node"
-  sleep 40
+  is_given_up() { k wait node "node$node" --for=condition=Ready=Unknown --timeout=5s; }
+  eventually 120 "nobody takes node $node for lost" is_given_up
   ! declare -F while_off >/dev/null || while_off "$node"
   flow 200
   gaps=$(mark)

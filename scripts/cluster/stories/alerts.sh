@@ -95,7 +95,7 @@ volume_full() {
   eventually 400 "nobody is told that $component's volume fills up" is_told firing DiskFilling "$claim"
   row "staging: alert DiskFilling" "told $((SECONDS - start)) s after $component's volume filled up" "" ""
   eventually 300 "$pod does not say that $component's volume is full" says
-  said=$(grep -m 1 --only-matching "$words[^\"]*" "$state/said" | head -c 120)
+  said=$(grep -m 1 --only-matching "${words}[^\"]*" "$state/said" | head -c 120)
   n patch persistentvolumeclaim "$claim" --patch '{"spec": {"resources": {"requests": {"storage": "12Gi"}}}}' >/dev/null
   n delete statefulset "wattline-$component" --cascade=orphan >/dev/null
   follow_claim staging "$claim" 1024

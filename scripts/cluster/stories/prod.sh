@@ -28,7 +28,7 @@ while_off() {
 # The load itself is where it survives.
 LOAD_NODE=node2 load_on prod
 LOAD_NODE=node2 scripts/cluster/monitoring.sh prod --soon 5s
-flow 12000
+flow 6000
 usage prod 'under 200 messages a second'
 for node in 1 3; do lose_node prod "$node"; done
 load_off prod
